@@ -1,0 +1,89 @@
+#pragma once
+// The argument checks that every operation shares. Each throws BadInput with the argument's
+// name, what was given and what was expected.
+#include <cstdarg>
+#include <initializer_list>
+#include <string>
+
+#include "core/backend.h"
+
+namespace pyapdraw {
+namespace check {
+
+inline std::string shape_text(const Tensor& t) {
+  std::string s = "[";
+  for (int i = 0; i < t.ndim; ++i) s += (i ? "," : "") + std::to_string(t.shape[i]);
+  return s + "]";
+}
+
+[[noreturn]] inline void fail(const char* arg, const std::string& what) { throw BadInput(std::string(arg) + ": " + what); }
+
+inline void that(bool ok, const char* arg, const std::string& what) {
+  if (!ok) fail(arg, what);
+}
+
+inline void dtype(const Tensor& t, const char* arg, std::initializer_list<DType> allowed) {
+  for (DType d : allowed)
+    if (t.dtype == d) return;
+  std::string s;
+  for (DType d : allowed) s += (s.empty() ? "" : " or ") + std::string(name(d));
+  fail(arg, std::string("dtype ") + name(t.dtype) + " given, " + s + " expected");
+}
+
+inline void ndim(const Tensor& t, const char* arg, int low, int high) {
+  if (t.ndim >= low && t.ndim <= high) return;
+  fail(arg, "shape " + shape_text(t) + " given, " + std::to_string(low) + (high != low ? " to " + std::to_string(high) : "") +
+                " axes expected");
+}
+
+inline void shape(const Tensor& t, const char* arg, std::initializer_list<int64_t> expected) {
+  bool ok = t.ndim == static_cast<int>(expected.size());
+  int i = 0;
+  std::string text = "[";
+  for (int64_t e : expected) {
+    ok = ok && t.shape[i] == e;
+    text += (i++ ? "," : "") + std::to_string(e);
+  }
+  if (!ok) fail(arg, "shape " + shape_text(t) + " given, " + text + "] expected");
+}
+
+inline void same_shape(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
+  bool ok = t.ndim == as.ndim;
+  for (int i = 0; ok && i < t.ndim; ++i) ok = t.shape[i] == as.shape[i];
+  if (!ok) fail(arg, "shape " + shape_text(t) + " given, the shape of " + as_arg + ", " + shape_text(as) + ", expected");
+}
+
+inline void same_device(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
+  if (t.device.type != as.device.type || t.device.index != as.device.index)
+    fail(arg, std::string("is not on the same device as ") + as_arg);
+}
+
+// First and last byte that a view touches (last is exclusive).
+inline void extent(const Tensor& t, const char** low, const char** high) {
+  const int64_t item = item_bytes(t.dtype);
+  int64_t a = 0, b = 0;
+  for (int i = 0; i < t.ndim; ++i) {
+    const int64_t reach = (t.shape[i] - 1) * t.stride[i];
+    (reach < 0 ? a : b) += reach;
+  }
+  *low = static_cast<const char*>(t.data) + a * item;
+  *high = static_cast<const char*>(t.data) + (b + 1) * item;
+}
+
+// An output: writable, and no two of its elements share memory.
+inline void output(const Tensor& t, const char* arg) {
+  if (t.read_only) fail(arg, "is read-only, a writable array expected");
+  for (int i = 0; i < t.ndim; ++i)
+    if (t.shape[i] > 1 && t.stride[i] == 0) fail(arg, "is a broadcast view (stride 0), an array with memory of its own expected");
+}
+
+inline void no_overlap(const Tensor& out, const char* arg, const Tensor& in, const char* in_arg) {
+  if (out.numel() == 0 || in.numel() == 0) return;
+  const char *a, *b, *c, *d;
+  extent(out, &a, &b);
+  extent(in, &c, &d);
+  if (a < d && c < b) fail(arg, std::string("shares memory with ") + in_arg + ", separate memory expected");
+}
+
+}  // namespace check
+}  // namespace pyapdraw

@@ -1,0 +1,12 @@
+#pragma once
+// The entry points of this instruction set: one line an operation, same signatures as Backend.
+#include "core/backend.h"
+#include "cpu/isa.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+
+void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+
+}  // namespace PA_ISA
+}  // namespace pyapdraw
