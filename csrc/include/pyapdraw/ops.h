@@ -13,6 +13,16 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// 2D convolution with bias and PReLU on channel-last arrays: x f32 [N,H,W,C], weight f32 [kh,kw,C,O],
+// bias and slope f32 [O] (slope 1: no activation, 0: ReLU), out f32 [N,Ho,Wo,O] with
+// Ho = (H + 2 pad - kh) / stride + 1. x and out may be channel slices of larger arrays, also of the same one.
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride = 1, int pad = 0, const Context& ctx = {});
+
+// Maximum over kernel x kernel windows of x f32 [N,H,W,C]. out f32 [N,Ho,Wo,C]; its size chooses whether a last
+// window that the border cuts counts (ceil) or not (floor).
+void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx = {});
+
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
 
