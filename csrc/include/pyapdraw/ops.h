@@ -23,6 +23,22 @@ void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
 // window that the border cuts counts (ceil) or not (floor).
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx = {});
 
+// Crops of image u8 [H,W,C] by adaptive averaging ("area" resize): boxes i32 [N,4] = x0,y0,x1,y1, half open, inside
+// the image -> out f32 [N,h,w,C] = (mean - subtract) * multiply.
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract = 0, float multiply = 1,
+               const Context& ctx = {});
+
+// Crops of image u8 or f32 [H,W,C], C 1 or 3, by affine maps f64 [N,2,3] from crop to image pixel centres, with
+// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply. Outside: nearest border pixel.
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
+               const Context& ctx = {});
+
+// Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
+// dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two
+// (minimum). Sides are x1 - x0 + side.
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side = 0, bool minimum = false,
+         const Context& ctx = {});
+
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
 
