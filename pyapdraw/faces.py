@@ -106,20 +106,28 @@ class Detector:
             return self.min_face_px
         return max(SMALLEST_PX, min(image.shape[:2]) / FACES_ACROSS)
 
-    def search(self, image: np.ndarray, smallest_px: float, turns_deg: tuple[int, ...]) -> list[Face]:
-        """Faces whose roll is near one of `turns_deg`, largest first. image: uint8 [H,W,3]."""
+    def search(
+        self, image: np.ndarray, smallest_px: float, turns_deg: tuple[int, ...], known: Poses | None = None
+    ) -> list[Face]:
+        """Faces whose roll is near one of `turns_deg`, largest first, without those at known places.
+
+        image: uint8 [H,W,3] of `check_image`.
+        """
         poses, scores = self._candidates(image, smallest_px, turns_deg)
-        poses = poses[_distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
+        if known is not None:
+            new = ~_at(poses, known)
+            poses, scores = poses[new], scores[new]
+        poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
         for _ in range(2):  # one square each: from up to 90 degrees off to a few
-            poses = poses[_plausible(poses, image)]
+            poses = poses[plausible(poses, image)]
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
             alive = seen.scores >= ALIVE
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
-        return self.confirm(image, poses[_distinct(poses, scores, angle_deg=45)])
+        return self.confirm(image, poses[distinct(poses, scores, angle_deg=45)])
 
     def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
         """Refines poses by several squares each and keeps the sure ones, largest first."""
-        poses = poses[_plausible(poses, image)]
+        poses = poses[plausible(poses, image)]
         where = landmarks.sources(self.nets, image, poses)
         for i in range(rounds):
             seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
@@ -127,7 +135,7 @@ class Detector:
                 poses = landmarks.fit(seen.points)
         sure = np.flatnonzero((seen.scores >= LEAST_SCORE) & (seen.spread <= MOST_SPREAD))
         quality = seen.scores[sure] - SPREAD_COST * seen.spread[sure]
-        best = sure[_distinct(poses[sure], quality, angle_deg=180)]
+        best = sure[distinct(poses[sure], quality, angle_deg=180)]
         return largest_first([face_of(seen, poses, int(i)) for i in best])
 
     def _candidates(
@@ -206,7 +214,7 @@ def _from_cascade(found: mtcnn.Found) -> list[Face]:
     return largest_first([Face(tuple(box), points, score) for box, points, score in rows])
 
 
-def _plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
+def plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
     """Which squares have a size and a centre that a face in this image can have: bool [N]."""
     h, w = image.shape[:2]
     centre, side = poses.centre, poses.side_px
@@ -214,7 +222,13 @@ def _plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
     return inside & (side >= 8) & (side <= 2.5 * max(h, w))
 
 
-def _distinct(poses: Poses, quality: np.ndarray, angle_deg: float) -> np.ndarray:
+def _at(poses: Poses, known: Poses) -> np.ndarray:
+    """Which poses lie on a known face: bool [N]."""
+    reach = np.maximum(poses.side_px[:, None], known.side_px) / 2
+    return (abs(poses.centre[:, None] - known.centre) < reach).any(axis=1)
+
+
+def distinct(poses: Poses, quality: np.ndarray, angle_deg: float) -> np.ndarray:
     """Indices, best first, of poses that are not the same place, size and roll (within angle_deg) as a better one."""
     order = np.argsort(-quality, kind="stable")
     centre, side, turn = poses.centre[order], poses.side_px[order], poses.scale[order] / abs(poses.scale[order])

@@ -27,6 +27,7 @@ MIRRORED = [1, 0, 2, 4, 3]  # the points of a mirrored face in our order
 
 # Squares of one look: shift in sides, log of the size, mirrored.
 ONE = ((0.0, 0.0, 0.0, False),)
+TWO = ((-0.02, 0.0, 0.0, False), (0.02, 0.0, 0.0, True))
 FOUR = ((-0.03, -0.03, 0.0, False), (0.03, 0.03, 0.0, False), (-0.03, 0.03, 0.0, True), (0.03, -0.03, 0.0, True))
 EIGHT = (
     *FOUR,
