@@ -75,9 +75,8 @@ def any_roll(photos, threads):
             times.append(ms)
         good = np.array(errors) <= 0.05
         everything += good.tolist()
-        print(
-            f"{degrees:5d} {good.sum():7d} of {len(good)} {np.mean(errors):7.4f} {np.max(errors):7.4f} {np.median(times):6.1f}"
-        )
+        ms, mean, most = np.median(times), np.mean(errors), np.max(errors)
+        print(f"{degrees:5d} {good.sum():7d} of {len(good)} {mean:7.4f} {most:7.4f} {ms:6.1f}")
     print(f"  all {sum(everything):7d} of {len(everything)}")
 
 
@@ -109,7 +108,11 @@ def main():
     parser.add_argument(
         "--shared", type=Path, default=next((p / "shared" for p in ROOT.parents if (p / "shared").is_dir()), None)
     )
+    parser.add_argument("--cpu", action="store_true", help="count processor time of all threads, for busy machines")
     args = parser.parse_args()
+    if args.cpu:
+        global clock
+        clock = time.process_time
     if args.shared is None:
         sys.exit("--shared: a folder with data/portraits is needed")
     photos = portraits(args.shared)
