@@ -75,4 +75,18 @@ PYBIND11_MODULE(_C, m) {
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx, nogil());
+  m.def("fuse_regions",
+        [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres, const Tensor& hair,
+           const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& c) {
+          fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, c);
+        },
+        py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
+        py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), ctx, nogil());
+  m.def("fuse_regions_backward",
+        [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& eyel, const Tensor& eyer, const Tensor& nose,
+           const Tensor& mouth, const Tensor& hair, const Tensor& background, const Context& c) {
+          fuse_regions_backward(grad, winners, centres, {{eyel, eyer, nose, mouth}}, hair, background, c);
+        },
+        py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"), py::arg("grad_nose"),
+        py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
 }

@@ -36,6 +36,8 @@ const OpEntry kEntries[] = {
     PA_OP(rgb_to_nchw),
     PA_OP(nchw_to_rgb),
     PA_OP(composite),
+    PA_OP(fuse_regions),
+    PA_OP(fuse_regions_backward),
 };
 #undef PA_OP
 

@@ -19,6 +19,8 @@ const Backend& backend() {
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;
+    b.fuse_regions = fuse_regions;
+    b.fuse_regions_backward = fuse_regions_backward;
     return b;
   }();
   return table;
