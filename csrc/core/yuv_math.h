@@ -89,7 +89,7 @@ static PA_HD float clamp255(float v) {
 static PA_HD uint8_t round255(float v) { return static_cast<uint8_t>(static_cast<int32_t>(clamp255(v) + 0.5f)); }
 
 // 0..255 <-> [-1,1], the range of images inside models.
-static PA_HD float to_signed(float v) { return v * (2.0f / 255.0f) - 1.0f; }
+static PA_HD float to_signed(float v) { return (v - 127.5f) * (2.0f / 255.0f); }
 static PA_HD float from_signed(float v) { return v * 127.5f + 127.5f; }
 
 }  // namespace pyapdraw

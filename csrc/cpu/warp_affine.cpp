@@ -55,6 +55,23 @@ Span inside(const WarpPlan& p, int64_t y, int64_t n, int64_t spare) {
   return s.begin < s.end ? s : Span{0, 0};
 }
 
+// Pixels with any tap inside; beyond them there is only border.
+Span touching(const WarpPlan& p, int64_t y, int64_t n) {
+  if (p.border == Border::edge) return {0, n};
+  const Span a = inside_axis(p.m, static_cast<double>(y), n, -1.0, static_cast<double>(p.reduced_w));
+  const Span b = inside_axis(p.m + 3, static_cast<double>(y), n, -1.0, static_cast<double>(p.reduced_h));
+  const Span s{a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
+  return s.begin < s.end ? s : Span{0, 0};
+}
+
+template <typename T, int C>
+void fill(double value, Span span, T* row, int64_t step) {
+  T border;
+  put_sample(value, &border);
+  for (int64_t x = span.begin; x < span.end; ++x)
+    for (int c = 0; c < C; ++c) row[x * step + c] = border;
+}
+
 template <typename T, int C>
 void careful(const WarpPlan& p, const Sampled<T>& in, int64_t y, Span span, T* row, int64_t step) {
   for (int64_t x = span.begin; x < span.end; ++x) {
@@ -149,14 +166,18 @@ void warp(const WarpPlan& p, const Sampled<T>& in, const Plane<T>& out, Size siz
   parallel_for(size.h, 16, ctx, [&](int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) {
       T* row = out.data + y * out.row;
-      Span fast{0, 0};
+      const Span any = touching(p, y, size.w);
+      Span fast{any.begin, any.begin};
       if constexpr (has_blocks<T, C>())
         if (blocks) {
-          fast = inside(p, y, size.w, C == 3 ? 1 : 0);
+          const Span all = inside(p, y, size.w, C == 3 ? 1 : 0);
+          if (all.begin < all.end) fast = all;
           fast_span<C>(p, in, y, fast, row);
         }
-      careful<T, C>(p, in, y, {0, fast.begin}, row, out.step);
-      careful<T, C>(p, in, y, {fast.end, size.w}, row, out.step);
+      careful<T, C>(p, in, y, {any.begin, fast.begin}, row, out.step);
+      careful<T, C>(p, in, y, {fast.end, any.end}, row, out.step);
+      fill<T, C>(p.border_value, {0, any.begin}, row, out.step);
+      fill<T, C>(p.border_value, {any.end, size.w}, row, out.step);
     }
   });
 }
