@@ -82,10 +82,8 @@ def _fit(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
     # 1 for an exact copy of the template, above 0.8 even in profile, 0.17 for its mirror image.
     likeness = np.sqrt((cosine**2 + sine**2) * power / spread) if spread > 0 else 0.0
     if likeness < 0.3 or spread < 1e-12 * (1 + (points**2).sum()):
-        raise BadInput(
-            f"landmarks_px: {points.tolist()} do not look like a face; eye, eye, nose tip, mouth corner, mouth corner
-            expected," " smaller x first"
-        )
+        expected = "eye, eye, nose tip, mouth corner, mouth corner of a face, smaller x first, expected"
+        raise BadInput(f"landmarks_px: {points.tolist()} given; {expected}")
     to_photo = np.array([[cosine, -sine], [sine, cosine]])
     shift = points.mean(0) - to_photo @ target.mean(0)
     return invert(np.column_stack([to_photo, shift]))

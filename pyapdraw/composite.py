@@ -73,7 +73,7 @@ class Canvas:
         self._parts.append((drawing, np.asarray(to_crop, np.float64)))
 
     def result(self, out: np.ndarray | None = None) -> np.ndarray:
-        """The picture: uint8 [H, W] for grey drawings on white, else [H, W, 3]. `out`, if given, is written and returned."""
+        """The picture: uint8 [H, W] for grey drawings on white, else [H, W, 3]; written into `out` if given."""
         grey = self._background == "white" and all(d.pixels.ndim == 2 for d, _ in self._parts)
         shape = self._frame.shape[:2] if grey else self._frame.shape
         if out is None:
