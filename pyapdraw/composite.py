@@ -103,7 +103,7 @@ class Canvas:
         if self._background == "photo":
             alpha = composite(drawing.mask, alpha, 0)
         alpha = warp_affine(alpha, to_frame, size, filter="antialias", border=0)
-        pixels = warp_affine(drawing.pixels, to_frame, size, filter="antialias", border="edge")
+        pixels = warp_affine(drawing.pixels, to_frame, size, filter="antialias", border=PAPER)
         composite(pixels, alpha, part, out=part)
 
 
