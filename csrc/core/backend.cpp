@@ -29,6 +29,11 @@ const Backend& choose_cpu() {
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
+    PA_OP(conv2d),
+    PA_OP(max_pool2d),
+    PA_OP(crop_area),
+    PA_OP(crop_warp),
+    PA_OP(nms),
 };
 #undef PA_OP
 

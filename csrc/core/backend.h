@@ -8,6 +8,14 @@ namespace pyapdraw {
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
+  void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
+                 int pad, const Context& ctx) = nullptr;
+  void (*max_pool2d)(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) = nullptr;
+  void (*crop_area)(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
+                    const Context& ctx) = nullptr;
+  void (*crop_warp)(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
+                    const Context& ctx) = nullptr;
+  void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

@@ -12,6 +12,11 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.conv2d = conv2d;
+    b.max_pool2d = max_pool2d;
+    b.crop_area = crop_area;
+    b.crop_warp = crop_warp;
+    b.nms = nms;
     return b;
   }();
   return table;

@@ -9,6 +9,8 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
+    b.conv2d = conv2d;
+    b.max_pool2d = max_pool2d;
     return b;
   }();
   return &table;
