@@ -89,4 +89,13 @@ PYBIND11_MODULE(_C, m) {
         },
         py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"), py::arg("grad_nose"),
         py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
+  m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"), py::arg("stride") = 1,
+        py::arg("pad") = 0, ctx, nogil());
+  m.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("out"), py::arg("kernel"), py::arg("stride"), ctx, nogil());
+  m.def("crop_area", &crop_area, py::arg("image"), py::arg("boxes"), py::arg("out"), py::arg("subtract") = 0, py::arg("multiply") = 1,
+        ctx, nogil());
+  m.def("crop_warp", &crop_warp, py::arg("image"), py::arg("to_image"), py::arg("out"), py::arg("subtract") = 0,
+        py::arg("multiply") = 1, ctx, nogil());
+  m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0, py::arg("minimum") = false, ctx,
+        nogil());
 }

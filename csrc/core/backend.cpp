@@ -38,6 +38,11 @@ const OpEntry kEntries[] = {
     PA_OP(composite),
     PA_OP(fuse_regions),
     PA_OP(fuse_regions_backward),
+    PA_OP(conv2d),
+    PA_OP(max_pool2d),
+    PA_OP(crop_area),
+    PA_OP(crop_warp),
+    PA_OP(nms),
 };
 #undef PA_OP
 

@@ -21,6 +21,14 @@ struct Backend {
                        const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
   void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
                                 const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx) = nullptr;
+  void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
+                 int pad, const Context& ctx) = nullptr;
+  void (*max_pool2d)(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) = nullptr;
+  void (*crop_area)(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
+                    const Context& ctx) = nullptr;
+  void (*crop_warp)(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
+                    const Context& ctx) = nullptr;
+  void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

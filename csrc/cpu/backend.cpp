@@ -21,6 +21,11 @@ const Backend& backend() {
     b.composite = composite;
     b.fuse_regions = fuse_regions;
     b.fuse_regions_backward = fuse_regions_backward;
+    b.conv2d = conv2d;
+    b.max_pool2d = max_pool2d;
+    b.crop_area = crop_area;
+    b.crop_warp = crop_warp;
+    b.nms = nms;
     return b;
   }();
   return table;

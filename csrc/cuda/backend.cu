@@ -18,6 +18,8 @@ const Backend* cuda_backend() {
     b.composite = cuda::composite;
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;
+    b.conv2d = conv2d;
+    b.max_pool2d = max_pool2d;
     return b;
   }();
   return &table;

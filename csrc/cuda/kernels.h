@@ -16,6 +16,9 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
                   const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx);
 void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
                            const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx);
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
+            int pad, const Context& ctx);
+void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw
