@@ -62,6 +62,8 @@ PYBIND11_MODULE(_C, m) {
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
   m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false, ctx, nogil());
+  m.def("distance_transform_pair", &distance_transform_pair, py::arg("ink"), py::arg("to_ink"), py::arg("to_paper"),
+        py::arg("squared") = false, ctx, nogil());
   m.def("fuse_regions",
         [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres, const Tensor& hair,
            const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& c) {

@@ -8,6 +8,8 @@ namespace pyapdraw {
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
+  void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                                  const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                        const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
   void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,

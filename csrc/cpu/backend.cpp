@@ -12,6 +12,7 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.distance_transform_pair = distance_transform_pair;
     b.fuse_regions = fuse_regions;
     b.fuse_regions_backward = fuse_regions_backward;
     return b;

@@ -9,6 +9,8 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
+    b.distance_transform = cuda::distance_transform;
+    b.distance_transform_pair = cuda::distance_transform_pair;
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     return b;

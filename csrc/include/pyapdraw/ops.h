@@ -13,6 +13,10 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
+                             const Context& ctx = {});
+
 // The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
 struct FaceParts {
   Tensor part[4];
