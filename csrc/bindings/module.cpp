@@ -46,6 +46,14 @@ py::dict backends() {
   return d;
 }
 
+std::vector<std::string> cpu_backend_names() {
+  const Backend* tables[3];
+  const int count = cpu_backends(tables);
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) names.push_back(tables[i]->name);
+  return names;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
@@ -53,6 +61,8 @@ PYBIND11_MODULE(_C, m) {
   m.attr("__version__") = PYAPDRAW_VERSION;
   m.def("default_threads", &default_threads);
   m.def("backends", &backends);
+  m.def("cpu_backends", &cpu_backend_names);
+  m.def("use_backend", &use_cpu_backend, py::arg("name"), "For tests: run CPU operations of the whole process on this table.");
 
   py::class_<Context>(m, "Context")
       .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),

@@ -1,6 +1,8 @@
 #pragma once
 // One table a backend: a function pointer an operation. A null entry means "not available
 // there" and is turned into one clear error by `require`.
+#include <string>
+
 #include "pyapdraw/ops.h"
 
 namespace pyapdraw {
@@ -25,6 +27,8 @@ struct OpEntry {
 const OpEntry* op_entries(int* count);
 
 const Backend& cpu_backend();             // the best instruction set of this machine
+int cpu_backends(const Backend* tables[3]);     // all that this machine can run, best first
+void use_cpu_backend(const std::string& name);  // for tests: that table from now on, for the whole process
 const Backend* cuda_backend();            // null when built without CUDA
 const Backend& backend_for(const Tensor& t);
 
