@@ -41,9 +41,14 @@ def invert(affine: np.ndarray) -> np.ndarray:
     return np.column_stack([linear, -linear @ affine[:, 2]])
 
 
-def transform(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [L, 2] through an affine map [2, 3]."""
     return points @ affine[:, :2].T + affine[:, 2]
+
+
+def scale_of(to_crop: np.ndarray) -> float:
+    """Crop px per photo px of a map (root of its determinant)."""
+    return float(np.sqrt(abs(np.linalg.det(to_crop[:, :2]))))
 
 
 def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
@@ -127,6 +132,6 @@ def official_crop(pixels: np.ndarray, points_1based: np.ndarray, size: int = 512
     """
     to_crop = official_transform(points_1based, size)
     points = np.asarray(points_1based, np.float32).astype(np.float64)
-    landmarks = np.floor(transform(to_crop, points) + 0.5).astype(np.int64)
+    landmarks = np.floor(transform_points(to_crop, points) + 0.5).astype(np.int64)
     to_crop[:, 2] += to_crop[:, :2].sum(1) - 1.0
     return crop(pixels, to_crop, size, "bilinear"), landmarks

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from pyapdraw.align import invert, transform
+from pyapdraw.align import invert, scale_of, transform_points
 from pyapdraw.errors import BadInput
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.warp_affine import warp_affine
@@ -81,8 +81,8 @@ class Canvas:
         elif out.shape != shape or out.dtype != np.uint8:
             raise BadInput(f"out: {out.dtype} {list(out.shape)} given, uint8 {list(shape)} expected")
         out[...] = PAPER if self._background == "white" else self._frame
-        # A map that enlarges less comes from a larger face.
-        for drawing, to_crop in sorted(self._parts, key=lambda part: -abs(np.linalg.det(part[1][:, :2]))):
+        # Smallest crop first, in px of the frame.
+        for drawing, to_crop in sorted(self._parts, key=lambda part: part[0].pixels.shape[0] / scale_of(part[1])):
             self._paste(out, drawing, to_crop)
         return out
 
@@ -110,7 +110,7 @@ class Canvas:
 def _bounds(to_frame: np.ndarray, side: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1 of the frame's pixels that a crop can touch."""
     low, high = -1.0, float(side)
-    corners = transform(to_frame, np.array([(low, low), (high, low), (low, high), (high, high)]))
+    corners = transform_points(to_frame, np.array([(low, low), (high, low), (low, high), (high, high)]))
     first, last = np.floor(corners.min(0)), np.ceil(corners.max(0)) + 1
     limits = (shape[1], shape[0])
     x0, y0 = (int(np.clip(first[i], 0, limits[i])) for i in range(2))
