@@ -10,8 +10,8 @@
 namespace pyapdraw {
 
 struct YuvToRgb {
-  float luma_gain, luma_zero;    // y' = Y * luma_gain + luma_zero
-  float chroma_zero;             // subtracted from U and V
+  float luma_gain, luma_zero;  // y' = Y * luma_gain + luma_zero
+  float chroma_zero;           // subtracted from U and V
   float r_v, g_u, g_v, b_u;
 };
 

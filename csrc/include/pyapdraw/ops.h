@@ -13,7 +13,6 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
-<<<<<<< HEAD
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
@@ -61,11 +60,10 @@ void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx = {}
 // out may be background itself, or else shares memory with no input.
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
                const Context& ctx = {});
-=======
+
 // Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
 void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
                              const Context& ctx = {});
->>>>>>> ops
 
 // The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
 struct FaceParts {
