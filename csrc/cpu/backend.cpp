@@ -12,6 +12,13 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.warp_affine = warp_affine;
+    b.resize = resize;
+    b.yuv_to_rgb = yuv_to_rgb;
+    b.rgb_to_yuv = rgb_to_yuv;
+    b.rgb_to_nchw = rgb_to_nchw;
+    b.nchw_to_rgb = nchw_to_rgb;
+    b.composite = composite;
     return b;
   }();
   return table;
