@@ -1,17 +1,20 @@
 """Video frames and pixel arrays: libav's planes into upright RGB, drawings into the planes that the encoder wants.
 
-Colour is decided here, once: the matrix (BT.601, BT.709, BT.2020) and the range (limited, full) that the stream declares
-are honoured, missing ones are guessed as players do, HDR (PQ, HLG) is brought to SDR, and the output is BT.709 limited.
+Colour is decided here, once: the matrix (BT.601, BT.709, BT.2020) and the range (limited, full) that the stream
+declares are honoured, missing ones are guessed as players do, HDR (PQ, HLG) is brought to SDR, and the output is BT.709
+limited.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from . import _C
+from pyapdraw import _C  # type: ignore[attr-defined]
+
 from .errors import BadInput
 
 # ISO/IEC 23091-2 code points, which libav uses as they are.
@@ -21,7 +24,9 @@ LIMITED, FULL = 1, 2
 
 _ONE_THREAD = _C.Context(1)  # conversions run beside the drawing, which has the other cores
 _BT709_LIMITED = _C.YuvFormat("bt709", False, 8)
-_PLANAR = re.compile(r"(?P<sampling>yuvj?(?:420|422|444)p|nv12|nv16|nv24|p010le|p016le|gray)(?:(?P<bits>9|10|12|14|16)le)?$")
+_PLANAR = re.compile(
+    r"(?P<sampling>yuvj?(?:420|422|444)p|nv12|nv16|nv24|p010le|p016le|gray)(?:(?P<bits>9|10|12|14|16)le)?$"
+)
 _STRIP_ROWS = 64  # HDR works through strips that stay in the second-level cache
 _REFERENCE_WHITE_NITS = 203.0  # ITU-R BT.2408: HDR reference white, which becomes SDR white before the shoulder
 _PEAK_NITS = 1000.0
@@ -85,7 +90,7 @@ class ToRgb:
         from av.video.reformatter import VideoReformatter
 
         self._declared = (int(matrix), int(color_range), int(transfer))
-        self._reformatter = VideoReformatter()
+        self._reformatter: Any = VideoReformatter()
         self._size: tuple[int, int] | None = None
         self.how: tuple[bool, bool, bool] | None = None
 
@@ -224,7 +229,7 @@ def _shoulder(x: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _light_table(transfer: int) -> np.ndarray:
-    """16-bit code -> linear light, 1 = reference white for PQ (BT.2100 table 4), 1 = peak of the scene for HLG (table 5)."""
+    """16-bit code -> linear light; 1 is reference white for PQ (BT.2100 table 4), the peak for HLG (table 5)."""
     code = np.arange(65536) / 65535.0
     if transfer == PQ:
         m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
@@ -246,7 +251,7 @@ def _gamma_table() -> np.ndarray:
 
 
 class FromDrawing:
-    """Drawings into frames for the encoder: yuv420p, BT.709, limited range. Callable: uint8 [H, W] or [H, W, 3] -> frame.
+    """Drawings into frames for the encoder, yuv420p, BT.709, limited range: uint8 [H, W] or [H, W, 3] -> frame.
 
     yuv420p needs even sides: an odd width or height gets its last column or row once more."""
 

@@ -1,7 +1,7 @@
 """Sound and subtitles on their way from one file to the other.
 
-Packets are copied bit for bit where the container can hold them; text subtitles that MP4 cannot hold become its own kind
-(mov_text), sound that it cannot hold becomes AAC; the rest is left out, and every track says what became of it.
+Packets are copied bit for bit where the container can hold them; text subtitles that MP4 cannot hold become its own
+kind (mov_text), sound that it cannot hold becomes AAC; the rest is left out, and every track says what became of it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -19,16 +20,17 @@ _HELD_BYTES = 32 << 20
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
 _ASS_HEADER = (  # what libav's mov_text encoder wants to see before it writes its own description
     b"[Script Info]\r\nScriptType: v4.00+\r\nPlayResX: 384\r\nPlayResY: 288\r\n\r\n[V4+ Styles]\r\n"
-    b"Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, "
-    b"StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, "
-    b"Encoding\r\nStyle: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\r\n\r\n[Events]\r\n"
-    b"Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n"
+    b"Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, "
+    b"Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, "
+    b"MarginV, Encoding\r\nStyle: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\r\n\r\n"
+    b"[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n"
 )
 
 
 @dataclass
 class Track:
-    """One track other than the pictures. how: "copied", "converted to mov_text", "re-encoded as aac" or "left out".
+    """One track other than the pictures. how: "copied", "converted to mov_text" or "... subrip", "re-encoded as aac" or
+    "left out".
 
     Captions of MP4 are deferred: held in memory and added when the file is finished. libav's muxer ends a caption by a
     sample of its own, which may cut a fragment while a packet of sound is in its hands, and it aborts over that."""
@@ -42,10 +44,10 @@ class Track:
     packets: int = 0
     mended_times: int = 0
     refused: int = 0
-    stream: object = field(default=None, repr=False)
-    source: object = field(default=None, repr=False)
-    resampler: object = field(default=None, repr=False)
-    unwrap: object = field(default=None, repr=False)
+    stream: Any = field(default=None, repr=False)
+    source: Any = field(default=None, repr=False)
+    resampler: Any = field(default=None, repr=False)
+    unwrap: Any = field(default=None, repr=False)
     last_dts: int | None = field(default=None, repr=False)
     deferred: bool = field(default=False, repr=False)
     held: list = field(default_factory=list, repr=False)
@@ -73,6 +75,8 @@ class Track:
         """Packets for the output out of one packet (None: the end) of the input, their times mended and rising."""
         if self.how.startswith("re-encoded"):
             packets = self._recode(packet)
+        elif self.how == "converted to subrip" and packet is not None:
+            packets = self._to_subrip(packet)
         elif packet is None:
             return
         elif self.how == "copied":
@@ -109,12 +113,12 @@ class Track:
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is not None:
             dts -= shift
-        first = self.last_dts is None
-        bad = dts is None or abs(dts) > 2**52 or (not first and not self.last_dts < dts < self.last_dts + 2**31 - 1)
-        if bad and not (first and dts is None):
+        last = self.last_dts
+        bad = dts is None or abs(dts) > 2**52 or (last is not None and not last < dts < last + 2**31 - 1)
+        if bad and (dts is not None or last is not None):
             self.mended_times += 1
         if bad:
-            dts = 0 if first else self.last_dts + max(1, packet.duration or 0)
+            dts = 0 if last is None else last + max(1, packet.duration or 0)
         pts = packet.pts - shift if packet.pts is not None and not bad else dts
         packet.dts, packet.pts = dts, max(pts, dts) if self.kind == "audio" else pts
         self.last_dts = dts
@@ -137,9 +141,18 @@ class Track:
     def _to_mov_text(self, packet) -> list:
         """3GPP timed text (TS 26.245): two bytes of length, then UTF-8."""
         text = plain_text(bytes(packet).decode("utf-8", "replace"), self.codec).encode()[:65535]
-        made = av.Packet(len(text).to_bytes(2, "big") + text)
-        made.time_base, made.pts, made.dts, made.duration = packet.time_base, packet.pts, packet.dts, packet.duration
-        return [made]
+        return [_new_packet(len(text).to_bytes(2, "big") + text, packet)]
+
+    def _to_subrip(self, packet) -> list:
+        content = bytes(packet)
+        text = content[2 : 2 + int.from_bytes(content[:2], "big")]
+        return [_new_packet(text, packet)] if text else []
+
+
+def _new_packet(content: bytes, like):
+    made = av.Packet(content)
+    made.time_base, made.pts, made.dts, made.duration = like.time_base, like.pts, like.dts, like.duration
+    return made
 
 
 def plain_text(text: str, codec: str) -> str:
@@ -167,6 +180,9 @@ def _open_track(stream, container, copy: bool) -> Track:
         track.reason = "unknown codec"
     elif container.format.name != "matroska" and codec in ("mov_text", *_TEXT_CODECS):
         track.deferred, track.how = True, "copied" if codec == "mov_text" else "converted to mov_text"
+    elif codec == "mov_text" and container.format.name == "matroska":
+        track.stream = container.add_mux_stream("subrip", time_base=stream.time_base)
+        track.how = "converted to subrip"
     elif copy and _copy(track, container):
         track.how = "copied"
     elif stream.type == "audio":

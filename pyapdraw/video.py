@@ -1,7 +1,7 @@
 """Videos: every frame of a file drawn, sound and subtitles kept, times kept.
 
-Three threads, joined by short queues: one reads and converts frames, the caller's thread draws, one converts and encodes.
-libav and the native core release the GIL, so the three overlap, and memory stays flat however long the video is.
+Three threads, joined by short queues: one reads and converts frames, the caller's thread draws, one converts and
+encodes. libav and the native core release the GIL, so the three overlap; memory stays flat however long the video is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ DrawFrame = Callable[[np.ndarray, float], "np.ndarray | None"]
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """encoding: how the drawings are compressed. max_pixels: of one frame. draw_stages: function that gives the seconds the
-    caller's draw_frame has spent so far, by stage (for the report)."""
+    """encoding: how the drawings are compressed. max_pixels: of one frame. draw_stages: function that gives the seconds
+    that the caller's draw_frame has spent so far, by stage (for the report)."""
 
     encoding: Encoding = field(default_factory=Encoding)
     max_pixels: int = MAX_PIXELS
@@ -137,9 +138,9 @@ def draw_video(
 ) -> dict:
     """Draw every frame of a video into a new H.264 video (.mp4, .m4v, .mov or .mkv); returns the report.
 
-    draw_frame(rgb uint8 [H, W, 3] upright, time_s) -> uint8 [H', W'] or [H', W', 3], of one size throughout, or None: the
-    frame passes through as it is. It runs in the caller's thread, frame after frame in order of time.
-    progress: a bar on stderr; None: when stderr is a terminal. report: a dict to fill, of use when an exception ends the work.
+    draw_frame(rgb uint8 [H, W, 3] upright, time_s) -> uint8 [H', W'] or [H', W', 3], of one size throughout, or None:
+    the frame passes through as it is. It runs in the caller's thread, frame after frame in order of time.
+    progress: a bar on stderr; None: when stderr is a terminal. report: a dict to fill, for use after an exception.
     While it works, the file OUT.part.SUFFIX beside the output grows and can be played; the output itself appears, or is
     replaced, in one step at the end. An interrupt (KeyboardInterrupt is raised again) leaves that part file, closed.
     Damaged frames are shown as the last good drawing and counted.
@@ -202,7 +203,7 @@ class _Job:
     # --- the three threads
 
     def _read(self) -> None:
-        context = self.source.stream.codec_context
+        context: Any = self.source.stream.codec_context
         to_rgb = self.to_rgb = ToRgb(context.colorspace, context.color_range, context.color_trc)
         clock, items = self.reading, self.source.items()
         while True:
@@ -306,10 +307,8 @@ class _Job:
 
     def _end_writing(self) -> None:
         assert self.encoder_thread is not None
-        try:
+        with suppress(_Stopped):
             self.to_sink.put(_END, 0.0)
-        except _Stopped:
-            pass
         self.encoder_thread.join()
         if self.encoder_thread.error is not None:
             raise self.encoder_thread.error
@@ -319,10 +318,8 @@ class _Job:
         if self.encoder_thread is None:
             return
         if self.encoder_thread.is_alive():
-            try:
+            with suppress(Exception):  # the first error is the one to tell
                 self._end_writing()
-            except Exception:
-                pass  # the first error is the one to tell
         assert self.sink is not None
         self.sink.abandon()
         if not self.part.exists():

@@ -1,4 +1,4 @@
-"""Video files in: frames, sound and subtitles in file order, with the time of every frame; damage is counted, not raised."""
+"""Video files in: frames, sound and subtitles in file order, each frame with its time; damage is counted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -36,8 +37,8 @@ class Item:
     units of Source.time_base."""
 
     kind: str
-    packet: object = None
-    frame: object = None
+    packet: Any = None
+    frame: Any = None
     pts: int = 0
 
 
@@ -79,12 +80,14 @@ class Source:
         if not pictures:
             kinds = ", ".join(sorted({str(s.type) for s in self.container.streams})) or "nothing"
             raise BadInput(f"{self.path}: has no video track (found: {kinds})")
-        usable = [s for s in pictures if s.codec_context is not None]  # decoding without a context would crash
+        usable: list[Any] = [
+            s for s in pictures if s.codec_context is not None
+        ]  # decoding without a context would crash
         if not usable:
             raise BadInput(f"{self.path}: no decoder for its video track")
-        self.stream = usable[0]
+        self.stream: Any = usable[0]
         self.others = [s for s in self.container.streams if s is not self.stream and s.index != self.stream.index]
-        context = self.stream.codec_context
+        context: Any = self.stream.codec_context
         if context.width * context.height > self.max_pixels:
             size = f"{context.width} x {context.height}"
             raise BadInput(
@@ -114,8 +117,8 @@ class Source:
         return max(Fraction(0), Fraction(self.container.duration or 0, av.time_base))
 
     def items(self) -> Iterator[Item]:
-        """Everything in the file, in its order; frames in order of time, times strictly rising. Damage is counted, never
-        raised: a file that ends early just ends."""
+        """Everything in the file, in its order; frames in order of time, times strictly rising. Damage is counted,
+        never raised: a file that ends early just ends."""
         self._last: int | None = None
         self._lost: list[int] = []
         failures = packets = 0
@@ -123,7 +126,7 @@ class Source:
             try:
                 for packet in self.container.demux():  # a new generator goes on where the broken one stopped
                     if packet.size == 0:
-                        continue  # the end marker of a track, or a "frame dropped" of AVI: decoding it would end the stream
+                        continue  # the end marker of a track, or "frame dropped" in AVI: a decoder would end at it
                     failures = 0
                     if packet.stream_index == self.stream.index:
                         packets += 1
@@ -170,7 +173,7 @@ class Source:
         return round((stamp * time_base - self.shift_s) / self.time_base)
 
     def _stamped(self, frame, ticks: int | None) -> Item:
-        """Item with a time that comes after the last one and not absurdly later (the index of MP4 holds 32-bit gaps)."""
+        """Item with a time after the last one and not absurdly later (the index of MP4 holds 32-bit gaps)."""
         if self._last is None:
             ticks = 0 if ticks is None or abs(ticks) >= 2**31 else ticks
         elif ticks is None or not self._last < ticks < self._last + 2**31 - 1:

@@ -1,16 +1,18 @@
 """Video files out. What is written survives whatever ends the program.
 
-The output grows as a fragmented file (a fragment every half second, flushed to the system), which plays as far as it got;
-Sink.finish() lays it out anew as a regular file with the index in front and puts that in place in one step.
+The output grows as a fragmented file (a fragment every half second, flushed to the system), which plays as far as it
+got; put_regular() lays it out anew as a regular file with the index in front and puts that in place in one step.
 """
 
 from __future__ import annotations
 
 import errno
 import heapq
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -57,8 +59,8 @@ class Sink:
     """The growing output. Used by one thread at a time. Raises OutputError when writing fails."""
 
     def __init__(self, part: Path, source: Source, encoding: Encoding, *, shape: tuple[int, ...], turned: bool):
-        """part: file to grow; its suffix decides the container. shape: [H, W, ...] of the drawings. turned: the pictures
-        were turned by 90 degrees, so the sides of a non-square pixel change places."""
+        """part: file to grow; its suffix decides the container. shape: [H, W, ...] of the drawings. turned: the
+        pictures were turned by 90 degrees, so the sides of a non-square pixel change places."""
         self.part, self._source, self._encoding, self._turned = part, source, encoding, turned
         self.format = SUFFIXES[part.suffix.lower()]
         self.encoder, self.why = choose_encoder(encoding.encoder)
@@ -88,14 +90,16 @@ class Sink:
         self.container = av.open(str(self.part.absolute()), "w", format=self.format, container_options=options)
         self._video = self._add_video()
         self.tracks: list[Track] = open_tracks(self._source.others, self.container, copy)
-        self._duration = max(1, round(1 / self._source.rate / self.time_base))  # a guess; the next time stamp corrects it
+        self._duration = max(
+            1, round(1 / self._source.rate / self.time_base)
+        )  # a guess; the next time stamp corrects it
         self._kept = {track.index: track for track in self.tracks if track.kept}
         self.container.start_encoding()
 
-    def _add_video(self):
+    def _add_video(self) -> Any:
         source, encoding = self._source, self._encoding
-        stream = self.container.add_stream(self.encoder, rate=source.rate, time_base=self.time_base)
-        context = stream.codec_context
+        stream: Any = self.container.add_stream(self.encoder, rate=source.rate, time_base=self.time_base)
+        context: Any = stream.codec_context
         context.width, context.height, context.pix_fmt = self.to_frame.width, self.to_frame.height, "yuv420p"
         context.colorspace, context.color_primaries, context.color_trc = BT709, BT709, BT709
         context.color_range = LIMITED
@@ -104,7 +108,7 @@ class Sink:
         context.max_b_frames = 0  # decoding order = display order: no edit list for the pictures, and half the delay
         if self.encoder == "libx264":
             lookahead = max(1, min(10, round(source.rate / 3)))  # pictures held back: a third of a second at most
-            # superfast switches mbtree off; with it, drawings come out 2 dB better at the same cost (720p: 8 to 16 ms of CPU)
+            # superfast leaves mbtree out; with it drawings come out 2 dB better for the same 8 to 16 ms of CPU at 720p
             params = f"mbtree=1:rc-lookahead={lookahead}:sync-lookahead=0:bframes=0"
             context.options = {"preset": encoding.preset, "crf": str(encoding.crf), "x264-params": params}
         aspect = source.stream.sample_aspect_ratio
@@ -163,16 +167,14 @@ class Sink:
 
     def abandon(self) -> None:
         """Let go of the file after an error; it keeps the fragments written so far."""
-        try:
+        with suppress(Exception):  # the same error once more
             self.container.close()
-        except Exception:
-            pass  # the same error once more
 
 
 def put_regular(part: Path, path: Path, tracks: list[Track]) -> str:
-    """Give a finished part the name path, laid out as a regular file with its index in front, and with the captions that
-    were held back. Returns "regular", or "fragmented" when there was no room for a second copy: the part itself plays,
-    too, without captions. Raises OutputError."""
+    """Give a finished part the name path, laid out as a regular file with its index in front, and with the captions
+    that were held back. Returns "regular", or "fragmented" when there was no room for a second copy: the part itself
+    plays, too, without captions. Raises OutputError."""
     container_format = SUFFIXES[part.suffix.lower()]
     try:
         if container_format == "matroska":  # its index was written when it was closed

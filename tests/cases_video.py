@@ -12,8 +12,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Clip:
-    """What to make. times: tick of every frame in time_base (None: evenly at rate). rotate_deg: display matrix, counter-
-    clockwise. tones: one sound track for each frequency. captions: subtitle codec or None."""
+    """What to make. times: tick of every frame in time_base (None: evenly at rate). rotate_deg: display matrix,
+    counter-clockwise. tones: one sound track for each frequency. captions: subtitle codec or None."""
 
     frames: int = 24
     width: int = 96
@@ -65,7 +65,7 @@ def make_clip(path, clip: Clip):
         for index, ticks in enumerate(times):
             frame = _frame(clip, index)
             frame.pts, frame.time_base = ticks, base
-            container.mux(context.encode(frame) if False else stream.encode(frame))
+            container.mux(stream.encode(frame))
             seconds = float(ticks * base)
             for sound in sounds:
                 sound.until(seconds)
@@ -149,7 +149,9 @@ def packets(path, kind: str = "audio") -> dict[int, list[tuple[float, str]]]:
         for packet in container.demux():
             if packet.stream_index in numbers and packet.size:
                 digest = hashlib.sha256(bytes(packet)).hexdigest()
-                found.setdefault(numbers[packet.stream_index], []).append((float(packet.pts * packet.time_base), digest))
+                found.setdefault(numbers[packet.stream_index], []).append(
+                    (float(packet.pts * packet.time_base), digest)
+                )
     return found
 
 

@@ -56,7 +56,9 @@ def test_a_video_is_known_by_its_content(tmp_path, suffix, codec, demuxer):
     assert kind.what == "video" and demuxer in kind.format
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"hello, this is text", b"#EXTM3U\nhttp://x/y.ts\n", b"\xff\xd8", bytes(64)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"hello, this is text", b"#EXTM3U\nhttp://x/y.ts\n", b"\xff\xd8", bytes(64)]
+)
 def test_what_is_nothing_is_refused(tmp_path, content):
     path = tmp_path / "thing.jpg"
     path.write_bytes(content)
@@ -76,7 +78,7 @@ def test_atomic_write_shows_all_or_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError), atomic_write(path, overwrite=True) as file:
         file.write(b"half of the new")
         assert path.read_bytes() == b"old"
-        1 / 0
+        raise ZeroDivisionError
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["out.bin"]
     with atomic_write(path, overwrite=True) as file:
         file.write(b"new")
