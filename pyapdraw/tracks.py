@@ -17,14 +17,24 @@ import av
 _TEXT_CODECS = ("subrip", "srt", "text", "webvtt", "ass", "ssa")
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _HELD_BYTES = 32 << 20
+# QuickTime knows the bibliographic codes of ISO 639-2, MP4 and Matroska the terminological ones, where they differ.
+_TERMS = "sqi hye eus mya zho ces nld fra kat deu ell isl mkd mri msa fas ron slk bod cym"
+_BOOKS = "alb arm baq bur chi cze dut fre geo ger gre ice mac mao may per rum slo tib wel"
+_QUICKTIME_NAMES = dict(zip(_TERMS.split(), _BOOKS.split()))
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
-_ASS_HEADER = (  # what libav's mov_text encoder wants to see before it writes its own description
-    b"[Script Info]\r\nScriptType: v4.00+\r\nPlayResX: 384\r\nPlayResY: 288\r\n\r\n[V4+ Styles]\r\n"
-    b"Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, "
-    b"Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, "
-    b"MarginV, Encoding\r\nStyle: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\r\n\r\n"
-    b"[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n"
+_ASS_FIELDS = (
+    "Name Fontname Fontsize PrimaryColour SecondaryColour OutlineColour BackColour Bold Italic Underline StrikeOut "
+    "ScaleX ScaleY Spacing Angle BorderStyle Outline Shadow Alignment MarginL MarginR MarginV Encoding"
 )
+_ASS_HEADER = "\r\n".join(  # what libav's mov_text encoder wants to see before it writes its own description
+    [
+        "[Script Info]\r\nScriptType: v4.00+\r\nPlayResX: 384\r\nPlayResY: 288\r\n",
+        "[V4+ Styles]",
+        f"Format: {_ASS_FIELDS.replace(' ', ', ')}",
+        "Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\r\n",
+        "[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n",
+    ]
+).encode()
 
 
 @dataclass
@@ -65,7 +75,7 @@ class Track:
             self.stream = container.add_stream("mov_text")
             self.stream.codec_context.subtitle_header = _ASS_HEADER
             self.stream.codec_context.time_base = self.source.time_base
-        _describe(self)
+        _describe(self, container.format.name)
 
     def report(self) -> dict:
         names = ("index", "kind", "codec", "language", "how", "reason", "packets", "mended_times", "refused")
@@ -190,13 +200,16 @@ def _open_track(stream, container, copy: bool) -> Track:
     else:
         track.reason = f"{container.format.name} cannot hold {codec}, and it is no text"
     if track.stream is not None:
-        _describe(track)
+        _describe(track, container.format.name)
     return track
 
 
-def _describe(track: Track) -> None:
+def _describe(track: Track, container_format: str) -> None:
     if track.language:
-        track.stream.metadata["language"] = track.language
+        language = track.language
+        if container_format == "mov":
+            language = _QUICKTIME_NAMES.get(language, language)
+        track.stream.metadata["language"] = language
     track.stream.disposition = track.source.disposition
 
 

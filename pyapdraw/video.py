@@ -25,7 +25,7 @@ from .files import check_output, same_file
 from .frames import ToRgb, check_drawing
 from .photo import MAX_PIXELS
 from .video_in import Source
-from .video_out import SUFFIXES, Encoding, Sink, playable_frames, put_regular
+from .video_out import SUFFIXES, Encoding, Sink, cut_to_fragments, is_playable, put_regular
 
 _QUEUE_FRAMES = 3
 _PACKET_ROOM_BYTES = 8 << 20  # of sound in a queue, before it counts as full
@@ -324,7 +324,9 @@ class _Job:
         self.sink.abandon()
         if not self.part.exists():
             return
-        if not playable_frames(self.part):
+        if isinstance(error, OutputError):
+            cut_to_fragments(self.part)
+        if not is_playable(self.part):
             self.part.unlink(missing_ok=True)
             return
         self.report["part"] = str(self.part)

@@ -233,7 +233,25 @@ def _caption(target, waiting, captions):
     return next(captions, None)
 
 
-def playable_frames(part: Path) -> bool:
+def cut_to_fragments(part: Path) -> None:
+    """Cut a part whose writing failed behind its last whole fragment (to nothing, if there is none)."""
+    if SUFFIXES[part.suffix.lower()] == "matroska":
+        return  # readers skip a torn cluster
+    size, good, at = part.stat().st_size, 0, 0
+    with open(part, "rb+") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            head = file.read(16)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            length = int.from_bytes(head[8:16], "big") if length == 1 else length
+            if length < 8 or at + length > size:
+                break
+            at += length
+            good = at if kind == b"mdat" else good
+        file.truncate(good)
+
+
+def is_playable(part: Path) -> bool:
     """Whether at least one picture can be read back from a part."""
     try:
         with av.open(str(part.absolute())) as container:

@@ -86,6 +86,11 @@ def _frame(clip: Clip, index: int):
     )
 
 
+def _whole(wave: np.ndarray, sample_format: str) -> np.ndarray:
+    wide = sample_format.startswith("s32")
+    return (wave * (2**31 - 1 if wide else 2**15 - 1)).astype(np.int32 if wide else np.int16)
+
+
 class _Sound:
     """A sine in its own track, written up to the time of the pictures."""
 
@@ -100,7 +105,7 @@ class _Sound:
     def until(self, seconds: float) -> None:
         while self.start_s + self.done / self.rate < seconds:
             wave = np.sin(2 * np.pi * self.tone * (self.done + np.arange(1024)) / self.rate) * 0.3
-            data = wave.astype(np.float32) if self.format.startswith("flt") else (wave * 32767).astype(np.int16)
+            data = wave.astype(np.float32) if self.format.startswith("flt") else _whole(wave, self.format)
             frame = av.AudioFrame.from_ndarray(data[None], self.format, "mono")
             frame.sample_rate, frame.time_base = self.rate, Fraction(1, self.rate)
             frame.pts = self.done + round(self.start_s * self.rate)
