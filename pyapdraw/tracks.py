@@ -227,7 +227,7 @@ def _copy(track: Track, container) -> bool:
 def _recode_audio(track: Track, container) -> None:
     context = track.source.codec_context
     rate = context.sample_rate if context.sample_rate in _AAC_RATES else 48000
-    layout = context.layout.name if 1 <= context.layout.nb_channels <= 2 else "stereo"
+    layout = "mono" if context.layout.nb_channels == 1 else "stereo"
     try:
         track.stream = container.add_stream("aac", rate=rate, layout=layout)
         track.resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
