@@ -12,6 +12,15 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.warp_affine = warp_affine;
+    b.resize = resize;
+    b.yuv_to_rgb = yuv_to_rgb;
+    b.rgb_to_yuv = rgb_to_yuv;
+    b.rgb_to_nchw = rgb_to_nchw;
+    b.nchw_to_rgb = nchw_to_rgb;
+    b.composite = composite;
+    b.fuse_regions = fuse_regions;
+    b.fuse_regions_backward = fuse_regions_backward;
     b.conv2d = conv2d;
     b.max_pool2d = max_pool2d;
     b.crop_area = crop_area;
