@@ -29,6 +29,7 @@ const Backend& choose_cpu() {
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
+    PA_OP(ink),
 };
 #undef PA_OP
 

@@ -7,6 +7,7 @@ namespace pyapdraw {
 namespace PA_ISA {
 
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx);
 
 }  // namespace PA_ISA
 }  // namespace pyapdraw
