@@ -1,4 +1,4 @@
-"""The distance transform against its definition, exactly: shapes, layouts, dtypes, hard images, both backends' rules."""
+"""The distance transform against its definition, exactly: shapes, layouts, dtypes, hard images, torch."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,11 @@ def overlapping():
         (np.zeros((4, 6), bool), np.zeros((4, 5), np.float32), r"out: shape \[4,5\] given"),
         (np.zeros((4, 6), bool), np.zeros((4, 6), np.float64), "out: dtype float64 given, float32 expected"),
         (np.zeros((4, 6), bool), read_only(), "out: is read-only"),
-        (np.zeros((4, 6), bool), as_strided(np.zeros(9, np.float32), (4, 6), (4, 4)), "out: has elements that share memory"),
+        (
+            np.zeros((4, 6), bool),
+            as_strided(np.zeros(9, np.float32), (4, 6), (4, 4)),
+            "out: has elements that share memory",
+        ),
         (*overlapping(), "out: shares memory with sites"),
     ],
 )
@@ -153,7 +157,11 @@ class TestTorch:
 
     def test_operator_is_well_formed(self, torch):
         distance_transform(torch.zeros(1, 1, dtype=torch.bool))
-        for sites in (torch.eye(7, dtype=torch.bool), torch.zeros(2, 0, 3, dtype=torch.uint8), torch.eye(9).byte().T[::2]):
+        for sites in (
+            torch.eye(7, dtype=torch.bool),
+            torch.zeros(2, 0, 3, dtype=torch.uint8),
+            torch.eye(9).byte().T[::2],
+        ):
             torch.library.opcheck(torch.ops.pyapdraw.distance_transform.default, (sites, False))
             torch.library.opcheck(torch.ops.pyapdraw.distance_transform_pair.default, (sites, True))
 

@@ -35,6 +35,7 @@ std::atomic<const Backend*>& current_cpu() {
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
+    PA_OP(ink),
     PA_OP(warp_affine),
     PA_OP(resize),
     PA_OP(yuv_to_rgb),

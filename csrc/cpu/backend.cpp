@@ -12,6 +12,7 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.ink = ink;
     b.warp_affine = warp_affine;
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;

@@ -13,6 +13,10 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
+// pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
+// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
