@@ -13,6 +13,10 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
+// pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
+// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
@@ -60,6 +64,57 @@ void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx = {}
 // out may be background itself, or else shares memory with no input.
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
                const Context& ctx = {});
+
+// Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
+                             const Context& ctx = {});
+
+// The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
+struct FaceParts {
+  Tensor part[4];
+};
+
+// Min-pooled fusion of six local drawings into one frame [APD19, section 4.1]. All f32, or all
+// bf16, or (CUDA) all f16: parts [N,C,h_i,w_i], hair, background and out [N,C,H,W].
+// centres f32/f64/i32/i64 [N,4,2]: (x,y) of each part in px of the frame; a part covers
+// x0 <= x < x0 + w with x0 = floor(trunc(centre) - w/2), likewise y; what leaves the frame is cut off.
+// mask [N,1,H,W] is 1 on the person: bool or u8 (nonzero), or float (>= 0.5).
+// out = min of: each part inside its rectangle, hair on the person outside all rectangles,
+// background off the person, and 1 (white). NaN wins.
+// winners u8 [N,C,H,W]: what fuse_regions_backward needs; or an empty tensor when not wanted.
+void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx = {});
+
+// grad [N,C,H,W] of out -> the gradients of parts, hair and background (all written, no
+// accumulation). A tie splits as in the nested elementwise minimum
+// min(background, min(hair, min(mouth, min(nose, min(eye, eye))))): each tie halves.
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
+                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx = {});
+// 2D convolution with bias and PReLU on channel-last arrays: x f32 [N,H,W,C], weight f32 [kh,kw,C,O],
+// bias and slope f32 [O] (slope 1: no activation, 0: ReLU), out f32 [N,Ho,Wo,O] with
+// Ho = (H + 2 pad - kh) / stride + 1. x and out may be channel slices of larger arrays, also of the same one.
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride = 1, int pad = 0, const Context& ctx = {});
+
+// Maximum over kernel x kernel windows of x f32 [N,H,W,C]. out f32 [N,Ho,Wo,C]; its size chooses whether a last
+// window that the border cuts counts (ceil) or not (floor).
+void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx = {});
+
+// Crops of image u8 [H,W,C] by adaptive averaging ("area" resize): boxes i32 [N,4] = x0,y0,x1,y1, half open, inside
+// the image -> out f32 [N,h,w,C] = (mean - subtract) * multiply.
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract = 0, float multiply = 1,
+               const Context& ctx = {});
+
+// Crops of image u8 or f32 [H,W,C], C 1 or 3, by affine maps f64 [N,2,3] from crop to image pixel centres, with
+// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply. Outside: nearest border pixel.
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
+               const Context& ctx = {});
+
+// Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
+// dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two
+// (minimum). Sides are x1 - x0 + side.
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side = 0, bool minimum = false,
+         const Context& ctx = {});
 
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
