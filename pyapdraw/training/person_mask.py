@@ -209,6 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [i for i, name in enumerate(portraits.names) if name not in TEST_ONLY]
     net = train(portraits.pick(rows), config)
     save_file(folded(net), options.out)
+    options.out.chmod(0o644)  # created for its owner alone
     for name, score in overlap(net, portraits).items():
         log.info("%s %.4f%s", name, score, " (not trained on)" if name in TEST_ONLY else "")
 
