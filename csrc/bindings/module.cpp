@@ -47,6 +47,14 @@ py::dict backends() {
   return d;
 }
 
+std::vector<std::string> cpu_backend_names() {
+  const Backend* tables[3];
+  const int count = cpu_backends(tables);
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) names.push_back(tables[i]->name);
+  return names;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
@@ -54,6 +62,8 @@ PYBIND11_MODULE(_C, m) {
   m.attr("__version__") = PYAPDRAW_VERSION;
   m.def("default_threads", &default_threads);
   m.def("backends", &backends);
+  m.def("cpu_backends", &cpu_backend_names);
+  m.def("use_backend", &use_cpu_backend, py::arg("name"), "For tests: run CPU operations of the whole process on this table.");
 
   py::class_<Context>(m, "Context")
       .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),
@@ -67,6 +77,7 @@ PYBIND11_MODULE(_C, m) {
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
   m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false, ctx, nogil());
+  m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("warp_affine", &warp_affine, py::arg("image"), py::arg("matrix"), py::arg("out"), py::arg("filter") = "bilinear",
         py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("resize", &resize, py::arg("image"), py::arg("out"), ctx, nogil());
@@ -75,6 +86,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx, nogil());
+  m.def("distance_transform_pair", &distance_transform_pair, py::arg("ink"), py::arg("to_ink"), py::arg("to_paper"),
+        py::arg("squared") = false, ctx, nogil());
   m.def("fuse_regions",
         [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres, const Tensor& hair,
            const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& c) {
