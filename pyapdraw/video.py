@@ -13,13 +13,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .clock import Clock
 from .errors import BadInput, OutputError
 from .files import check_output, same_file
 from .frames import ToRgb, check_drawing
@@ -42,21 +43,6 @@ class VideoOptions:
     encoding: Encoding = field(default_factory=Encoding)
     max_pixels: int = MAX_PIXELS
     draw_stages: Callable[[], dict[str, float]] | None = None
-
-
-class Clock:
-    """Seconds spent, by stage. One thread each."""
-
-    def __init__(self):
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str):
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 class _Stopped(Exception):
