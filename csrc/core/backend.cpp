@@ -36,8 +36,20 @@ std::atomic<const Backend*>& current_cpu() {
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
     PA_OP(distance_transform_pair),
+    PA_OP(warp_affine),
+    PA_OP(resize),
+    PA_OP(yuv_to_rgb),
+    PA_OP(rgb_to_yuv),
+    PA_OP(rgb_to_nchw),
+    PA_OP(nchw_to_rgb),
+    PA_OP(composite),
     PA_OP(fuse_regions),
     PA_OP(fuse_regions_backward),
+    PA_OP(conv2d),
+    PA_OP(max_pool2d),
+    PA_OP(crop_area),
+    PA_OP(crop_warp),
+    PA_OP(nms),
 };
 #undef PA_OP
 

@@ -11,8 +11,17 @@ const Backend* cuda_backend() {
     b.name = "cuda";
     b.distance_transform = cuda::distance_transform;
     b.distance_transform_pair = cuda::distance_transform_pair;
+    b.warp_affine = cuda::warp_affine;
+    b.resize = cuda::resize;
+    b.yuv_to_rgb = cuda::yuv_to_rgb;
+    b.rgb_to_yuv = cuda::rgb_to_yuv;
+    b.rgb_to_nchw = cuda::rgb_to_nchw;
+    b.nchw_to_rgb = cuda::nchw_to_rgb;
+    b.composite = cuda::composite;
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;
+    b.conv2d = cuda::conv2d;
+    b.max_pool2d = cuda::max_pool2d;
     return b;
   }();
   return &table;

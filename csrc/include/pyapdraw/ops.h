@@ -17,6 +17,54 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
 void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
                              const Context& ctx = {});
 
+// What lies outside a photo, and how a warp samples it.
+enum class Filter : int32_t { bilinear, antialias };
+enum class Border : int32_t { constant, edge };
+
+// Samples image [H,W] or [H,W,C] (u8 or f32, C <= 4 where interleaved) through an affine map.
+// matrix f64 [2,3] on the CPU maps image to output coordinates (x right, y down, pixel centres at
+// integers); out [h,w] or [h,w,C], same dtype. bilinear: four taps in double precision, u8 rounded
+// half up; a tap outside the image counts as border_value, or as the nearest pixel (edge).
+// antialias: the image is first reduced by `resize` to the scale of the output, then as above;
+// equal to bilinear wherever the map does not shrink.
+void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter = Filter::bilinear,
+                 Border border = Border::constant, double border_value = 255.0, const Context& ctx = {});
+
+// Separable resampling with a triangle of width 2*max(1, scale) source pixels, renormalised at
+// the borders: bilinear when enlarging, antialiased when reducing.
+// image [H,W] or [H,W,C], u8 or f32 -> out [h,w] or [h,w,C], same dtype.
+void resize(const Tensor& image, const Tensor& out, const Context& ctx = {});
+
+enum class YuvMatrix : int32_t { bt601, bt709, bt2020 };
+struct YuvFormat {
+  YuvMatrix matrix = YuvMatrix::bt601;
+  bool full_range = false;  // false: luma 16..235, chroma 16..240 (times 2^(bits-8))
+  int bits = 8;             // 8 for u8 planes; 9 to 16 for u16 planes, value in the low bits
+};
+
+// Y'CbCr planes -> R'G'B'. y [H,W]; u, v [H or ceil(H/2), W or ceil(W/2)], any strides (NV12: two
+// views of one plane); chroma is repeated, not interpolated.
+// out: u8 [H,W,3] in 0..255, or f32 [3,H,W] in [-1,1].
+void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                const Context& ctx = {});
+
+// R'G'B' or grey -> Y'CbCr planes: image u8 [H,W,3] or [H,W], planes u8 as above; the chroma of a
+// block is that of the mean of its pixels (those inside the image, at odd borders).
+void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                const Context& ctx = {});
+
+// image u8 [H,W,C] in 0..255 -> out f32 [C,H,W] in [-1,1].
+void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx = {});
+
+// image f32 [C,H,W] -> out u8 [H,W,C]: [-1,1] to 0..255, rounded and saturated, NaN to 0.
+void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx = {});
+
+// out = background + (drawing - background) * alpha. u8: alpha in 0..255, rounded to nearest;
+// f32: alpha in [0,1]. All [H,W,C] of one dtype, inputs may be broadcast views (stride 0);
+// out may be background itself, or else shares memory with no input.
+void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+               const Context& ctx = {});
+
 // The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
 struct FaceParts {
   Tensor part[4];
@@ -38,6 +86,31 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
 // min(background, min(hair, min(mouth, min(nose, min(eye, eye))))): each tie halves.
 void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
                            const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx = {});
+// 2D convolution with bias and PReLU on channel-last arrays: x f32 [N,H,W,C], weight f32 [kh,kw,C,O],
+// bias and slope f32 [O] (slope 1: no activation, 0: ReLU), out f32 [N,Ho,Wo,O] with
+// Ho = (H + 2 pad - kh) / stride + 1. x and out may be channel slices of larger arrays, also of the same one.
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride = 1, int pad = 0, const Context& ctx = {});
+
+// Maximum over kernel x kernel windows of x f32 [N,H,W,C]. out f32 [N,Ho,Wo,C]; its size chooses whether a last
+// window that the border cuts counts (ceil) or not (floor).
+void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx = {});
+
+// Crops of image u8 [H,W,C] by adaptive averaging ("area" resize): boxes i32 [N,4] = x0,y0,x1,y1, half open, inside
+// the image -> out f32 [N,h,w,C] = (mean - subtract) * multiply.
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract = 0, float multiply = 1,
+               const Context& ctx = {});
+
+// Crops of image u8 or f32 [H,W,C], C 1 or 3, by affine maps f64 [N,2,3] from crop to image pixel centres, with
+// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply. Outside: nearest border pixel.
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
+               const Context& ctx = {});
+
+// Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
+// dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two
+// (minimum). Sides are x1 - x0 + side.
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side = 0, bool minimum = false,
+         const Context& ctx = {});
 
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();

@@ -1,0 +1,153 @@
+// Crops of an image at a size of the caller's choice, as normalised float32, and the selection among
+// overlapping boxes: what a cascade of small detection nets needs between its stages.
+//   crop_area   box [x0,x1) x [y0,y1) -> h x w; output (i,j) is the mean over rows floor(i bh/h) to
+//               ceil((i+1) bh/h) of the box, columns likewise (adaptive average pooling, "area" resize).
+//               Sums are integers: exact. Method: one pass adds the window's rows (bytes into int32 columns,
+//               vectorised), then each output sums its columns.
+//   crop_warp   affine: output pixel centre (u,v) -> image point M (u,v,1). Reads the image with k x k bilinear
+//               taps spread over the pixel's footprint, k = its side in image pixels, so that shrinking does not
+//               alias; k is at most kMostTaps: shrink by crop_area first where more is needed. Points outside
+//               take the nearest border pixel. float32; coordinates in float64 for each row's start.
+//   nms         greedy: boxes in falling order of score, each kept one removes later ones that overlap it.
+// A pixel centre has integer coordinates. Values are (mean - subtract) * multiply.
+#include <cmath>
+#include <cstring>
+
+#include "cpu/kernels.h"
+#include "cpu/parallel.h"
+#include "cpu/scratch.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+
+namespace {
+
+constexpr int kMostTaps = 4;
+
+// sums[i] += row[i] over `width` pixels of c channels, `step` elements apart.
+void add_row(const uint8_t* row, int64_t width, int64_t c, int64_t step, int32_t* sums) {
+  if (step == c) {
+    const int64_t n = width * c;
+    for (int64_t i = 0; i < n; ++i) sums[i] += row[i];
+  } else {
+    for (int64_t x = 0; x < width; ++x)
+      for (int64_t k = 0; k < c; ++k) sums[x * c + k] += row[x * step + k];
+  }
+}
+
+template <typename T, int C>
+inline void bilinear(const Tensor& image, float x, float y, float weight, float* sum) {
+  const float right = static_cast<float>(image.shape[1] - 1), bottom = static_cast<float>(image.shape[0] - 1);
+  x = x > 0.0f ? (x < right ? x : right) : 0.0f;  // also turns NaN into 0
+  y = y > 0.0f ? (y < bottom ? y : bottom) : 0.0f;
+  const int64_t x0 = static_cast<int64_t>(x), y0 = static_cast<int64_t>(y);
+  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  const int64_t dx = x0 + 1 < image.shape[1] ? image.stride[1] : 0, dy = y0 + 1 < image.shape[0] ? image.stride[0] : 0;
+  const T* p = static_cast<const T*>(image.data) + y0 * image.stride[0] + x0 * image.stride[1];
+  const float w11 = fx * fy, w10 = fy - w11, w01 = fx - w11, w00 = 1.0f - fx - fy + w11;
+  for (int c = 0; c < C; ++c)
+    sum[c] += weight * (w00 * static_cast<float>(p[c]) + w01 * static_cast<float>(p[dx + c]) +
+                        w10 * static_cast<float>(p[dy + c]) + w11 * static_cast<float>(p[dy + dx + c]));
+}
+
+// One output row. m: output (u,v) -> image.
+template <typename T, int C>
+void warp_row(const Tensor& image, const double* m, int64_t v, int64_t width, float subtract, float multiply, float* out,
+              int64_t out_step) {
+  const double side = std::sqrt(std::fabs(m[0] * m[4] - m[1] * m[3]));
+  int taps = 1;
+  while (taps < kMostTaps && taps + 0.25 < side) ++taps;
+  const float weight = 1.0f / static_cast<float>(taps * taps), ax = static_cast<float>(m[0]), ay = static_cast<float>(m[3]);
+  float offset_x[kMostTaps * kMostTaps], offset_y[kMostTaps * kMostTaps];
+  for (int b = 0; b < taps; ++b)
+    for (int a = 0; a < taps; ++a) {
+      const double du = (a + 0.5) / taps - 0.5, dv = (b + 0.5) / taps - 0.5;
+      offset_x[b * taps + a] = static_cast<float>(m[0] * du + m[1] * dv);
+      offset_y[b * taps + a] = static_cast<float>(m[3] * du + m[4] * dv);
+    }
+  const float start_x = static_cast<float>(m[1] * v + m[2]), start_y = static_cast<float>(m[4] * v + m[5]);
+  for (int64_t u = 0; u < width; ++u, out += out_step) {
+    const float x = start_x + ax * static_cast<float>(u), y = start_y + ay * static_cast<float>(u);
+    float sum[C] = {};
+    for (int i = 0; i < taps * taps; ++i) bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, sum);
+    for (int c = 0; c < C; ++c) out[c] = (sum[c] - subtract) * multiply;
+  }
+}
+
+}  // namespace
+
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
+               const Context& ctx) {
+  const int64_t h = out.shape[1], w = out.shape[2], c = image.shape[2];
+  int64_t widest = 0, area = 0;
+  for (int64_t n = 0; n < boxes.shape[0]; ++n) {
+    const int32_t* r = boxes.as<int32_t>() + 4 * n;
+    const int64_t bw = r[2] - r[0];
+    widest = bw > widest ? bw : widest;
+    area += bw * (r[3] - r[1]);
+  }
+  const int64_t row_work = area * c / (boxes.shape[0] * h) / 8 + w * c, grain = 1 + 20000 / (row_work + 1);
+  parallel_for(boxes.shape[0] * h, grain, ctx, [&](int64_t begin, int64_t end) {
+    Scratch<int32_t> sums(widest * c);
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t n = item / h, i = item % h;
+      const int32_t* r = boxes.as<int32_t>() + 4 * n;
+      const int64_t bw = r[2] - r[0], bh = r[3] - r[1];
+      const int64_t y0 = i * bh / h, y1 = ((i + 1) * bh + h - 1) / h;
+      std::memset(sums.get(), 0, static_cast<size_t>(bw * c) * sizeof(int32_t));
+      for (int64_t y = y0; y < y1; ++y)
+        add_row(image.as<uint8_t>() + (r[1] + y) * image.stride[0] + r[0] * image.stride[1], bw, c, image.stride[1], sums.get());
+      float* to = out.as<float>() + n * out.stride[0] + i * out.stride[1];
+      for (int64_t j = 0; j < w; ++j, to += out.stride[2]) {
+        const int64_t x0 = j * bw / w, x1 = ((j + 1) * bw + w - 1) / w;
+        const float count = static_cast<float>((x1 - x0) * (y1 - y0));
+        for (int64_t k = 0; k < c; ++k) {
+          int64_t sum = 0;
+          for (int64_t x = x0; x < x1; ++x) sum += sums[x * c + k];
+          to[k] = (static_cast<float>(sum) / count - subtract) * multiply;
+        }
+      }
+    }
+  });
+}
+
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
+               const Context& ctx) {
+  const int64_t h = out.shape[1], w = out.shape[2];
+  const bool bytes = image.dtype == DType::u8, grey = image.shape[2] == 1;
+  auto* row = bytes ? (grey ? warp_row<uint8_t, 1> : warp_row<uint8_t, 3>) : (grey ? warp_row<float, 1> : warp_row<float, 3>);
+  parallel_for(out.shape[0] * h, 1 + 1000 / (w + 1), ctx, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t n = item / h, v = item % h;
+      row(image, to_image.as<double>() + 6 * n, v, w, subtract, multiply, out.as<float>() + n * out.stride[0] + v * out.stride[1],
+          out.stride[2]);
+    }
+  });
+}
+
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context&) {
+  const int64_t n = boxes.shape[0];
+  const float* r = boxes.as<float>();
+  uint8_t* kept = keep.as<uint8_t>();
+  Scratch<float> areas(n);
+  for (int64_t i = 0; i < n; ++i) {
+    areas[i] = (r[4 * i + 2] - r[4 * i] + side) * (r[4 * i + 3] - r[4 * i + 1] + side);
+    kept[i] = 1;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    if (!kept[i]) continue;
+    const float ax0 = r[4 * i], ay0 = r[4 * i + 1], ax1 = r[4 * i + 2], ay1 = r[4 * i + 3];
+    for (int64_t j = i + 1; j < n; ++j) {
+      const float* b = r + 4 * j;
+      const float x0 = ax0 > b[0] ? ax0 : b[0], y0 = ay0 > b[1] ? ay0 : b[1];
+      const float x1 = ax1 < b[2] ? ax1 : b[2], y1 = ay1 < b[3] ? ay1 : b[3];
+      const float w = x1 - x0 + side, h = y1 - y0 + side;
+      const float inter = (w > 0.0f ? w : 0.0f) * (h > 0.0f ? h : 0.0f);
+      const float whole = minimum ? (areas[i] < areas[j] ? areas[i] : areas[j]) : areas[i] + areas[j] - inter;
+      if (inter / whole > threshold) kept[j] = 0;
+    }
+  }
+}
+
+}  // namespace PA_ISA
+}  // namespace pyapdraw

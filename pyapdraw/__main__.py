@@ -1,0 +1,5 @@
+import sys
+
+from pyapdraw.cli import main
+
+sys.exit(main())

@@ -1,0 +1,30 @@
+"""What this installation is and can do: `pyapdraw.info()` and `pyapdraw info`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+from pyapdraw import _C
+
+
+def info() -> dict[str, Any]:
+    """Version, machine, native backends with their operations, threads, styles, installed optional packages."""
+    from pyapdraw.models.registry import STYLES
+
+    packages = {}
+    for name in ("numpy", "pillow", "av", "safetensors", "torch", "tensorrt", "pycuda"):
+        try:
+            packages[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            packages[name] = None
+    return {
+        "version": _C.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": _C.default_threads(),
+        "backends": {name: sorted(op for op, there in ops.items() if there) for name, ops in _C.backends().items()},
+        "styles": {name: entry.runtimes for name, entry in STYLES.items()},
+        "packages": packages,
+    }

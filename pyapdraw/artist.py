@@ -1,0 +1,187 @@
+"""The reusable object behind `pyapdraw.draw`: one style, its tools, and the choice of device and runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyapdraw import align
+from pyapdraw.errors import BadInput
+from pyapdraw.faces import Detector, Face
+from pyapdraw.mask import PersonMask
+from pyapdraw.models import registry
+from pyapdraw.pipeline import BACKGROUNDS, CANVAS_PX, Clock, draw_faces
+from pyapdraw.runtime import plan
+from pyapdraw.tracking import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PHOTO_LARGEST_PX = 2048  # a still photo may take this large a crop, a video frame CANVAS_PX
+
+
+class NoFace(BadInput):
+    """No face was found and the policy is "error"."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to draw. Every field is checked when an Options is made.
+
+    faces: "all" or "largest". no_face: what a picture without a face becomes: "pass" unchanged, "skip" no result (in a
+    video: an empty sheet), "error". aligned: the picture is a crop already (eyes at the template's place), no detection.
+    background: see `pipeline.draw_faces`. largest_px: upper limit of a crop's side in px, None = by kind of input.
+    """
+
+    faces: str = "all"
+    no_face: str = "pass"
+    aligned: bool = False
+    background: str = "white"
+    largest_px: int | None = None
+
+    def __post_init__(self) -> None:
+        fixed = {"faces": ("all", "largest"), "no_face": ("pass", "skip", "error"), "background": BACKGROUNDS}
+        for name, allowed in fixed.items():
+            if getattr(self, name) not in allowed:
+                raise BadInput(f"{name}: {getattr(self, name)!r} given, one of {', '.join(allowed)} expected")
+        if self.largest_px is not None and not 64 <= self.largest_px <= 8192:
+            raise BadInput(f"largest_px: {self.largest_px} given, 64 to 8192 expected")
+
+
+def check_rgb(pixels: Any) -> np.ndarray:
+    """A picture as uint8 [H,W,3]; grey [H,W] is repeated. Anything else is a BadInput that says what was given."""
+    array = np.asarray(pixels)
+    if array.dtype != np.uint8:
+        raise BadInput(f"image: dtype {array.dtype} given, uint8 (0 to 255) expected")
+    if array.ndim == 2:
+        array = np.repeat(array[:, :, None], 3, axis=2)
+    if array.ndim != 3 or array.shape[2] != 3:
+        raise BadInput(f"image: shape {list(array.shape)} given, [H,W,3] (RGB) or [H,W] (grey) expected")
+    if 0 in array.shape:
+        raise BadInput(f"image: shape {list(array.shape)} has no pixels")
+    return array
+
+
+class Artist:
+    """Draws pictures in one style. Cheap to keep, safe to use from several threads at once.
+
+    Args:
+        style: a name from `pyapdraw.styles()`.
+        device: "auto", "cpu" or "cuda"; "cuda" fails loudly where the style cannot run there.
+        runtime: "auto" or the name of a runtime of the style (see `pyapdraw info`).
+        options: fields of `Options` (faces, no_face, aligned, background, largest_px).
+
+    Raises:
+        BadInput: unknown style or option value. Unsupported, DeviceError: nothing can run the style as asked.
+    """
+
+    def __init__(self, style: str = "ink", device: str = "auto", runtime: str = "auto", **options: Any) -> None:
+        unknown = set(options) - set(Options.__dataclass_fields__)
+        if unknown:
+            raise BadInput(f"{sorted(unknown)[0]}: no such option; {', '.join(Options.__dataclass_fields__)} expected")
+        self.options = Options(**options)
+        entry = registry.find(style)
+        self.plan = plan(entry, device, runtime)
+        self.style_name = style
+        self.style = entry.create()
+        self.segment = PersonMask()
+        self.detector = Detector()
+
+    def faces(self, rgb: Any) -> list[Face]:
+        """Faces of a picture uint8 [H,W,3], largest first; with `aligned`, the one the template says."""
+        pixels = check_rgb(rgb)
+        if self.options.aligned:
+            return [aligned_face(pixels)]
+        return self.detector.detect(pixels)
+
+    def choose(self, faces: Sequence[Face]) -> list[Face]:
+        """The faces to draw, largest first, by the option `faces`."""
+        ordered = sorted(faces, key=lambda f: -_area(f))
+        return ordered[:1] if self.options.faces == "largest" else ordered
+
+    def draw(self, rgb: Any) -> Any:
+        """Draws a picture: uint8 [H,W,3] or [H,W], numpy or torch -> uint8 [H,W,3] of the same kind.
+
+        Raises BadInput for another shape or dtype, and `NoFace` where the policy for no face is "error" or "skip".
+        """
+        torch_like = hasattr(rgb, "detach")
+        drawn = self.draw_pixels(rgb.detach().cpu().numpy() if torch_like else rgb)
+        drawn = np.repeat(drawn[:, :, None], 3, axis=2) if drawn.ndim == 2 else drawn
+        if torch_like:
+            import torch  # the caller has it loaded already
+
+            return torch.from_numpy(drawn).to(rgb.device)
+        return drawn
+
+    def draw_pixels(self, rgb: Any, faces: Sequence[Face] | None = None, clock: Clock | None = None) -> np.ndarray:
+        """As `draw`, with faces found elsewhere if given; grey drawings on white paper stay uint8 [H,W]."""
+        clock = clock or Clock()
+        pixels = check_rgb(rgb)
+        if faces is None:
+            with clock("faces"):
+                faces = self.faces(pixels)
+        chosen = self.choose(faces)
+        if not chosen:
+            if self.options.no_face == "pass":
+                return pixels
+            raise NoFace("image: no face found; another picture, or no_face='pass', expected")
+        largest = self.options.largest_px or (PHOTO_LARGEST_PX if not self.options.aligned else max(pixels.shape[:2]))
+        return draw_faces(
+            pixels, chosen, self.style, self.segment, background=self.options.background, largest_px=largest, clock=clock
+        )  # fmt: skip
+
+    def with_options(self, **changes: Any) -> Artist:
+        """The same tools under other options."""
+        other = object.__new__(Artist)
+        other.__dict__.update(self.__dict__)
+        other.options = replace(self.options, **changes)
+        return other
+
+
+class FrameArtist:
+    """Draws the frames of one video in order: faces are tracked, the drawing of a still head stays still.
+
+    Call it with (frame uint8 [H,W,3], time_s); it returns uint8 [H,W] or [H,W,3]. `clock.seconds` has the stages,
+    `faces_per_frame` what was drawn, `passed` the count of frames without a face.
+    """
+
+    def __init__(self, artist: Artist) -> None:
+        self.artist = artist
+        self.tracker = Tracker(artist.detector)
+        self.clock = Clock()
+        self.faces_per_frame: list[int] = []
+        self.passed = 0
+
+    def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray:
+        options = self.artist.options
+        with self.clock("faces"):
+            faces = [aligned_face(rgb)] if options.aligned else self.artist.choose(self.tracker.update(rgb, time_s))
+        self.faces_per_frame.append(len(faces))
+        if faces:
+            largest = options.largest_px or CANVAS_PX
+            style, segment = self.artist.style, self.artist.segment
+            return draw_faces(
+                rgb, faces, style, segment, background=options.background, largest_px=largest, clock=self.clock
+            )  # fmt: skip
+        self.passed += 1
+        if options.no_face == "error":
+            raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face='pass' or 'skip' draws on")
+        return rgb if options.no_face == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
+
+
+def aligned_face(pixels: np.ndarray) -> Face:
+    """The face of a picture that is a crop already: the template's points, scaled to the picture."""
+    h, w = pixels.shape[:2]
+    if h != w:
+        raise BadInput(f"image: {w}x{h} given, a square crop expected with aligned=True")
+    return Face(box_px=(0.0, 0.0, w - 1.0, h - 1.0), landmarks_px=align.template(w), score=1.0, track=None)
+
+
+def _area(face: Face) -> float:
+    x0, y0, x1, y1 = face.box_px
+    return max(0.0, x1 - x0) * max(0.0, y1 - y0)
+
+
+__all__ = ["Artist", "FrameArtist", "NoFace", "Options", "aligned_face", "check_rgb"]

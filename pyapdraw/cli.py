@@ -1,0 +1,184 @@
+"""The command line: `pyapdraw draw photo.jpg -o drawing.png`.
+
+Exit codes: 0 done, 1 some inputs failed (each named), 2 wrong usage, 3 no usable backend, 4 output could not be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+DONE, SOME_FAILED, WRONG_USAGE, NO_BACKEND, NOT_WRITTEN = 0, 1, 2, 3, 4
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; a test holds it against the public contract."""
+    from pyapdraw._C import __version__
+
+    top = argparse.ArgumentParser(prog="pyapdraw", description="Portraits into drawings, from photos and videos.")
+    top.add_argument("--version", action="version", version=f"pyapdraw {__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+
+    draw = verbs.add_parser("draw", help="draw photos, folders, glob patterns and videos")
+    draw.add_argument("inputs", nargs="+", metavar="IN", help="photo, video, folder or glob pattern; told apart by content")
+    draw.add_argument("-o", "--output", required=True, metavar="OUT", help="file (.png .jpg .webp; .mp4 for a video) or folder")
+    draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
+    draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
+    draw.add_argument("--no-face", choices=("pass", "skip", "error"), default="pass",
+                      help="a picture without a face: leave it unchanged, write nothing (in a video: an empty sheet), or fail")  # fmt: skip
+    draw.add_argument("--aligned", action="store_true", help="inputs are aligned square crops already: no face detection")
+    draw.add_argument("--background", choices=("white", "keep", "photo"), default="white",
+                      help="around the person: white paper, what the style draws there, or the photo (default: white)")  # fmt: skip
+    draw.add_argument("--side-by-side", action="store_true", help="photo and drawing next to each other")
+    draw.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="never replaced silently when named")
+    draw.add_argument("--runtime", default="auto", help="how the style runs; see `pyapdraw info` (default: auto)")
+    draw.add_argument("--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)")
+    draw.add_argument("--report", metavar="FILE.json", help="write times, faces and choices of every input")
+    draw.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    draw.add_argument("-q", "--quiet", action="store_true", help="print only what failed")
+    draw.set_defaults(run=run_draw)
+
+    styles = verbs.add_parser("styles", help="list the styles")
+    styles.set_defaults(run=run_styles)
+    info = verbs.add_parser("info", help="version, backends and what they can do")
+    info.set_defaults(run=run_info)
+
+    weights = verbs.add_parser("weights", help="list or verify the shipped weights")
+    weights.add_argument("action", choices=("list", "verify"))
+    weights.set_defaults(run=run_weights)
+
+    evaluate = verbs.add_parser("eval", help="boundary F and tone difference of a style against given drawings")
+    evaluate.add_argument("photos", help="folder of aligned photos")
+    evaluate.add_argument("drawings", help="folder of drawings of the same names")
+    evaluate.add_argument("--style", default="ink")
+    evaluate.set_defaults(run=run_eval)
+    return top
+
+
+def run_draw(args: argparse.Namespace) -> int:
+    """`pyapdraw draw`."""
+    start = time.perf_counter()
+    from pyapdraw import batch
+    from pyapdraw.artist import Artist
+    from pyapdraw.errors import OutputError
+
+    sources = batch.expand(args.inputs)
+    several = len(sources) > 1 or any(s not in args.inputs for s in map(str, sources))
+    targets = batch.Targets(args.output, several)
+    artist = Artist(
+        args.style, args.device, args.runtime, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
+        background=args.background, largest_px=args.size,
+    )  # fmt: skip
+    load_s = time.perf_counter() - start
+
+    def tell(outcome: batch.Outcome) -> None:
+        if outcome.status == "failed":
+            print(f"pyapdraw: {outcome.error}", file=sys.stderr)
+        elif not args.quiet:
+            print(_line(outcome), flush=True)
+            if not _face_count(outcome) and outcome.status == "done":
+                print(f"pyapdraw: {outcome.source}: no face found, passed through unchanged", file=sys.stderr)
+
+    outcomes = batch.draw_all(artist, sources, targets, tell, beside=args.side_by_side, overwrite=args.overwrite)
+    failed = [o for o in outcomes if o.status == "failed"]
+    if failed and len(outcomes) > 1:
+        print(f"pyapdraw: {len(failed)} of {len(outcomes)} inputs failed", file=sys.stderr)
+    if args.report:
+        try:
+            batch.write_report(args.report, artist, outcomes, time.perf_counter() - start, load_s)
+        except OutputError as e:
+            print(f"pyapdraw: {e}", file=sys.stderr)
+            return NOT_WRITTEN
+    if any(o.output_failed for o in failed):
+        return NOT_WRITTEN
+    return SOME_FAILED if failed else DONE
+
+
+def _face_count(outcome) -> int:
+    return max(outcome.details.get("faces_per_frame", [0]), default=0) or len(outcome.details.get("faces", []))
+
+
+def _line(outcome) -> str:
+    if outcome.status == "skipped":
+        return f"{outcome.source}: no face, skipped"
+    faces = _face_count(outcome)
+    what = f"{faces} face{'s' * (faces != 1)}"
+    if outcome.details.get("kind") == "video":
+        frames = outcome.details.get("frames_out", 0)
+        what = f"{frames} frames, {frames / outcome.wall_s:.1f} fps, at most {what}"
+    return f"{outcome.source} -> {outcome.target} ({what}, {outcome.wall_s * 1000:.0f} ms)"
+
+
+def run_styles(args: argparse.Namespace) -> int:
+    """`pyapdraw styles`."""
+    from pyapdraw import styles
+
+    for name, summary in styles().items():
+        print(f"{name:12} {summary}")
+    return DONE
+
+
+def run_info(args: argparse.Namespace) -> int:
+    """`pyapdraw info`."""
+    import json
+
+    from pyapdraw.about import info
+
+    print(json.dumps(info(), indent=1))
+    return DONE
+
+
+def run_weights(args: argparse.Namespace) -> int:
+    """`pyapdraw weights list|verify`."""
+    from pyapdraw import weights
+    from pyapdraw.errors import WeightsError
+
+    failed = 0
+    for name, record in weights.manifest().items():
+        line = f"{name:16} sha256 {record['sha256']}"
+        if args.action == "verify":
+            try:
+                weights.load(name)
+                line += "  ok"
+            except WeightsError as e:
+                failed += 1
+                line += f"  {e}"
+        print(line)
+    return SOME_FAILED if failed else DONE
+
+
+def run_eval(args: argparse.Namespace) -> int:
+    """`pyapdraw eval`."""
+    from pyapdraw.metrics.boundary import evaluate_folder
+
+    rows = evaluate_folder(args.photos, args.drawings, args.style)
+    print(f"{'picture':32} {'F':>7} {'T':>7}")
+    for name, f, t in rows:
+        print(f"{name:32} {f:7.4f} {t:7.4f}")
+    return DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    from pyapdraw.errors import DeviceError, Error, OutputError, Unsupported
+
+    args = parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        print("pyapdraw: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return DONE
+    except Error as e:
+        print(f"pyapdraw: {e}", file=sys.stderr)
+        if isinstance(e, OutputError):
+            return NOT_WRITTEN
+        return NO_BACKEND if isinstance(e, (DeviceError, Unsupported)) else WRONG_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The person mask: which pixels of an aligned crop belong to the person, hair and clothes included.
+
+A small network of this project (training/person_mask.py, weights/person_mask.md) looks at the crop at 128 x 128
+pixels; its answer is enlarged to the crop. Nothing here needs torch: the convolutions are native.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from PIL import Image
+
+from pyapdraw import _C, weights
+from pyapdraw.errors import BadInput
+
+SIZE_PX = 128  # side of the network's input
+LOGIT_RANGE = 5.0  # what is surer than this (0.993) is black or white
+
+
+class PersonMask:
+    """Callable: crop uint8 [S,S,3] RGB -> mask uint8 [S,S], 255 = person, 128 and more = rather person than not.
+
+    The crop is aligned as align.py does it (eyes level, at 0.39 and 0.61 of the width and 0.48 of the height): the
+    network knows by its position where a face is. Any side S from 1 px. Safe to call from several threads.
+    """
+
+    def __init__(self, threads: int = 0) -> None:
+        """threads: most worker threads of a call, 0 for the machine's default. Raises WeightsError."""
+        tensors = weights.load("person_mask")
+        names = sorted({key.rpartition(".")[0] for key in tensors})
+        self._layers = {name: _layer(name, tensors) for name in names}
+        self._levels = sum(name.startswith("down.") for name in names)
+        self._context = _C.Context(threads)
+        self._local = threading.local()
+        steepness = np.clip(np.linspace(-LOGIT_RANGE, LOGIT_RANGE, 256), -LOGIT_RANGE, LOGIT_RANGE)
+        likely = 1 / (1 + np.exp(-steepness))
+        likely = (likely - likely[0]) / (likely[-1] - likely[0])  # reaches black and white
+        self._shades = [int(v) for v in np.rint(likely * 255)]
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """pixels: crop uint8 [S,S,3]. Returns uint8 [S,S]. Raises BadInput."""
+        pixels = _checked(pixels)
+        levels = self.logits(pixels)
+        levels = np.clip(levels * (127.5 / LOGIT_RANGE) + 127.5, 0, 255)
+        image = Image.fromarray(np.rint(levels).astype(np.uint8))
+        image = image.resize(pixels.shape[1::-1], Image.Resampling.BILINEAR)
+        return np.asarray(image.point(self._shades))
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """The network's own answer, float32 [128,128]: log odds of person, for crop uint8 [S,S,3]."""
+        buffers = self._buffers()
+        tall, wide = pixels.shape[:2]
+        box = np.array([[0, 0, wide, tall]], np.int32)
+        _C.crop_area(pixels, box, buffers["photo"], 127.5, 1 / 127.5, self._context)
+        buffers["input"][..., :3] = buffers["photo"]
+        self._conv("stem", buffers["input"], buffers["skip.0"])
+        for level in range(self._levels):
+            self._conv(f"down.{level}", buffers[f"skip.{level}"], buffers[f"inner.{level}"], stride=2)
+            self._conv(f"body.{level}", buffers[f"inner.{level}"], buffers[f"skip.{level + 1}"])
+        x = buffers[f"inner.{self._levels - 1}"]
+        self._conv("context", buffers[f"skip.{self._levels}"], x)
+        for level in reversed(range(self._levels)):
+            side, skip = buffers[f"side.{level}"], buffers[f"skip.{level}"]
+            self._conv(f"side.{level}", x, side)
+            _add_doubled(skip, side)
+            x = buffers[f"up.{level}"]
+            self._conv(f"up.{level}", skip, x)
+        self._conv("head", x, buffers["logits"])
+        return buffers["logits"][0, :, :, 0].copy()
+
+    def _conv(self, name: str, x: np.ndarray, out: np.ndarray, stride: int = 1) -> None:
+        weight, bias, slope = self._layers[name]
+        _C.conv2d(x, weight, bias, slope, out, stride, weight.shape[0] // 2, self._context)
+
+    def _buffers(self) -> dict[str, np.ndarray]:
+        """Feature maps of the calling thread, float32 [1,h,w,C]; the position channels of the input are set once."""
+        found = getattr(self._local, "buffers", None)
+        if found is not None:
+            return found
+        made = {"photo": _plane(SIZE_PX, 3), "input": _plane(SIZE_PX, 5), "logits": _plane(SIZE_PX, 1)}
+        position = np.linspace(-1, 1, SIZE_PX, dtype=np.float32)
+        made["input"][..., 3] = position[None, :]
+        made["input"][..., 4] = position[:, None]
+        made["skip.0"] = _plane(SIZE_PX, self._layers["stem"][1].size)
+        for level in range(self._levels):
+            side_px = SIZE_PX >> level
+            above, below = self._layers[f"side.{level}"][1].size, self._layers[f"down.{level}"][1].size
+            made[f"inner.{level}"] = _plane(side_px // 2, below)
+            made[f"skip.{level + 1}"] = _plane(side_px // 2, below)
+            made[f"side.{level}"] = _plane(side_px // 2, above)
+            made[f"up.{level}"] = _plane(side_px, above)
+        self._local.buffers = made
+        return made
+
+
+def _plane(side_px: int, channels: int) -> np.ndarray:
+    return np.zeros((1, side_px, side_px, channels), np.float32)
+
+
+def _add_doubled(skip: np.ndarray, side: np.ndarray) -> None:
+    """skip [1,2h,2w,C] += side [1,h,w,C], every pixel of which counts for two by two."""
+    _, tall, wide, channels = side.shape
+    blocks = skip.reshape(tall, 2, wide, 2, channels)
+    blocks += side.reshape(tall, 1, wide, 1, channels)
+
+
+def _layer(name: str, tensors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight [kh,kw,I,O], bias [O] and slope [O] of one convolution: 1 x 1 ones are linear, the others end in ReLU."""
+    weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    slope = np.full(bias.shape, 1.0 if weight.shape[0] == 1 else 0.0, np.float32)
+    return weight, bias, slope
+
+
+def _checked(pixels: np.ndarray) -> np.ndarray:
+    shape = getattr(pixels, "shape", None)
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3:
+        what = f"{pixels.dtype} {list(shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise BadInput(f"pixels: {what} given, a crop uint8 [S,S,3] is expected")
+    if shape[0] != shape[1] or shape[0] == 0:
+        raise BadInput(f"pixels: {shape[1]} x {shape[0]} px given, a square aligned crop is expected")
+    return np.ascontiguousarray(pixels)

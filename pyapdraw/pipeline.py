@@ -1,0 +1,103 @@
+"""The sentence of this package: photo -> faces -> aligned crops -> model -> composite -> output.
+
+Everything else serves this file: each stage is one call into the module of its name. A video runs the same
+sentence a frame at a time, with tracked faces (`tracking.Tracker`) in the place of freshly detected ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from pyapdraw import align, composite
+from pyapdraw.faces import Face
+
+BACKGROUNDS = ("white", "keep", "photo")
+CANVAS_PX = 512  # the canvas of the papers' networks; styles that can draw at any size may be given another
+
+
+class Style(Protocol):
+    """What a drawing style is to the pipeline. Networks draw at one canvas size, `ink` at any (sizes_px = None)."""
+
+    sizes_px: tuple[int, ...] | None
+
+    def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
+        """Crop uint8 [S,S,3], person mask uint8 [S,S], five points [5,2] in crop px -> drawing uint8 [S,S] or [S,S,3]."""
+        ...
+
+
+class Segmenter(Protocol):
+    """Crop uint8 [S,S,3] -> person mask uint8 [S,S], 255 = person."""
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each stage, summed over calls."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def canvas_size(face: Face, style: Style, largest_px: int) -> int:
+    """Side of the crop in px: as near to the photo's own resolution as the style and `largest_px` allow."""
+    if style.sizes_px is not None:
+        return max((s for s in style.sizes_px if s <= largest_px), default=min(style.sizes_px))
+    scale = align.scale_of(align.fit(face.landmarks_px, CANVAS_PX))  # crop px per photo px on the 512 canvas
+    native = CANVAS_PX / max(scale, 1e-6)
+    return int(min(largest_px, max(256, 64 * round(native / 64))))
+
+
+def draw_faces(
+    pixels: np.ndarray,
+    faces: Sequence[Face],
+    style: Style,
+    segment: Segmenter,
+    *,
+    background: str = "white",
+    largest_px: int = CANVAS_PX,
+    clock: Clock | None = None,
+) -> np.ndarray:
+    """Draws every face of a picture and puts the drawings together on one sheet.
+
+    Args:
+        pixels: uint8 [H,W,3] RGB, upright.
+        faces: faces in that picture; the first ones lie under the later ones.
+        style: the model that draws a crop.
+        segment: finds the person in a crop.
+        background: "white" paper; "keep" what the style drew behind the person, photo beyond the crop; "photo" around the person.
+        largest_px: upper limit of the crop's side.
+        clock: takes the seconds of the stages align, mask, draw and composite.
+
+    Returns:
+        uint8 [H,W] (grey drawings on white paper) or [H,W,3].
+    """
+    clock = clock or Clock()
+    with clock("composite"):
+        canvas = composite.Canvas(pixels, background)
+    for face in faces:
+        with clock("align"):
+            size = canvas_size(face, style, largest_px)
+            crop = align.crop(pixels, align.fit(face.landmarks_px, size), size)
+            landmarks_px = align.transform_points(crop.to_crop, face.landmarks_px)
+        with clock("mask"):
+            person = segment(crop.pixels)
+        with clock("draw"):
+            drawing = composite.Drawing(style.draw(crop.pixels, person, landmarks_px), person)
+        with clock("composite"):
+            canvas.add(drawing, crop.to_crop)
+    with clock("composite"):
+        return canvas.result()
