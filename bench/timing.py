@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 def interleaved(candidates: dict[str, Callable[[], object]], seconds: float = 1.0, most: int = 200) -> dict[str, float]:
-    """Milliseconds of each candidate (lower quartile); `seconds` is spent on all of them together, at least three rounds."""
+    """Milliseconds of each candidate (lower quartile); spends `seconds` on all together, at least three rounds."""
     for run in candidates.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in candidates}

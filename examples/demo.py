@@ -98,7 +98,7 @@ def main() -> int:
     report = out / "clip_ink.json"
     pyapdraw(str(clip), "-o", str(out / "clip_ink.mp4"), "--report", str(report))
     record = json.loads(report.read_text())["inputs"][0]
-    fps = record["details"]["frames_out"] / record["wall_s"]
+    fps = record["details"]["frames"]["in"] / record["wall_s"]
     print(f"\nportrait: {out / 'portrait_ink.png'}\nclip:     {out / 'clip_ink.mp4'}  ({fps:.1f} fps)\nreport:   {report}")
     return 0
 

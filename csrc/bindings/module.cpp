@@ -77,8 +77,7 @@ PYBIND11_MODULE(_C, m) {
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
   m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false, ctx, nogil());
-  m.def("distance_transform_pair", &distance_transform_pair, py::arg("ink"), py::arg("to_ink"), py::arg("to_paper"),
-        py::arg("squared") = false, ctx, nogil());
+  m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("warp_affine", &warp_affine, py::arg("image"), py::arg("matrix"), py::arg("out"), py::arg("filter") = "bilinear",
         py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("resize", &resize, py::arg("image"), py::arg("out"), ctx, nogil());
@@ -87,6 +86,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx, nogil());
+  m.def("distance_transform_pair", &distance_transform_pair, py::arg("ink"), py::arg("to_ink"), py::arg("to_paper"),
+        py::arg("squared") = false, ctx, nogil());
   m.def("fuse_regions",
         [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres, const Tensor& hair,
            const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& c) {

@@ -35,7 +35,7 @@ std::atomic<const Backend*>& current_cpu() {
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
-    PA_OP(distance_transform_pair),
+    PA_OP(ink),
     PA_OP(warp_affine),
     PA_OP(resize),
     PA_OP(yuv_to_rgb),
@@ -43,6 +43,7 @@ const OpEntry kEntries[] = {
     PA_OP(rgb_to_nchw),
     PA_OP(nchw_to_rgb),
     PA_OP(composite),
+    PA_OP(distance_transform_pair),
     PA_OP(fuse_regions),
     PA_OP(fuse_regions_backward),
     PA_OP(conv2d),

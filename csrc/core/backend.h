@@ -12,8 +12,7 @@ struct WarpPlan;  // core/warp_affine_math.h
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
-  void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
-                                  const Context& ctx) = nullptr;
+  void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx) = nullptr;
   void (*warp_affine)(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx) = nullptr;
   void (*resize)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*yuv_to_rgb)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx) = nullptr;
@@ -21,6 +20,8 @@ struct Backend {
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx) = nullptr;
+  void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                                  const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                        const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
   void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,

@@ -13,14 +13,14 @@ constexpr int64_t kMaxSide = int64_t{1} << 30;  // squares and their differences
 
 // Final value of a squared distance. A float holds integers to 2^24 exactly, so the double root
 // is only needed above; rounding it to float gives the correctly rounded root for sides to 65,536.
-static PA_HD float finish(int64_t squared_distance, bool squared) {
+PA_HD float finish(int64_t squared_distance, bool squared) {
   if (squared) return static_cast<float>(squared_distance);
   if (squared_distance < (1 << 24)) return sqrtf(static_cast<float>(squared_distance));
   return static_cast<float>(sqrt(static_cast<double>(squared_distance)));
 }
 
 // Whether all squared distances of an image are below the limit.
-static PA_HD bool squares_below(int64_t height, int64_t width, int64_t limit) {
+PA_HD bool squares_below(int64_t height, int64_t width, int64_t limit) {
   return (height - 1) * (height - 1) + (width - 1) * (width - 1) < limit;
 }
 

@@ -19,13 +19,13 @@ constexpr unsigned kPartBits = 15;
 // First frame coordinate of a part. The centre is truncated first, as the official data
 // loader does when it stores centres as integers. A centre that is not finite, or absurdly
 // far away, puts the part outside every frame.
-static PA_HD int64_t part_start(double centre, int64_t size) {
+PA_HD int64_t part_start(double centre, int64_t size) {
   if (!(std::fabs(centre) < 1073741824.0)) return int64_t{1} << 40;
   const int64_t twice = 2 * static_cast<int64_t>(centre) - size;
   return twice >= 0 ? twice / 2 : -((1 - twice) / 2);
 }
 
-static PA_HD double centre_at(const Tensor& centres, int64_t n, int part, int axis) {
+PA_HD double centre_at(const Tensor& centres, int64_t n, int part, int axis) {
   const int64_t i = n * centres.stride[0] + part * centres.stride[1] + axis * centres.stride[2];
   switch (centres.dtype) {
     case DType::f32: return centres.as<float>()[i];
@@ -36,13 +36,13 @@ static PA_HD double centre_at(const Tensor& centres, int64_t n, int part, int ax
 }
 
 // Minimum in which NaN wins: take a in place of the current minimum m.
-static PA_HD bool replaces(float a, float m) { return !(a >= m) && m == m; }
+PA_HD bool replaces(float a, float m) { return !(a >= m) && m == m; }
 
-static PA_HD bool equals(float a, float m) { return a == m || (a != a && m != m); }
+PA_HD bool equals(float a, float m) { return a == m || (a != a && m != m); }
 
 // Share of the gradient that image i gets: each tie of the nested minimum, from the
 // background (outermost) to the eyes (innermost), gives half to either side.
-static PA_HD float share(unsigned winners, int i) {
+PA_HD float share(unsigned winners, int i) {
   const unsigned tied = winners & 63;
   if (!(tied >> i & 1)) return 0.0f;
   float s = (tied & ((1u << i) - 1)) ? 0.5f : 1.0f;

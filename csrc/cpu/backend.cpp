@@ -12,7 +12,7 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
-    b.distance_transform_pair = distance_transform_pair;
+    b.ink = ink;
     b.warp_affine = warp_affine;
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;
@@ -20,6 +20,7 @@ const Backend& backend() {
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;
+    b.distance_transform_pair = distance_transform_pair;
     b.fuse_regions = fuse_regions;
     b.fuse_regions_backward = fuse_regions_backward;
     b.conv2d = conv2d;

@@ -26,7 +26,8 @@ class Taps {
       double sum = 0;
       for (int64_t x = t.begin; x < t.end; ++x) sum += tap_weight(t, x);
       const double scale = 1.0 / sum;
-      for (int64_t x = t.begin; x < t.end; ++x) weights_[i * widest_ + x - t.begin] = static_cast<float>(tap_weight(t, x) * scale);
+      for (int64_t x = t.begin; x < t.end; ++x)
+        weights_[i * widest_ + x - t.begin] = static_cast<float>(tap_weight(t, x) * scale);
     }
   }
   int64_t begin(int64_t i) const { return begin_[i]; }
@@ -45,15 +46,17 @@ class Taps {
 
 // sum[i] (+)= w * row[i]; four rows at a time, so that `sum` is read and written less often.
 template <typename T>
-void add_four(const T* __restrict a, const T* __restrict b, const T* __restrict c, const T* __restrict d, const float* w,
-              bool start, float* __restrict sum, int64_t n) {
+void add_four(const T* __restrict a, const T* __restrict b, const T* __restrict c, const T* __restrict d,
+              const float* w, bool start, float* __restrict sum, int64_t n) {
   const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
   if (start)
     for (int64_t i = 0; i < n; ++i)
-      sum[i] = w0 * static_cast<float>(a[i]) + w1 * static_cast<float>(b[i]) + w2 * static_cast<float>(c[i]) + w3 * static_cast<float>(d[i]);
+      sum[i] = w0 * static_cast<float>(a[i]) + w1 * static_cast<float>(b[i]) + w2 * static_cast<float>(c[i]) +
+               w3 * static_cast<float>(d[i]);
   else
     for (int64_t i = 0; i < n; ++i)
-      sum[i] += w0 * static_cast<float>(a[i]) + w1 * static_cast<float>(b[i]) + w2 * static_cast<float>(c[i]) + w3 * static_cast<float>(d[i]);
+      sum[i] += w0 * static_cast<float>(a[i]) + w1 * static_cast<float>(b[i]) + w2 * static_cast<float>(c[i]) +
+                w3 * static_cast<float>(d[i]);
 }
 
 template <typename T>
@@ -79,12 +82,15 @@ void sum_rows(const Plane<T>& in, int64_t x0, int64_t width, const Taps& taps, i
   }
   int64_t k = 0;
   for (; k + 4 <= count; k += 4)
-    add_four(row + k * in.row, row + (k + 1) * in.row, row + (k + 2) * in.row, row + (k + 3) * in.row, w + k, k == 0, sum, n);
+    add_four(row + k * in.row, row + (k + 1) * in.row, row + (k + 2) * in.row, row + (k + 3) * in.row, w + k, k == 0,
+             sum, n);
   for (; k < count; ++k) add_one(row + k * in.row, w[k], k == 0, sum, n);
 }
 
 inline void put(float v, float* out) { *out = v; }
-inline void put(float v, uint8_t* out) { *out = static_cast<uint8_t>(static_cast<int32_t>((v < 255.0f ? v : 255.0f) + 0.5f)); }
+inline void put(float v, uint8_t* out) {
+  *out = static_cast<uint8_t>(static_cast<int32_t>((v < 255.0f ? v : 255.0f) + 0.5f));
+}
 
 // row: float pixels, the first of them source column x0, padded to a multiple of four floats.
 template <typename T, int C>
@@ -145,8 +151,10 @@ void run(const Tensor& image, Size to, const Region& region, const Tensor& out, 
 
 void resize_region(const Tensor& image, Size to, const Region& region, const Tensor& out, const Context& ctx) {
   if (out.numel() == 0) return;
-  if (image.dtype == DType::u8) run<uint8_t>(image, to, region, out, ctx);
-  else run<float>(image, to, region, out, ctx);
+  if (image.dtype == DType::u8)
+    run<uint8_t>(image, to, region, out, ctx);
+  else
+    run<float>(image, to, region, out, ctx);
 }
 
 void resize(const Tensor& image, const Tensor& out, const Context& ctx) {

@@ -39,9 +39,9 @@ SITTINGS = (
 class Config:
     """steps: batches in all. rate: peak of the learning rate, which warms up and then falls as a cosine to zero."""
 
-    steps: int = 1600
-    batch: int = 16
-    rate: float = 4e-3
+    steps: int = 2400
+    batch: int = 8
+    rate: float = 3e-3
     decay: float = 2e-2
     seed: int = 0
 
@@ -103,9 +103,9 @@ def train(portraits: Portraits, config: Config) -> PersonNet:
     scenery = backgrounds(portraits, 160, config.seed)
     augment = Augment(portraits, sample_weights(portraits), scenery, config.seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=max(0.1, 2 / config.steps))
     average = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.98), use_buffers=True
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.985), use_buffers=True
     )
     began, total = time.monotonic(), 0.0
     for step in range(1, config.steps + 1):

@@ -13,10 +13,10 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
-// Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
-void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
-                             const Context& ctx = {});
-
+// Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
+// pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
+// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
@@ -64,6 +64,10 @@ void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx = {}
 // out may be background itself, or else shares memory with no input.
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
                const Context& ctx = {});
+
+// Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
+                             const Context& ctx = {});
 
 // The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
 struct FaceParts {
