@@ -9,6 +9,12 @@ import pytest
 
 # module -> name -> signature as text; add a line when something becomes public.
 PUBLIC = {
+    "pyapdraw": {
+        "draw": "(image, style='ink', **options)",
+        "Artist": "(style='ink', device='auto', runtime='auto', **options)",
+        "styles": "()",
+        "info": "()",
+    },
     "pyapdraw.ops": {
         "composite": "(drawing, alpha, background, *, out=None)",
         "distance_transform": "(sites, *, squared=False, out=None)",
