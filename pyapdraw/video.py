@@ -7,7 +7,6 @@ encodes. libav and the native core release the GIL, so the three overlap; memory
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import threading
 import time
@@ -146,6 +145,7 @@ class _Job:
         self.main, self.reading, self.writing = Clock(), Clock(), Clock()
         self.sink: Sink | None = None
         self.encoder_thread: _Worker | None = None
+        self.part_is_ours = False
         self.last: np.ndarray | None = None
         self.early: list = []
         self.span: list[float] = []
@@ -248,6 +248,7 @@ class _Job:
         """The first drawing tells the size of the output; nothing is written before."""
         with self.main("open"):
             turned = bool(self.to_rgb.how and self.to_rgb.how[0])
+            self.part_is_ours = True
             self.sink = Sink(self.part, self.source, self.options.encoding, shape=shape, turned=turned)
         self.encoder_thread = _Worker("pyapdraw-write", self._write, self.to_sink)
         self.encoder_thread.start()
@@ -301,13 +302,13 @@ class _Job:
 
     def _break_off(self, error: BaseException) -> None:
         """Close the part, so that it plays; remove it if it does not."""
-        if self.encoder_thread is None:
+        if not self.part_is_ours:
             return
-        if self.encoder_thread.is_alive():
+        if self.encoder_thread is not None and self.encoder_thread.is_alive():
             with suppress(Exception):  # the first error is the one to tell
                 self._end_writing()
-        assert self.sink is not None
-        self.sink.abandon()
+        if self.sink is not None:
+            self.sink.abandon()
         if not self.part.exists():
             return
         if isinstance(error, OutputError):
@@ -340,7 +341,17 @@ class _Job:
             report["tracks"] = [track.report() for track in sink.tracks]
         stages = self.options.draw_stages() if self.options.draw_stages else {}
         report["seconds"] = {"wall": wall_s, "main": main, "draw_stages": dict(stages), "threads": threads}
-        report["peak_rss_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+        report["peak_rss_mib"] = _peak_rss_mib()
+
+
+def _peak_rss_mib() -> float | None:
+    """Largest memory of the process so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def _bar(source: Source, progress: bool | None):

@@ -1,6 +1,6 @@
 """Video files out. What is written survives whatever ends the program.
 
-The output grows as a fragmented file (a fragment every half second, flushed to the system), which plays as far as it
+The output grows as a fragmented file (five fragments a second, flushed to the system), which plays as far as it
 got; put_regular() lays it out anew as a regular file with the index in front and puts that in place in one step.
 """
 
@@ -24,7 +24,7 @@ from .tracks import Track, open_tracks
 from .video_in import Source
 
 SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-_FRAGMENT_US = 500_000
+_FRAGMENT_US = 200_000
 _MOVIE_DEN = 90_000  # ticks of the edit lists, which are milliseconds otherwise: too coarse to keep the sound in step
 _ENCODERS = ("libx264", "libopenh264", "h264_nvenc", "mpeg4")
 # The disk's fault, not the stream's. (EPERM is left out: libav's muxers say it about a packet.)
@@ -75,13 +75,15 @@ class Sink:
 
     def _open_again(self) -> None:
         """The muxer refused a track that it had said it could hold: convert instead of copying."""
+        self.abandon()
         try:
             self._open(copy=False)
         except (av.FFmpegError, ValueError) as error:
             raise write_failed(self.part, error) from error
 
     def _open(self, copy: bool) -> None:
-        options = {"flush_packets": "1", "max_interleave_delta": "2000000"}
+        # max_interleave_delta: how long pictures wait in memory for a track that has gone silent
+        options = {"flush_packets": "1", "max_interleave_delta": str(_FRAGMENT_US)}
         if self.format == "matroska":
             options["cluster_time_limit"] = str(_FRAGMENT_US // 1000)
         else:  # delay_moov: the index is written with the first fragment, when the edit lists are known
@@ -90,9 +92,8 @@ class Sink:
         self.container = av.open(str(self.part.absolute()), "w", format=self.format, container_options=options)
         self._video = self._add_video()
         self.tracks: list[Track] = open_tracks(self._source.others, self.container, copy)
-        self._duration = max(
-            1, round(1 / self._source.rate / self.time_base)
-        )  # a guess; the next time stamp corrects it
+        self._duration = max(1, round(1 / self._source.rate / self.time_base))  # of the last picture
+        self._held: dict[int, Any] = {}
         self._kept = {track.index: track for track in self.tracks if track.kept}
         self.container.start_encoding()
 
@@ -103,63 +104,86 @@ class Sink:
         context.width, context.height, context.pix_fmt = self.to_frame.width, self.to_frame.height, "yuv420p"
         context.colorspace, context.color_primaries, context.color_trc = BT709, BT709, BT709
         context.color_range = LIMITED
-        context.thread_count = encoding.threads
+        context.thread_count = encoding.threads if source.rate >= 8 else 1  # each thread holds a picture back
         context.gop_size = max(1, round(4 * source.rate))
         context.max_b_frames = 0  # decoding order = display order: no edit list for the pictures, and half the delay
         if self.encoder == "libx264":
-            lookahead = max(1, min(10, round(source.rate / 3)))  # pictures held back: a third of a second at most
+            lookahead = min(8, int(source.rate / 4)) if source.rate >= 8 else 0  # pictures held back: 0.25 s at most
             # superfast leaves mbtree out; with it drawings come out 2 dB better for the same 8 to 16 ms of CPU at 720p
-            params = f"mbtree=1:rc-lookahead={lookahead}:sync-lookahead=0:bframes=0"
+            params = f"mbtree={int(lookahead > 0)}:rc-lookahead={lookahead}:sync-lookahead=0:bframes=0"
             context.options = {"preset": encoding.preset, "crf": str(encoding.crf), "x264-params": params}
         aspect = source.stream.sample_aspect_ratio
         if aspect and aspect > 0 and aspect != 1:
             context.sample_aspect_ratio = 1 / Fraction(aspect) if self._turned else aspect
+        try:
+            context.open()
+        except (av.FFmpegError, ValueError) as error:
+            size = f"{context.width} x {context.height}"
+            raise Unsupported(f"encoder: {self.encoder} refuses {size} with {encoding}: {error}") from error
         return stream
 
     def frame(self, drawing: np.ndarray, pts: int, clock) -> None:
         """Encode one drawing, shown from pts (in units of time_base)."""
         with clock("colour_out"):
             frame = self.to_frame(drawing)
-        frame.pts, frame.time_base, frame.duration = pts, self.time_base, self._duration
+        frame.pts, frame.time_base = pts, self.time_base
         with clock("encode"):
             packets = self._video.codec_context.encode(frame)
         with clock("mux"):
-            self._mux(packets)
+            self._mux_pictures(packets)
 
     def packet(self, packet) -> None:
         """Write one packet of another track."""
         track = self._kept.get(packet.stream_index)
         if track is not None:
-            for made in track.convert(packet, self._source.shift_s):
-                self._mux_other(track, made)
+            self._mux_track(track, packet)
 
-    def _mux(self, packets) -> None:
-        try:
-            for packet in packets:
-                if packet.stream_index == 0 and packet.stream is None:
-                    packet.stream = self._video
-                self.container.mux_one(packet)
-        except (av.FFmpegError, OSError) as error:
-            raise write_failed(self.part, error) from error
+    def _mux_pictures(self, packets) -> None:
+        for packet in packets:
+            packet.stream = self._video
+            self._mux(self._delayed(packet, exact=True))
 
-    def _mux_other(self, track: Track, packet) -> None:
+    def _mux_track(self, track: Track, packet) -> None:
         """A packet that the muxer does not like costs itself, not the video."""
+        for made in track.convert(packet, self._source.shift_s):
+            made = self._delayed(made) if track.kind == "audio" else made
+            if not self._mux(made, careful=False):
+                track.refused += 1
+
+    def _delayed(self, packet, exact: bool = False):
+        """The packet before this one in its track, with the length that the two times give (exact), or at most that.
+
+        A fragment is closed with the length of its last packets, and a length beyond the next packet's time makes
+        the muxer move that packet."""
+        before, self._held[packet.stream_index] = self._held.get(packet.stream_index), packet
+        if before is not None:
+            gap = packet.dts - before.dts
+            before.duration = gap if exact or not before.duration else min(before.duration, gap)
+        return before
+
+    def _mux(self, packet, careful: bool = True) -> bool:
+        """Whether the muxer took the packet. Raises OutputError for a failing disk, and if careful for anything."""
+        if packet is None:
+            return True
         try:
             self.container.mux_one(packet)
         except (av.FFmpegError, OSError) as error:
-            if error.errno in _DISK_ERRNOS:
+            if careful or error.errno in _DISK_ERRNOS:
                 raise write_failed(self.part, error) from error
-            track.refused += 1
+            return False
+        return True
 
     def close(self, clock) -> None:
         """Write what the encoders still hold, and the end of the file: the part is whole then."""
         with clock("encode"):
             packets = self._video.codec_context.encode(None)
         with clock("mux"):
-            self._mux(packets)
+            self._mux_pictures(packets)
             for track in self._kept.values():
-                for made in track.convert(None, self._source.shift_s):
-                    self._mux_other(track, made)
+                self._mux_track(track, None)
+            for packet in self._held.values():
+                packet.duration = packet.duration or self._duration
+                self._mux(packet, careful=False)
             try:
                 self.container.close()
             except (av.FFmpegError, OSError) as error:

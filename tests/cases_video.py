@@ -30,6 +30,7 @@ class Clip:
     tones: tuple[int, ...] = ()
     sound_codec: str = "aac"
     sound_from_s: float = 0.0
+    sound_until_s: float = 1e9
     captions: str | None = None
     container: str | None = None
     colour: tuple[int, int, int, int] | None = None  # matrix, range, primaries, transfer
@@ -68,7 +69,7 @@ def make_clip(path, clip: Clip):
             container.mux(stream.encode(frame))
             seconds = float(ticks * base)
             for sound in sounds:
-                sound.until(seconds)
+                sound.until(min(seconds, clip.sound_until_s))
             captions(seconds)
         container.mux(stream.encode(None))
         for sound in sounds:
