@@ -8,7 +8,7 @@ score, and the same points from neighbouring squares.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,22 +107,28 @@ class Detector:
         return max(SMALLEST_PX, min(image.shape[:2]) / FACES_ACROSS)
 
     def search(
-        self, image: np.ndarray, smallest_px: float, turns_deg: tuple[int, ...], known: Poses | None = None
+        self,
+        image: np.ndarray,
+        smallest_px: float,
+        turns_deg: tuple[int, ...],
+        known: Poses | None = None,
+        levels: tuple[int, int | None] = (0, None),
     ) -> list[Face]:
-        """Faces whose roll is near one of `turns_deg`, largest first, without those at known places.
+        """Faces whose roll is near one of `turns_deg`, largest first.
 
-        image: uint8 [H,W,3] of `check_image`.
+        image: uint8 [H,W,3] of `check_image`. known: faces whose places are left out. levels: see `mtcnn.Settings`.
         """
-        poses, scores = self._candidates(image, smallest_px, turns_deg)
-        if known is not None:
-            new = ~_at(poses, known)
-            poses, scores = poses[new], scores[new]
+        settings = mtcnn.Settings(smallest_px, (*PASS, 0.5), levels=levels)
+        poses, scores = self._candidates(image, settings, turns_deg, known)
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
         for _ in range(2):  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
             alive = seen.scores >= ALIVE
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
+        if known is not None:
+            away = abs(poses.centre[:, None] - known.centre) > np.maximum(poses.side_px[:, None], known.side_px) / 3
+            poses, scores = poses[away.all(axis=1)], scores[away.all(axis=1)]
         return self.confirm(image, poses[distinct(poses, scores, angle_deg=45)])
 
     def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
@@ -139,15 +145,22 @@ class Detector:
         return largest_first([face_of(seen, poses, int(i)) for i in best])
 
     def _candidates(
-        self, image: np.ndarray, smallest_px: float, turns_deg: tuple[int, ...]
+        self, image: np.ndarray, settings: mtcnn.Settings, turns_deg: tuple[int, ...], known: Poses | None
     ) -> tuple[Poses, np.ndarray]:
         """What P-net and R-net leave in the photo turned each way, as squares in the photo, with scores."""
-        work, zoom = self._shrunk(image, max(1.0, smallest_px / WORK_FACE_PX))
-        settings = mtcnn.Settings(smallest_px / zoom.real, (*PASS, 0.5))
+        work, zoom = self._shrunk(image, max(1.0, settings.min_face_px / WORK_FACE_PX))
+        settings = replace(settings, min_face_px=settings.min_face_px / zoom.real)
         scales, centres, scores = [], [], []
         for turn_deg in turns_deg:
             turned, turn, origin = self._turned(work, turn_deg)
-            boxes, score = mtcnn.candidates(self.nets, turned, settings)
+            places = None
+            if known is not None:
+                centre = (complex(0.5, 0.5) + known.centre).real / zoom.real + 1j * (
+                    known.centre.imag + 0.5
+                ) / zoom.imag
+                centre = (centre - complex(0.5, 0.5) - origin) / turn
+                places = np.stack([centre.real + 1, centre.imag + 1, known.side_px / zoom.real / 2], 1)
+            boxes, score = mtcnn.candidates(self.nets, turned, settings, places)
             corner, far = (boxes[:, i].astype(np.float64) + 1j * boxes[:, i + 1] - (1 + 1j) for i in (0, 2))
             centre = turn * (corner + far) / 2 + origin + (0.5 + 0.5j)
             centres.append(centre.real * zoom.real + 1j * centre.imag * zoom.imag - (0.5 + 0.5j))
@@ -220,12 +233,6 @@ def plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
     centre, side = poses.centre, poses.side_px
     inside = (abs(centre.real - w / 2) < 0.6 * w + 1) & (abs(centre.imag - h / 2) < 0.6 * h + 1)
     return inside & (side >= 8) & (side <= 2.5 * max(h, w))
-
-
-def _at(poses: Poses, known: Poses) -> np.ndarray:
-    """Which poses lie on a known face: bool [N]."""
-    reach = np.maximum(poses.side_px[:, None], known.side_px) / 2
-    return (abs(poses.centre[:, None] - known.centre) < reach).any(axis=1)
 
 
 def distinct(poses: Poses, quality: np.ndarray, angle_deg: float) -> np.ndarray:

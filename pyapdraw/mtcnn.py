@@ -30,11 +30,14 @@ STRIPE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Settings:
-    """min_face_px: smallest side of a face. thresholds: scores that pass P-, R- and O-net. factor: pyramid step."""
+    """min_face_px: smallest side of a face. thresholds: scores that pass P-, R- and O-net. factor: pyramid step.
+    levels: first and end of those of the pyramid that are looked at, finest first.
+    """
 
     min_face_px: float = 20.0
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     factor: float = 0.709
+    levels: tuple[int, int | None] = (0, None)
 
 
 @dataclass(frozen=True)
@@ -261,11 +264,19 @@ def _third(nets: Nets, image: np.ndarray, boxes: np.ndarray, settings: Settings)
     return Found(boxes[pick], scores[pick], points[pick])
 
 
-def candidates(nets: Nets, image: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """What P-net and R-net leave of an image uint8 [H,W,3]: square boxes float32 [N,4], 1-based px, and scores [N]."""
+def candidates(
+    nets: Nets, image: np.ndarray, settings: Settings, known: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What P-net and R-net leave of an image uint8 [H,W,3]: square boxes float32 [N,4], 1-based px, and scores [N].
+
+    known: float [K,3], centre x, y and radius of places that are left out.
+    """
     h, w = image.shape[:2]
-    levels = [_proposals(nets, image, scale, settings) for scale in pyramid(h, w, settings)]
+    levels = [_proposals(nets, image, scale, settings) for scale in pyramid(h, w, settings)[slice(*settings.levels)]]
     boxes = np.concatenate([np.empty((0, 9), np.float32), *levels])
+    if known is not None:
+        away = (boxes[:, None, :2] + boxes[:, None, 2:4]) / 2 - known[:, :2]
+        boxes = boxes[(np.hypot(away[..., 0], away[..., 1]) > known[:, 2]).all(axis=1)]
     boxes = boxes[keep_best(boxes, boxes[:, 4], 0.7)]
     sides = boxes[:, 2:4] - boxes[:, :2]
     return _second(nets, image, _square(boxes[:, :4] + boxes[:, 5:] * np.tile(sides, 2)), settings)

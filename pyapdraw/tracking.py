@@ -19,12 +19,12 @@ from pyapdraw.faces import Detector, Face, check_image, distinct, face_of, large
 from pyapdraw.landmarks import Look, Poses
 from pyapdraw.mtcnn import OUTPUT_PX, Nets
 
-SEARCH_EVERY = 8  # frames between searches for new faces
+SEARCH_EVERY = 4  # frames between searches for new faces, each in one direction and for half of the sizes
 IDLE_TURNS_DEG = (0, 90, 0, 270, 0, 180)  # searched one a frame while no face is known
 EXTRA_TURNS_DEG = (0, 0, 90, 0, 270, 0, 180)  # and beside known ones, counted from the roll of the largest
 HOLD_S = 0.25  # how long a face that is not seen stays
 KEEP_SCORE, KEEP_SPREAD = 0.6, 0.1  # laxer than detection: hands and turns of the head
-SAME_PERSON = 0.9  # correlation of patches
+SAME_PERSON, SAME_IN_CUT = 0.9, 0.96  # correlation of patches in a changed picture, and where all else says cut
 CHANGED, LOOKS_ALIKE = 12.0, 0.8  # thumbnails: mean difference of 255, correlation
 STEADY_DT_S = 1 / 30  # taken where times do not rise
 PATCH_PX = 12
@@ -39,7 +39,7 @@ class OneEuro:
     1 / (2 pi beta) px. speed_cutoff_hz: smoothing of the speed itself.
     """
 
-    def __init__(self, min_cutoff_hz: float = 0.8, beta: float = 0.16, speed_cutoff_hz: float = 2.0) -> None:
+    def __init__(self, min_cutoff_hz: float = 0.8, beta: float = 0.16, speed_cutoff_hz: float = 4.0) -> None:
         self.min_cutoff_hz, self.beta, self.speed_cutoff_hz = min_cutoff_hz, beta, speed_cutoff_hz
         self.value: np.ndarray | None = None
         self.speed: np.ndarray | None = None
@@ -111,9 +111,10 @@ class Tracker:
         if not 0 < dt_s < 1:
             dt_s = STEADY_DT_S
         changed, cut = self._compare(image)
+        alike = SAME_IN_CUT if cut else SAME_PERSON if changed else -1.0
         fresh = self._time_s is None
         self._time_s = time_s
-        lost = self._follow(image, dt_s, changed)
+        lost = self._follow(image, dt_s, alike)
         if cut and lost:
             self.tracks = [t for t in self.tracks if t.unseen_s == 0]
             fresh = not self.tracks
@@ -133,8 +134,8 @@ class Tracker:
         a, b = self._thumb - self._thumb.mean(), before - before.mean()
         return True, float(a @ b) < LOOKS_ALIKE * float(np.linalg.norm(a) * np.linalg.norm(b))
 
-    def _follow(self, image: np.ndarray, dt_s: float, changed: bool) -> bool:
-        """Looks for every known face where it is expected; returns whether one is not there."""
+    def _follow(self, image: np.ndarray, dt_s: float, alike: float) -> bool:
+        """Looks for every known face where it is expected, as alike as that; returns whether one is not there."""
         if not self.tracks:
             return False
         nets = self.detector.nets
@@ -146,7 +147,7 @@ class Tracker:
         alone = set(distinct(fitted, seen.scores - 1e-3 * np.arange(len(fitted)), angle_deg=180).tolist())
         patches = _patches(nets, image, fitted)
         for i, track in enumerate(self.tracks):
-            same = not changed or float(track.patch @ patches[i]) >= SAME_PERSON
+            same = float(track.patch @ patches[i]) >= alike
             if good[i] and same and i in alone:
                 self._renew(track, seen, poses, i, patches[i], dt_s + track.unseen_s)
             else:
@@ -178,9 +179,11 @@ class Tracker:
         elif lost or self._frames % self.search_every == 0:
             largest = max(self.tracks, key=lambda t: abs(t.points[0] - t.points[4]))
             roll_deg = math.degrees(np.angle(landmarks.fit(largest.points[None]).scale[0]))
-            extra = 0 if lost else EXTRA_TURNS_DEG[self._frames // self.search_every % len(EXTRA_TURNS_DEG)]
+            count = self._frames // self.search_every
+            extra = 0 if lost else EXTRA_TURNS_DEG[count // 2 % len(EXTRA_TURNS_DEG)]
             turn_deg = (round(roll_deg / 90) * 90 + extra) % 360
-            found = detector.search(image, detector.smallest_px(image), (turn_deg,), known)
+            levels = (0, None) if lost else ((0, 1), (1, None))[count % 2]
+            found = detector.search(image, detector.smallest_px(image), (turn_deg,), known, levels)
         else:
             return
         self._take(image, found)

@@ -109,6 +109,8 @@ PYBIND11_MODULE(_C, m) {
         ctx, nogil());
   m.def("crop_warp", &crop_warp, py::arg("image"), py::arg("to_image"), py::arg("out"), py::arg("subtract") = 0,
         py::arg("multiply") = 1, ctx, nogil());
+  m.def("guided_upsample", &guided_upsample, py::arg("coarse"), py::arg("image"), py::arg("out"), py::arg("radius") = 4,
+        py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0, py::arg("minimum") = false, ctx,
         nogil());
 }

@@ -50,6 +50,7 @@ const OpEntry kEntries[] = {
     PA_OP(max_pool2d),
     PA_OP(crop_area),
     PA_OP(crop_warp),
+    PA_OP(guided_upsample),
     PA_OP(nms),
 };
 #undef PA_OP

@@ -33,6 +33,8 @@ struct Backend {
                     const Context& ctx) = nullptr;
   void (*crop_warp)(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
                     const Context& ctx) = nullptr;
+  void (*guided_upsample)(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon, float gain,
+                          const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx) = nullptr;
 };
 

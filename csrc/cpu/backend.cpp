@@ -27,6 +27,7 @@ const Backend& backend() {
     b.max_pool2d = max_pool2d;
     b.crop_area = crop_area;
     b.crop_warp = crop_warp;
+    b.guided_upsample = guided_upsample;
     b.nms = nms;
     return b;
   }();

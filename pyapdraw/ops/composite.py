@@ -54,29 +54,27 @@ def _constant(value: Any, drawing: Array) -> Any:
 
 def _shape(drawing: Array, alpha: Array, background: Array) -> tuple[int, ...]:
     """Shape of the result, or BadInput."""
-    given = f"drawing {list(drawing.shape)}, alpha {list(alpha.shape)}, background {list(background.shape)}"
     planar = drawing.ndim == 4
     ok = drawing.ndim in (2, 3, 4) and alpha.ndim == (4 if planar else 2) and (background.ndim == 4) == planar
+    shape: tuple[int, ...] = ()
     if ok and planar:
         channels = max(drawing.shape[1], background.shape[1])
-        ok = alpha.shape[1] == 1 and {drawing.shape[1], background.shape[1]} <= {1, channels}
+        ok = alpha.shape[1] == 1 and all(x.shape[1] in (1, channels) for x in (drawing, background))
         ok = ok and all(
             x.shape[0] == drawing.shape[0] and x.shape[2:] == drawing.shape[2:] for x in (alpha, background)
         )
         shape = (drawing.shape[0], channels, *drawing.shape[2:])
     elif ok:
-        thick = [x.shape[2:] for x in (drawing, background) if x.ndim == 3]
-        ok = (
-            background.ndim in (2, 3)
-            and drawing.shape[:2] == alpha.shape == background.shape[:2]
-            and len(set(thick)) < 2
-        )
+        thick = [tuple(x.shape[2:]) for x in (drawing, background) if x.ndim == 3]
+        ok = background.ndim in (2, 3) and drawing.shape[:2] == alpha.shape == background.shape[:2]
+        ok = ok and all(t == thick[0] for t in thick)
         shape = (*drawing.shape[:2], *(thick[0] if thick else ()))
     if not ok:
+        given = f"drawing {list(drawing.shape)}, alpha {list(alpha.shape)}, background {list(background.shape)}"
         raise BadInput(
             f"{given} given; drawing and background [H,W] or [H,W,3] with alpha [H,W], or all [N,C,H,W], expected"
         )
-    return tuple(shape)
+    return shape
 
 
 def _full(x: Array, shape: tuple[int, ...]) -> Any:

@@ -147,24 +147,38 @@ def _one_backward(grad: Any, matrix: Any, shape: tuple[int, int], filter: str, b
     return sampled if size == shape else resize_adjoint(sampled, (*shape, grad.shape[2]))
 
 
-def _backward(ctx: Any, grad: Any) -> Any:
+def _run_backward(grad: Any, matrices: Any, full: Any, filter: str, border: str) -> Any:
+    """An operator of its own, because it reads the matrices' values, which a traced graph does not have."""
     import torch
 
-    options = (ctx.filter, ctx.border)
-    if len(ctx.shape) == 4:
-        shape = tuple(ctx.shape[2:])
+    full, options = tuple(full), (filter, border)
+    if len(full) == 4:
+        shape = full[2:]
         each = [
-            _one_backward(g.permute(1, 2, 0), ctx.matrices[n % len(ctx.matrices)], shape, *options)
-            for n, g in enumerate(grad)
+            _one_backward(g.permute(1, 2, 0), matrices[n % len(matrices)], shape, *options) for n, g in enumerate(grad)
         ]
-        result = torch.stack(each).permute(0, 3, 1, 2) if each else grad.new_zeros(ctx.shape)
+        result = torch.stack(each).permute(0, 3, 1, 2) if each else grad.new_zeros(full)
     else:
-        result = _one_backward(
-            grad.reshape(*grad.shape[:2], -1), ctx.matrices[0], tuple(ctx.shape[:2]), *options
-        ).reshape(ctx.shape)
+        result = _one_backward(grad.reshape(*grad.shape[:2], -1), matrices[0], full[:2], *options).reshape(full)
+    return result.contiguous()
+
+
+def _fake_backward(grad: Any, matrices: Any, full: Any, filter: str, border: str) -> Any:
+    return grad.new_empty(tuple(full))
+
+
+def _backward(ctx: Any, grad: Any) -> Any:
+    result = operators().warp_affine_backward(grad, ctx.matrices, ctx.shape, ctx.filter, ctx.border)
     return result, None, None, None, None, None
 
 
+declare(
+    Operator(
+        "warp_affine_backward(Tensor grad, Tensor matrix, SymInt[] shape, str filter, str border) -> Tensor",
+        _run_backward,
+        _fake_backward,
+    )
+)
 declare(
     Operator(
         "warp_affine(Tensor image, Tensor matrix, SymInt[] size, str filter, str border, float value) -> Tensor",

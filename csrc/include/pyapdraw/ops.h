@@ -110,6 +110,12 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
 void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
                const Context& ctx = {});
 
+// Enlarges coarse f32 [h,w] in [0,1] to out u8 [H,W], its edges drawn to those of image u8 [H,W,3] by a guided
+// filter: windows of 2 radius + 1 cells, epsilon the variance (of grey in [0,1]) that counts as an edge.
+// gain steepens around 1/2.
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius = 4, float epsilon = 1e-3f,
+                     float gain = 1, const Context& ctx = {});
+
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two
 // (minimum). Sides are x1 - x0 + side.
