@@ -15,8 +15,11 @@ import av
 import numpy as np
 import pytest
 from cases_video import Clip, frame_times, frames, make_clip, packets, picture
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pyapdraw.errors import BadInput, OutputError, Unsupported
+from pyapdraw.frames import hdr_8_bit_to_sdr, hdr_to_sdr
 from pyapdraw.video import Encoding, VideoOptions, draw_video
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,6 +73,28 @@ def test_varying_rate_b_frames_two_sounds_and_captions(tmp_path, out):
         assert names == (["eng", "ger"] if out == ".mov" else ["eng", "deu"])
     assert [track["how"] for track in report["tracks"]] == ["copied"] * 3
     assert report["container"] == "regular" and os.listdir(tmp_path).sort() == ["in.mp4", output.name].sort()
+
+
+@given(
+    st.lists(st.integers(1, 900), min_size=2, max_size=14),
+    st.sampled_from([(24, ".mp4"), (1000, ".mkv"), (90000, ".mp4")]),
+    st.integers(0, 3),
+    st.floats(0, 1.2),
+)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_times_are_kept(tmp_path, gaps, clock, b_frames, sound_from_s):
+    """Gaps of 1 to 900 ms between frames, in fast and slow clocks, with sound that begins when it likes."""
+    den, suffix = clock
+    times = np.maximum.accumulate(np.cumsum(gaps) * den // 1000 + np.arange(len(gaps)))
+    times = tuple(int(t) for t in times - times[0])
+    base = Fraction(1, den)
+    clip = Clip(
+        times=times, time_base=base, b_frames=b_frames, options=B_FRAMES, tones=(440,), sound_from_s=sound_from_s
+    )
+    source, output, _ = run(tmp_path, clip, suffix)
+    assert_same_times(source, output)
+    if packets(source):
+        assert_same_packets(source, output)
 
 
 def test_the_index_stands_in_front(tmp_path):
@@ -281,6 +306,16 @@ def test_hdr_becomes_plausible_sdr(tmp_path, transfer):
     grey_levels = middle[:, 1]
     assert np.all(np.diff(grey_levels) > 0) and grey_levels[0] <= 3 and grey_levels[-1] >= 250
     assert 190 <= grey_levels[4] <= 245  # reference white: bright, with room above
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_the_hdr_table_follows_the_formulas(transfer):
+    soft = np.kron(np.random.default_rng(0).random((5, 7, 3)), np.ones((40, 30, 1)))
+    ramp = np.linspace(0.4, 1, 210)[None, :, None]
+    levels = np.rint(255 * soft * ramp).astype(np.uint8)
+    exact = hdr_to_sdr(levels.astype(np.uint16) * 257, transfer).astype(int)
+    error = np.abs(hdr_8_bit_to_sdr(levels, transfer) - exact)
+    assert error.mean() < 1.5 and np.percentile(error, 99) <= 6
 
 
 def test_frames_of_another_size_half_way_are_scaled(tmp_path):
