@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pyapdraw import _C, landmarks
-from pyapdraw.faces import Detector, Face, check_image, distinct, face_of, largest_first, plausible
+from pyapdraw.faces import Detector, Face, Search, check_image, distinct, face_of, largest_first, plausible
 from pyapdraw.landmarks import Look, Poses
 from pyapdraw.mtcnn import OUTPUT_PX, Nets
 
@@ -169,13 +169,13 @@ class Tracker:
 
     def _search(self, image: np.ndarray, fresh: bool, lost: bool) -> None:
         """Looks for new faces where it is time to: everywhere at the start and after a cut, else in one direction."""
-        detector = self.detector
+        detector, smallest = self.detector, self.detector.smallest_px(image)
         known = landmarks.fit(np.stack([t.points for t in self.tracks if t.unseen_s == 0] or [NOWHERE]))
         if fresh:
             found = detector.detect(image)
         elif not self.tracks:
             turn_deg = IDLE_TURNS_DEG[self._frames % len(IDLE_TURNS_DEG)]
-            found = detector.search(image, detector.smallest_px(image), (turn_deg,))
+            found = detector.search(image, Search(smallest, (turn_deg,)))
         elif lost or self._frames % self.search_every == 0:
             largest = max(self.tracks, key=lambda t: abs(t.points[0] - t.points[4]))
             roll_deg = math.degrees(np.angle(landmarks.fit(largest.points[None]).scale[0]))
@@ -183,7 +183,7 @@ class Tracker:
             extra = 0 if lost else EXTRA_TURNS_DEG[count // 2 % len(EXTRA_TURNS_DEG)]
             turn_deg = (round(roll_deg / 90) * 90 + extra) % 360
             levels = (0, None) if lost else ((0, 1), (1, None))[count % 2]
-            found = detector.search(image, detector.smallest_px(image), (turn_deg,), known, levels)
+            found = detector.search(image, Search(smallest, (turn_deg,), levels=levels), known)
         else:
             return
         self._take(image, found)
