@@ -189,7 +189,8 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, threshold: float, *, minimu
 
     minimum: overlap is measured against the smaller box and sides count their last pixel, else against the union.
     """
-    order = np.argsort(-scores, kind="stable")
+    # Scores saturate at 1, so that ties are common: broken as facenet-pytorch does, in either suppression.
+    order = np.argsort(scores)[::-1] if minimum else np.argsort(-scores, kind="stable")
     keep = np.empty(len(order), np.bool_)
     _C.nms(np.ascontiguousarray(boxes[order, :4], dtype=np.float32), keep, threshold, float(minimum), minimum)
     return order[keep]

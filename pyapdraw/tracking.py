@@ -26,7 +26,8 @@ HOLD_S = 0.25  # how long a face that is not seen stays
 KEEP_SCORE, KEEP_SPREAD = 0.6, 0.1  # laxer than detection: hands and turns of the head
 SAME_PERSON, SAME_IN_CUT = 0.9, 0.96  # correlation of patches in a changed picture, and where all else says cut
 CHANGED, LOOKS_ALIKE = 12.0, 0.8  # thumbnails: mean difference of 255, correlation
-STEADY_DT_S = 1 / 30  # taken where times do not rise
+STEADY_DT_S, MOST_DT_S = 1 / 30, 1e3  # the first is taken where times do not rise, or jump by the second
+AHEAD_S = 0.1  # how far motion is foreseen
 PATCH_PX = 12
 NOWHERE = landmarks.TEMPLATE - 1e9  # the points of no face
 MANY = 4  # with more faces than this, each gets two squares a frame instead of four
@@ -99,6 +100,7 @@ class Tracker:
         self.tracks: list[Track] = []
         self._time_s: float | None = None
         self._thumb: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
         self._frames = 0
 
     def update(self, rgb: np.ndarray, time_s: float) -> list[Face]:
@@ -108,8 +110,11 @@ class Tracker:
         """
         image = check_image(rgb)
         dt_s = STEADY_DT_S if self._time_s is None else time_s - self._time_s
-        if not 0 < dt_s < 1:
+        if not 0 < dt_s < MOST_DT_S:
             dt_s = STEADY_DT_S
+        if image.shape != self._shape:
+            self.reset()
+            self._shape = image.shape
         changed, cut = self._compare(image)
         alike = SAME_IN_CUT if cut else SAME_PERSON if changed else -1.0
         fresh = self._time_s is None
@@ -139,7 +144,7 @@ class Tracker:
         if not self.tracks:
             return False
         nets = self.detector.nets
-        poses = landmarks.fit(np.stack([t.points + t.speed * dt_s for t in self.tracks]))
+        poses = landmarks.fit(np.stack([t.points + t.speed * min(dt_s, AHEAD_S) for t in self.tracks]))
         squares = landmarks.FOUR if len(self.tracks) <= MANY else landmarks.TWO
         seen = landmarks.look(nets, landmarks.sources(nets, image, poses), poses, squares)
         fitted = landmarks.fit(seen.points)
