@@ -120,7 +120,7 @@ inline float prior(float u, float v) {
   const float face = ellipse(u, v, 256.f, 305.f, 132.f, 165.f);
   float odds = 4.f * (1.f - smoothstep(face, 0.72f, 1.12f)) -
                3.f * smoothstep(face, 1.f, 1.45f) * (1.f - smoothstep(v, 380.f, 430.f));
-  const float neck = -3.f + 6.f * inside(ellipse(u, v, 256.f, 470.f, 95.f, 80.f), 0.25f);
+  const float neck = -3.f + 7.5f * inside(ellipse(u, v, 256.f, 470.f, 95.f, 80.f), 0.25f);
   odds = odds > neck ? odds : neck;
   return odds + 6.f * inside(ellipse(u, v, 256.f, 325.f, 100.f, 118.f), 0.3f);
 }
