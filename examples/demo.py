@@ -36,19 +36,20 @@ def scene() -> np.ndarray:
 
 def camera(t: float) -> tuple[float, float, float, float]:
     """Where the camera looks at time t in s: centre x and y in scene px, zoom, roll in degrees."""
-    pan = 800 + 130 * math.sin(0.6 * t)
-    zoom = 1.5 + 0.45 * math.sin(0.9 * t - 0.8)
-    roll = 25 * math.sin(0.7 * t) if t < 5 else 25 * math.sin(3.5) + 60 * math.sin(1.2 * (t - 5))
-    return pan - 30, 300.0, zoom, roll
+    both = min(1.0, max(0.0, t - 5.5))  # makes room for the second face
+    x = 769 + 45 * math.sin(0.9 * t) + 115 * both
+    zoom = 2.3 + 0.5 * math.sin(1.1 * t - 0.8) - 0.4 * both
+    roll = 25 * math.sin(0.8 * t) + 60 * max(0.0, math.sin(1.2 * (t - 2.5))) * (1 - both)
+    return x, 245.0, zoom, roll
 
 
 def frame_at(wall: np.ndarray, t: float) -> np.ndarray:
-    """One frame uint8 [720,1280,3]; from second 6 on the face is there twice."""
+    """One frame uint8 [720,1280,3]; from second 6 on the face is there twice, the second one mirrored."""
     if t >= 6:
+        copy = wall[120:420, 654:884, :][:, ::-1]
+        x0 = int(1370 - 480 * min(1.0, (t - 6) / 0.7))
         wall = wall.copy()
-        slide = min(1.0, (t - 6) / 0.7)
-        x0 = int(1600 - slide * 510)
-        wall[150:450, x0 : x0 + 300] = wall[120:420, 620:920][:, : max(0, 1600 - x0)]
+        wall[130:430, x0 : x0 + 230] = copy
     cx, cy, zoom, roll = camera(t)
     c, s = zoom * math.cos(math.radians(roll)), zoom * math.sin(math.radians(roll))
     to_frame = np.array([[c, -s, WIDTH / 2 - c * cx + s * cy], [s, c, HEIGHT / 2 - s * cx - c * cy]])
@@ -98,7 +99,7 @@ def main() -> int:
     report = out / "clip_ink.json"
     pyapdraw(str(clip), "-o", str(out / "clip_ink.mp4"), "--report", str(report))
     record = json.loads(report.read_text())["inputs"][0]
-    fps = record["details"]["frames_out"] / record["wall_s"]
+    fps = record["details"]["frames"]["in"] / record["wall_s"]
     print(f"\nportrait: {out / 'portrait_ink.png'}\nclip:     {out / 'clip_ink.mp4'}  ({fps:.1f} fps)\nreport:   {report}")
     return 0
 

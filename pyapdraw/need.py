@@ -16,4 +16,5 @@ def need(package: str, *, extra: str, why: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as e:
-        raise Unsupported(f"{why} needs the package '{package}' ({e}); install it with: pip install 'pyapdraw[{extra}]'") from e
+        how = f"pip install 'pyapdraw[{extra}]'"
+        raise Unsupported(f"{why} needs the package '{package}' ({e}); install it with: {how}") from e

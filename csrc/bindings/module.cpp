@@ -47,6 +47,14 @@ py::dict backends() {
   return d;
 }
 
+std::vector<std::string> cpu_backend_names() {
+  const Backend* tables[3];
+  const int count = cpu_backends(tables);
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i) names.push_back(tables[i]->name);
+  return names;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
@@ -54,6 +62,8 @@ PYBIND11_MODULE(_C, m) {
   m.attr("__version__") = PYAPDRAW_VERSION;
   m.def("default_threads", &default_threads);
   m.def("backends", &backends);
+  m.def("cpu_backends", &cpu_backend_names);
+  m.def("use_backend", &use_cpu_backend, py::arg("name"), "For tests: run CPU operations of the whole process on this table.");
 
   py::class_<Context>(m, "Context")
       .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),
@@ -78,6 +88,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx, nogil());
+  m.def("distance_transform_pair", &distance_transform_pair, py::arg("ink"), py::arg("to_ink"), py::arg("to_paper"),
+        py::arg("squared") = false, ctx, nogil());
   m.def("fuse_regions",
         [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres, const Tensor& hair,
            const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& c) {
@@ -99,6 +111,8 @@ PYBIND11_MODULE(_C, m) {
         ctx, nogil());
   m.def("crop_warp", &crop_warp, py::arg("image"), py::arg("to_image"), py::arg("out"), py::arg("subtract") = 0,
         py::arg("multiply") = 1, ctx, nogil());
+  m.def("guided_upsample", &guided_upsample, py::arg("coarse"), py::arg("image"), py::arg("out"), py::arg("radius") = 4,
+        py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0, py::arg("minimum") = false, ctx,
         nogil());
 }

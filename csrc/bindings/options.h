@@ -58,9 +58,12 @@ struct option_caster {
   }
 };
 
-template <> struct type_caster<pyapdraw::Filter> : option_caster<pyapdraw::Filter> {};
-template <> struct type_caster<pyapdraw::Border> : option_caster<pyapdraw::Border> {};
-template <> struct type_caster<pyapdraw::YuvMatrix> : option_caster<pyapdraw::YuvMatrix> {};
+template <>
+struct type_caster<pyapdraw::Filter> : option_caster<pyapdraw::Filter> {};
+template <>
+struct type_caster<pyapdraw::Border> : option_caster<pyapdraw::Border> {};
+template <>
+struct type_caster<pyapdraw::YuvMatrix> : option_caster<pyapdraw::YuvMatrix> {};
 
 }  // namespace detail
 }  // namespace pybind11

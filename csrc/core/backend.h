@@ -1,6 +1,8 @@
 #pragma once
 // One table a backend: a function pointer an operation. A null entry means "not available
 // there" and is turned into one clear error by `require`.
+#include <string>
+
 #include "pyapdraw/ops.h"
 
 namespace pyapdraw {
@@ -20,6 +22,8 @@ struct Backend {
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx) = nullptr;
+  void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                                  const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                        const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
   void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
@@ -31,6 +35,8 @@ struct Backend {
                     const Context& ctx) = nullptr;
   void (*crop_warp)(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
                     const Context& ctx) = nullptr;
+  void (*guided_upsample)(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon, float gain,
+                          const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx) = nullptr;
 };
 
@@ -43,6 +49,8 @@ struct OpEntry {
 const OpEntry* op_entries(int* count);
 
 const Backend& cpu_backend();             // the best instruction set of this machine
+int cpu_backends(const Backend* tables[3]);     // all that this machine can run, best first
+void use_cpu_backend(const std::string& name);  // for tests: that table from now on, for the whole process
 const Backend* cuda_backend();            // null when built without CUDA
 const Backend& backend_for(const Tensor& t);
 

@@ -6,13 +6,15 @@ namespace {
 
 bool same_view(const Tensor& a, const Tensor& b) {
   bool same = a.data == b.data && a.ndim == b.ndim;
-  for (int i = 0; same && i < a.ndim; ++i) same = a.shape[i] == b.shape[i] && (a.shape[i] == 1 || a.stride[i] == b.stride[i]);
+  for (int i = 0; same && i < a.ndim; ++i)
+    same = a.shape[i] == b.shape[i] && (a.shape[i] == 1 || a.stride[i] == b.stride[i]);
   return same;
 }
 
 }  // namespace
 
-void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx) {
+void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+               const Context& ctx) {
   check::ndim(out, "out", 3, 3);
   check::dtype(out, "out", {DType::u8, DType::f32});
   check::output(out, "out");

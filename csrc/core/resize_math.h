@@ -14,7 +14,7 @@ struct TapRange {
   double centre, radius;
 };
 
-static PA_HD TapRange tap_range(int64_t i, int64_t n_in, int64_t n_out) {
+PA_HD TapRange tap_range(int64_t i, int64_t n_in, int64_t n_out) {
   const double scale = static_cast<double>(n_in) / static_cast<double>(n_out);
   const double radius = scale > 1.0 ? scale : 1.0;
   const double centre = (static_cast<double>(i) + 0.5) * scale;
@@ -26,7 +26,7 @@ static PA_HD TapRange tap_range(int64_t i, int64_t n_in, int64_t n_out) {
   return {begin, end, centre, radius};
 }
 
-static PA_HD double tap_weight(const TapRange& t, int64_t x) {
+PA_HD double tap_weight(const TapRange& t, int64_t x) {
   const double d = fabs(static_cast<double>(x) + 0.5 - t.centre) / t.radius;
   return d < 1.0 ? 1.0 - d : 0.0;
 }

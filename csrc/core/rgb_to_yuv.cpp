@@ -2,10 +2,12 @@
 
 namespace pyapdraw {
 
-void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format, const Context& ctx) {
+void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                const Context& ctx) {
   check::ndim(image, "image", 2, 3);
   check::dtype(image, "image", {DType::u8});
-  check::that(image.ndim == 2 || image.shape[2] == 3, "image", "shape " + check::shape_text(image) + " given, [H,W] or [H,W,3] expected");
+  check::that(image.ndim == 2 || image.shape[2] == 3, "image",
+              "shape " + check::shape_text(image) + " given, [H,W] or [H,W,3] expected");
   check::that(format.bits == 8, "bits", std::to_string(format.bits) + " given, 8 expected");
   check::shape(y, "y", {image.shape[0], image.shape[1]});
   check::chroma(y, u, v);
@@ -15,6 +17,8 @@ void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Ten
     check::same_device(*t, "planes", image, "image");
     check::no_overlap(*t, "planes", image, "image");
   }
+  check::no_overlap(y, "y", u, "u");  // u against v cannot be told by their extents: NV12 interleaves them
+  check::no_overlap(y, "y", v, "v");
   const Backend& b = backend_for(image);
   require(b, b.rgb_to_yuv, "rgb_to_yuv")(image, y, u, v, format, ctx);
 }

@@ -1,6 +1,5 @@
-#include "core/warp_affine_math.h"
-
 #include "core/image_check.h"
+#include "core/warp_affine_math.h"
 
 namespace pyapdraw {
 
@@ -37,15 +36,17 @@ int64_t reduce_axis(double* m, int64_t n) {
 
 }  // namespace
 
-void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter, Border border, double border_value,
-                 const Context& ctx) {
+void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter, Border border,
+                 double border_value, const Context& ctx) {
   check::image_pair(image, out);
-  check::that(image.numel() > 0 || out.numel() == 0, "image", "shape " + check::shape_text(image) + " given, at least one pixel expected");
+  check::that(image.numel() > 0 || out.numel() == 0, "image",
+              "shape " + check::shape_text(image) + " given, at least one pixel expected");
   check::dtype(matrix, "matrix", {DType::f64});
   check::shape(matrix, "matrix", {2, 3});
   check::that(matrix.device.type == DeviceType::cpu, "matrix", "lives on a CUDA device, a CPU array expected");
   if (image.dtype == DType::u8)
-    check::that(border_value >= 0.0 && border_value <= 255.0, "border", std::to_string(border_value) + " given, 0 to 255 expected");
+    check::that(border_value >= 0.0 && border_value <= 255.0, "border",
+                std::to_string(border_value) + " given, 0 to 255 expected");
   double a[6];
   for (int r = 0; r < 2; ++r)
     for (int c = 0; c < 3; ++c) a[3 * r + c] = matrix.as<double>()[r * matrix.stride[0] + c * matrix.stride[1]];

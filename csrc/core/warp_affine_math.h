@@ -20,16 +20,18 @@ struct WarpPlan {
 };
 
 #if defined(__CUDA_ARCH__)
-static PA_HD double mul_exact(double a, double b) { return __dmul_rn(a, b); }
-static PA_HD double add_exact(double a, double b) { return __dadd_rn(a, b); }
+PA_HD double mul_exact(double a, double b) { return __dmul_rn(a, b); }
+PA_HD double add_exact(double a, double b) { return __dadd_rn(a, b); }
 #else
-static PA_HD double mul_exact(double a, double b) { return a * b; }
-static PA_HD double add_exact(double a, double b) { return a + b; }
+PA_HD double mul_exact(double a, double b) { return a * b; }
+PA_HD double add_exact(double a, double b) { return a + b; }
 #endif
 
-static PA_HD double lerp_exact(double a, double b, double f) { return add_exact(mul_exact(1.0 - f, a), mul_exact(f, b)); }
+PA_HD double lerp_exact(double a, double b, double f) {
+  return add_exact(mul_exact(1.0 - f, a), mul_exact(f, b));
+}
 
-static PA_HD double map_axis(const double* m, double x, double y) {
+PA_HD double map_axis(const double* m, double x, double y) {
   return add_exact(add_exact(mul_exact(m[0], x), mul_exact(m[1], y)), m[2]);
 }
 
@@ -39,35 +41,35 @@ struct Sample {
 };
 
 // Far outside, the place no longer matters; the clamp keeps the conversion to integer defined.
-static PA_HD double clamp_axis(double s, int64_t n) {
+PA_HD double clamp_axis(double s, int64_t n) {
   const double top = static_cast<double>(n) + 1.0;
   return s < -2.0 ? -2.0 : (s > top ? top : s);
 }
 
-static PA_HD Sample locate(const WarpPlan& p, int64_t x, int64_t y) {
+PA_HD Sample locate(const WarpPlan& p, int64_t x, int64_t y) {
   const double sx = clamp_axis(map_axis(p.m, static_cast<double>(x), static_cast<double>(y)), p.reduced_w);
   const double sy = clamp_axis(map_axis(p.m + 3, static_cast<double>(x), static_cast<double>(y)), p.reduced_h);
   const double bx = floor(sx), by = floor(sy);
   return {static_cast<int64_t>(bx), static_cast<int64_t>(by), sx - bx, sy - by};
 }
 
-static PA_HD int64_t nearest_index(int64_t i, int64_t n) { return i < 0 ? 0 : (i < n ? i : n - 1); }
+PA_HD int64_t nearest_index(int64_t i, int64_t n) { return i < 0 ? 0 : (i < n ? i : n - 1); }
 
 // tap(x, y) is called with coordinates inside the image only.
 template <typename F>
-static PA_HD double tap_or_border(const WarpPlan& p, int64_t x, int64_t y, const F& tap) {
+PA_HD double tap_or_border(const WarpPlan& p, int64_t x, int64_t y, const F& tap) {
   if (p.border == Border::edge) return tap(nearest_index(x, p.reduced_w), nearest_index(y, p.reduced_h));
   return x >= 0 && x < p.reduced_w && y >= 0 && y < p.reduced_h ? tap(x, y) : p.border_value;
 }
 
 template <typename F>
-static PA_HD double interpolate(const WarpPlan& p, const Sample& s, const F& tap) {
+PA_HD double interpolate(const WarpPlan& p, const Sample& s, const F& tap) {
   const double top = lerp_exact(tap_or_border(p, s.x, s.y, tap), tap_or_border(p, s.x + 1, s.y, tap), s.fx);
   const double bottom = lerp_exact(tap_or_border(p, s.x, s.y + 1, tap), tap_or_border(p, s.x + 1, s.y + 1, tap), s.fx);
   return lerp_exact(top, bottom, s.fy);
 }
 
-static PA_HD void put_sample(double v, uint8_t* out) { *out = static_cast<uint8_t>(static_cast<int32_t>(v + 0.5)); }
-static PA_HD void put_sample(double v, float* out) { *out = static_cast<float>(v); }
+PA_HD void put_sample(double v, uint8_t* out) { *out = static_cast<uint8_t>(static_cast<int32_t>(v + 0.5)); }
+PA_HD void put_sample(double v, float* out) { *out = static_cast<float>(v); }
 
 }  // namespace pyapdraw

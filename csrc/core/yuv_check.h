@@ -11,7 +11,8 @@ inline void chroma(const Tensor& y, const Tensor& u, const Tensor& v) {
   for (int i = 0; i < 2; ++i) {
     const int64_t full = y.shape[i], half = (full + 1) / 2;
     if (u.shape[i] != full && u.shape[i] != half)
-      fail("u", "shape " + shape_text(u) + " given for luma " + shape_text(y) + ", each axis of full or half size (rounded up) expected");
+      fail("u", "shape " + shape_text(u) + " given for luma " + shape_text(y) +
+                    ", each axis of full or half size (rounded up) expected");
   }
 }
 

@@ -10,8 +10,8 @@
 namespace pyapdraw {
 
 struct YuvToRgb {
-  float luma_gain, luma_zero;    // y' = Y * luma_gain + luma_zero
-  float chroma_zero;             // subtracted from U and V
+  float luma_gain, luma_zero;  // y' = Y * luma_gain + luma_zero
+  float chroma_zero;           // subtracted from U and V
   float r_v, g_u, g_v, b_u;
 };
 
@@ -81,15 +81,15 @@ static inline RgbToYuv rgb_to_yuv_coefficients(const YuvFormat& f) {
 }
 
 // Clamp to 0..255; NaN becomes 0 because the comparison is then false.
-static PA_HD float clamp255(float v) {
+PA_HD float clamp255(float v) {
   v = v > 0.0f ? v : 0.0f;
   return v < 255.0f ? v : 255.0f;
 }
 
-static PA_HD uint8_t round255(float v) { return static_cast<uint8_t>(static_cast<int32_t>(clamp255(v) + 0.5f)); }
+PA_HD uint8_t round255(float v) { return static_cast<uint8_t>(static_cast<int32_t>(clamp255(v) + 0.5f)); }
 
 // 0..255 <-> [-1,1], the range of images inside models.
-static PA_HD float to_signed(float v) { return v * (2.0f / 255.0f) - 1.0f; }
-static PA_HD float from_signed(float v) { return v * 127.5f + 127.5f; }
+PA_HD float to_signed(float v) { return (v - 127.5f) * (2.0f / 255.0f); }
+PA_HD float from_signed(float v) { return v * 127.5f + 127.5f; }
 
 }  // namespace pyapdraw

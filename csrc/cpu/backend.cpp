@@ -21,12 +21,14 @@ const Backend& backend() {
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;
+    b.distance_transform_pair = distance_transform_pair;
     b.fuse_regions = fuse_regions;
     b.fuse_regions_backward = fuse_regions_backward;
     b.conv2d = conv2d;
     b.max_pool2d = max_pool2d;
     b.crop_area = crop_area;
     b.crop_warp = crop_warp;
+    b.guided_upsample = guided_upsample;
     b.nms = nms;
     return b;
   }();

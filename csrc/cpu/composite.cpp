@@ -57,10 +57,13 @@ void run(const Tensor& drawing, const Tensor& alpha, const Tensor& background, c
 
 }  // namespace
 
-void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx) {
+void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+               const Context& ctx) {
   if (out.numel() == 0) return;
-  if (out.dtype == DType::u8) run<uint8_t>(drawing, alpha, background, out, ctx);
-  else run<float>(drawing, alpha, background, out, ctx);
+  if (out.dtype == DType::u8)
+    run<uint8_t>(drawing, alpha, background, out, ctx);
+  else
+    run<float>(drawing, alpha, background, out, ctx);
 }
 
 }  // namespace PA_ISA

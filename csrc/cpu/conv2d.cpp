@@ -165,6 +165,30 @@ void pad_rows(const float* x, const Tensor& t, int64_t rows, int64_t pad, float*
   }
 }
 
+// Maximum of a window of `height` x `width` pixels for all c channels. NaN stays.
+void pool_window(const float* corner, int64_t height, int64_t width, int64_t row_step, int64_t step, int64_t c, float* to) {
+  int64_t done = 0;
+  for (; done < c && c >= kLanes; done += kLanes) {
+    if (done + kLanes > c) done = c - kLanes;  // the last vector overlaps the one before
+    Vec best = load(corner + done);
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x) {
+        const Vec v = load(corner + y * row_step + x * step + done);
+        best = best > v || best != best ? best : v;
+      }
+    *reinterpret_cast<Vec*>(to + done) = best;
+  }
+  for (int64_t i = done; i < c; ++i) {
+    float best = corner[i];
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x) {
+        const float v = corner[y * row_step + x * step + i];
+        best = best > v || best != best ? best : v;
+      }
+    to[i] = best;
+  }
+}
+
 }  // namespace
 
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
@@ -231,13 +255,7 @@ void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, cons
       float* to = out.as<float>() + n * out.stride[0] + row % ho * out.stride[1];
       for (int64_t px = 0; px < wo; ++px, to += out.stride[2]) {
         const int64_t left = px * stride, right = left + kernel < w ? left + kernel : w;
-        const float* corner = in + top * x.stride[1] + left * x.stride[2];
-        for (int64_t i = 0; i < c; ++i) to[i] = corner[i];
-        for (int64_t y = top; y < bottom; ++y)
-          for (int64_t u = left; u < right; ++u) {
-            const float* from = in + y * x.stride[1] + u * x.stride[2];
-            for (int64_t i = 0; i < c; ++i) to[i] = from[i] > to[i] || from[i] != from[i] ? from[i] : to[i];
-          }
+        pool_window(in + top * x.stride[1] + left * x.stride[2], bottom - top, right - left, x.stride[1], x.stride[2], c, to);
       }
     }
   });

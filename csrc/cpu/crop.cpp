@@ -2,8 +2,8 @@
 // overlapping boxes: what a cascade of small detection nets needs between its stages.
 //   crop_area   box [x0,x1) x [y0,y1) -> h x w; output (i,j) is the mean over rows floor(i bh/h) to
 //               ceil((i+1) bh/h) of the box, columns likewise (adaptive average pooling, "area" resize).
-//               Sums are integers: exact. Method: one pass adds the window's rows (bytes into int32 columns,
-//               vectorised), then each output sums its columns.
+//               Sums are integers: exact. Method: one pass adds the window's rows (bytes into 16 or 32 bit
+//               columns, vectorised), then each output sums its columns.
 //   crop_warp   affine: output pixel centre (u,v) -> image point M (u,v,1). Reads the image with k x k bilinear
 //               taps spread over the pixel's footprint, k = its side in image pixels, so that shrinking does not
 //               alias; k is at most kMostTaps: shrink by crop_area first where more is needed. Points outside
@@ -24,14 +24,60 @@ namespace {
 
 constexpr int kMostTaps = 4;
 
-// sums[i] += row[i] over `width` pixels of c channels, `step` elements apart.
-void add_row(const uint8_t* row, int64_t width, int64_t c, int64_t step, int32_t* sums) {
-  if (step == c) {
-    const int64_t n = width * c;
-    for (int64_t i = 0; i < n; ++i) sums[i] += row[i];
+// Column sums of a window of rows: sums[x*c + k] over `height` rows. S is wide enough for 255 * height.
+template <typename S>
+void add_rows(const uint8_t* first, int64_t height, int64_t row_step, int64_t width, int64_t c, int64_t step, S* __restrict sums) {
+  std::memset(sums, 0, static_cast<size_t>(width * c) * sizeof(S));
+  for (int64_t y = 0; y < height; ++y) {
+    const uint8_t* __restrict row = first + y * row_step;
+    if (step == c) {
+      const int64_t n = width * c;
+      for (int64_t i = 0; i < n; ++i) sums[i] = static_cast<S>(sums[i] + row[i]);
+    } else {
+      for (int64_t x = 0; x < width; ++x)
+        for (int64_t k = 0; k < c; ++k) sums[x * c + k] = static_cast<S>(sums[x * c + k] + row[x * step + k]);
+    }
+  }
+}
+
+struct AreaRow {
+  int64_t width, outputs, rows, c;  // of the box, of the crop, of the window, channels
+  float subtract, multiply;
+};
+
+// One crop row from column sums. C: channels known at compile time, or 0.
+template <typename S, int C>
+void average_columns(const AreaRow& a, const S* sums, float* out, int64_t out_step) {
+  const int64_t c = C ? C : a.c;
+  for (int64_t j = 0; j < a.outputs; ++j, out += out_step) {
+    const int64_t x0 = j * a.width / a.outputs, x1 = ((j + 1) * a.width + a.outputs - 1) / a.outputs;
+    const float count = static_cast<float>((x1 - x0) * a.rows);
+    if (C == 3) {
+      int64_t r = 0, g = 0, b = 0;
+      for (const S *p = sums + x0 * 3, *end = sums + x1 * 3; p < end; p += 3) r += p[0], g += p[1], b += p[2];
+      out[0] = (static_cast<float>(r) / count - a.subtract) * a.multiply;
+      out[1] = (static_cast<float>(g) / count - a.subtract) * a.multiply;
+      out[2] = (static_cast<float>(b) / count - a.subtract) * a.multiply;
+    } else {
+      for (int64_t k = 0; k < c; ++k) {
+        int64_t sum = 0;
+        for (int64_t x = x0; x < x1; ++x) sum += sums[x * c + k];
+        out[k] = (static_cast<float>(sum) / count - a.subtract) * a.multiply;
+      }
+    }
+  }
+}
+
+// Rows that keep 255 * rows in 16 bits are summed there: twice the lanes.
+template <int C>
+void area_row(const AreaRow& a, const uint8_t* first, int64_t row_step, int64_t step, int32_t* sums, float* out, int64_t out_step) {
+  if (a.rows <= 257) {
+    auto* narrow = reinterpret_cast<uint16_t*>(sums);
+    add_rows(first, a.rows, row_step, a.width, a.c, step, narrow);
+    average_columns<uint16_t, C>(a, narrow, out, out_step);
   } else {
-    for (int64_t x = 0; x < width; ++x)
-      for (int64_t k = 0; k < c; ++k) sums[x * c + k] += row[x * step + k];
+    add_rows(first, a.rows, row_step, a.width, a.c, step, sums);
+    average_columns<int32_t, C>(a, sums, out, out_step);
   }
 }
 
@@ -92,21 +138,11 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
     for (int64_t item = begin; item < end; ++item) {
       const int64_t n = item / h, i = item % h;
       const int32_t* r = boxes.as<int32_t>() + 4 * n;
-      const int64_t bw = r[2] - r[0], bh = r[3] - r[1];
-      const int64_t y0 = i * bh / h, y1 = ((i + 1) * bh + h - 1) / h;
-      std::memset(sums.get(), 0, static_cast<size_t>(bw * c) * sizeof(int32_t));
-      for (int64_t y = y0; y < y1; ++y)
-        add_row(image.as<uint8_t>() + (r[1] + y) * image.stride[0] + r[0] * image.stride[1], bw, c, image.stride[1], sums.get());
+      const int64_t bh = r[3] - r[1], y0 = i * bh / h, y1 = ((i + 1) * bh + h - 1) / h;
+      const AreaRow a{r[2] - r[0], w, y1 - y0, c, subtract, multiply};
+      const uint8_t* first = image.as<uint8_t>() + (r[1] + y0) * image.stride[0] + r[0] * image.stride[1];
       float* to = out.as<float>() + n * out.stride[0] + i * out.stride[1];
-      for (int64_t j = 0; j < w; ++j, to += out.stride[2]) {
-        const int64_t x0 = j * bw / w, x1 = ((j + 1) * bw + w - 1) / w;
-        const float count = static_cast<float>((x1 - x0) * (y1 - y0));
-        for (int64_t k = 0; k < c; ++k) {
-          int64_t sum = 0;
-          for (int64_t x = x0; x < x1; ++x) sum += sums[x * c + k];
-          to[k] = (static_cast<float>(sum) / count - subtract) * multiply;
-        }
-      }
+      (c == 3 ? area_row<3> : area_row<0>)(a, first, image.stride[0], image.stride[1], sums.get(), to, out.stride[2]);
     }
   });
 }

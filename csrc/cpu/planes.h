@@ -42,12 +42,16 @@ void for_each_plane(const Tensor& image, const Tensor& out, F&& f) {
   const int64_t channels = channels_of(image);
   if (channels >= 2 && channels <= 4 && packed_pixels(image) && packed_pixels(out)) {
     const Plane<T> in = plane_of<T>(image, 0), to = plane_of<T>(out, 0);
-    if (channels == 2) f(in, to, std::integral_constant<int, 2>());
-    else if (channels == 3) f(in, to, std::integral_constant<int, 3>());
-    else f(in, to, std::integral_constant<int, 4>());
+    if (channels == 2)
+      f(in, to, std::integral_constant<int, 2>());
+    else if (channels == 3)
+      f(in, to, std::integral_constant<int, 3>());
+    else
+      f(in, to, std::integral_constant<int, 4>());
     return;
   }
-  for (int64_t c = 0; c < channels; ++c) f(plane_of<T>(image, c), plane_of<T>(out, c), std::integral_constant<int, 1>());
+  for (int64_t c = 0; c < channels; ++c)
+    f(plane_of<T>(image, c), plane_of<T>(out, c), std::integral_constant<int, 1>());
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ class Taps {
       double sum = 0;
       for (int64_t x = t.begin; x < t.end; ++x) sum += tap_weight(t, x);
       const double scale = 1.0 / sum;
-      for (int64_t x = t.begin; x < t.end; ++x) weights_[i * widest_ + x - t.begin] = static_cast<float>(tap_weight(t, x) * scale);
+      for (int64_t x = t.begin; x < t.end; ++x)
+        weights_[i * widest_ + x - t.begin] = static_cast<float>(tap_weight(t, x) * scale);
     }
   }
   int64_t begin(int64_t i) const { return begin_[i]; }
@@ -43,25 +44,26 @@ class Taps {
   Scratch<float> weights_;
 };
 
-// sum[i] (+)= w * row[i]; four rows at a time, so that `sum` is read and written less often.
-template <typename T>
-void add_four(const T* __restrict a, const T* __restrict b, const T* __restrict c, const T* __restrict d, const float* w,
-              bool start, float* __restrict sum, int64_t n) {
-  const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+// sum[i] (+)= the weighted sum of N rows; several at a time, so that `sum` is read and written
+// less often.
+template <int N, typename T>
+void add_rows(const T* row, int64_t stride, const float* w, bool start, float* __restrict sum, int64_t n) {
+  const T* __restrict a = row;
+  const T* __restrict b = row + (N > 1 ? stride : 0);
+  const T* __restrict c = row + (N > 2 ? 2 * stride : 0);
+  const T* __restrict d = row + (N > 3 ? 3 * stride : 0);
+  const float w0 = w[0], w1 = N > 1 ? w[1] : 0.0f, w2 = N > 2 ? w[2] : 0.0f, w3 = N > 3 ? w[3] : 0.0f;
+  const auto at = [&](int64_t i) {
+    float s = w0 * static_cast<float>(a[i]);
+    if (N > 1) s += w1 * static_cast<float>(b[i]);
+    if (N > 2) s += w2 * static_cast<float>(c[i]);
+    if (N > 3) s += w3 * static_cast<float>(d[i]);
+    return s;
+  };
   if (start)
-    for (int64_t i = 0; i < n; ++i)
-      sum[i] = w0 * static_cast<float>(a[i]) + w1 * static_cast<float>(b[i]) + w2 * static_cast<float>(c[i]) + w3 * static_cast<float>(d[i]);
+    for (int64_t i = 0; i < n; ++i) sum[i] = at(i);
   else
-    for (int64_t i = 0; i < n; ++i)
-      sum[i] += w0 * static_cast<float>(a[i]) + w1 * static_cast<float>(b[i]) + w2 * static_cast<float>(c[i]) + w3 * static_cast<float>(d[i]);
-}
-
-template <typename T>
-void add_one(const T* __restrict a, float w, bool start, float* __restrict sum, int64_t n) {
-  if (start)
-    for (int64_t i = 0; i < n; ++i) sum[i] = w * static_cast<float>(a[i]);
-  else
-    for (int64_t i = 0; i < n; ++i) sum[i] += w * static_cast<float>(a[i]);
+    for (int64_t i = 0; i < n; ++i) sum[i] += at(i);
 }
 
 template <typename T, int C>
@@ -77,19 +79,45 @@ void sum_rows(const Plane<T>& in, int64_t x0, int64_t width, const Taps& taps, i
     }
     return;
   }
-  int64_t k = 0;
-  for (; k + 4 <= count; k += 4)
-    add_four(row + k * in.row, row + (k + 1) * in.row, row + (k + 2) * in.row, row + (k + 3) * in.row, w + k, k == 0, sum, n);
-  for (; k < count; ++k) add_one(row + k * in.row, w[k], k == 0, sum, n);
+  for (int64_t k = 0; k < count; k += 4) {
+    const T* from = row + k * in.row;
+    const int64_t left = count - k;
+    if (left >= 4)
+      add_rows<4>(from, in.row, w + k, k == 0, sum, n);
+    else if (left == 3)
+      add_rows<3>(from, in.row, w + k, k == 0, sum, n);
+    else if (left == 2)
+      add_rows<2>(from, in.row, w + k, k == 0, sum, n);
+    else
+      add_rows<1>(from, in.row, w + k, k == 0, sum, n);
+  }
 }
 
+typedef float Lanes __attribute__((vector_size(16)));
+
 inline void put(float v, float* out) { *out = v; }
-inline void put(float v, uint8_t* out) { *out = static_cast<uint8_t>(static_cast<int32_t>((v < 255.0f ? v : 255.0f) + 0.5f)); }
+inline void put(float v, uint8_t* out) {
+  *out = static_cast<uint8_t>(static_cast<int32_t>((v < 255.0f ? v : 255.0f) + 0.5f));
+}
+
+// The first C lanes; `roomy`: four elements may be written.
+template <int C>
+inline void put_lanes(Lanes v, bool, float* out) {
+  for (int c = 0; c < C; ++c) out[c] = v[c];
+}
+template <int C>
+inline void put_lanes(Lanes v, bool roomy, uint8_t* out) {
+  typedef int32_t Ints __attribute__((vector_size(16)));
+  typedef uint8_t Bytes __attribute__((vector_size(4)));
+  const Lanes top = {255.0f, 255.0f, 255.0f, 255.0f};
+  v = v < top ? v : top;
+  const Bytes bytes = __builtin_convertvector(__builtin_convertvector(v + 0.5f, Ints), Bytes);
+  std::memcpy(out, &bytes, roomy ? 4 : C);
+}
 
 // row: float pixels, the first of them source column x0, padded to a multiple of four floats.
 template <typename T, int C>
 void sum_columns(const float* row, int64_t x0, const Taps& taps, int64_t count, T* out, int64_t step) {
-  typedef float Lanes __attribute__((vector_size(16)));
   for (int64_t i = 0; i < count; ++i) {
     const float* w = taps.weights(i);
     const float* p = row + (taps.begin(i) - x0) * C;
@@ -113,7 +141,7 @@ void sum_columns(const float* row, int64_t x0, const Taps& taps, int64_t count, 
       even += v * w[k];
     }
     even += odd;
-    for (int c = 0; c < C; ++c) put(even[c], out + i * step + c);
+    put_lanes<C>(even, i + 1 < count, out + i * step);  // the next pixel's turn comes after
   }
 }
 
@@ -145,8 +173,10 @@ void run(const Tensor& image, Size to, const Region& region, const Tensor& out, 
 
 void resize_region(const Tensor& image, Size to, const Region& region, const Tensor& out, const Context& ctx) {
   if (out.numel() == 0) return;
-  if (image.dtype == DType::u8) run<uint8_t>(image, to, region, out, ctx);
-  else run<float>(image, to, region, out, ctx);
+  if (image.dtype == DType::u8)
+    run<uint8_t>(image, to, region, out, ctx);
+  else
+    run<float>(image, to, region, out, ctx);
 }
 
 void resize(const Tensor& image, const Tensor& out, const Context& ctx) {

@@ -2,13 +2,13 @@
 // product a pixel; chroma is linear, so the sums of the pixels of a block are formed first
 // (2x2, fewer at odd borders) and converted once. A grey image has constant chroma.
 // Numerics: core/yuv_math.h. A chunk is one chroma row.
+#include <cstring>
+
 #include "core/yuv_math.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
 #include "cpu/rows.h"
 #include "cpu/scratch.h"
-
-#include <cstring>
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -21,7 +21,8 @@ struct PlanarRow {
 void luma_row(const PlanarRow& p, const RgbToYuv& m, int64_t w, uint8_t* __restrict y) {
   const uint8_t *r = p.r, *g = p.g, *b = p.b;
   for (int64_t i = 0; i < w; ++i) {
-    const float v = static_cast<float>(r[i]) * m.y_r + static_cast<float>(g[i]) * m.y_g + static_cast<float>(b[i]) * m.y_b + m.y_zero;
+    const float v = static_cast<float>(r[i]) * m.y_r + static_cast<float>(g[i]) * m.y_g +
+                    static_cast<float>(b[i]) * m.y_b + m.y_zero;
     y[i] = static_cast<uint8_t>(static_cast<int32_t>(v + 0.5f));
   }
 }
@@ -42,7 +43,8 @@ struct ChromaSums {
 };
 
 // n columns; `halved`: two neighbours a value. scale: 1 / pixels in a block.
-void chroma_row(const ChromaSums& s, const RgbToYuv& m, int64_t n, bool halved, float scale, uint8_t* __restrict u, uint8_t* __restrict v) {
+void chroma_row(const ChromaSums& s, const RgbToYuv& m, int64_t n, bool halved, float scale, uint8_t* __restrict u,
+                uint8_t* __restrict v) {
   const uint16_t* __restrict r = s.r;
   const uint16_t* __restrict g = s.g;
   const uint16_t* __restrict b = s.b;
@@ -68,7 +70,8 @@ struct Work {
   Scratch<uint8_t> planar, luma, u, v;
   Scratch<uint16_t> sums;
   int64_t w;
-  explicit Work(int64_t width) : planar(6 * (width + 64)), luma(width), u(width), v(width), sums(3 * (width + 2)), w(width) {}
+  explicit Work(int64_t width)
+      : planar(6 * (width + 64)), luma(width), u(width), v(width), sums(3 * (width + 2)), w(width) {}
   PlanarRow row(int i) const {
     uint8_t* p = planar.get() + 3 * i * (w + 64);
     return {p, p + w, p + 2 * w};
@@ -76,7 +79,8 @@ struct Work {
 };
 
 // Luma of one chroma row's pixels, then its chroma.
-void convert_block_row(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const RgbToYuv& m, int64_t k, Work& work) {
+void convert_block_row(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const RgbToYuv& m,
+                       int64_t k, Work& work) {
   const int64_t h = y.shape[0], w = y.shape[1], cw = u.shape[1];
   const int64_t rows = u.shape[0] == h ? 1 : 2, first = k * rows;
   const int count = static_cast<int>(first + rows <= h ? rows : h - first);
@@ -109,8 +113,10 @@ void fill(const Tensor& plane, uint8_t value, const Context& ctx) {
   parallel_for(plane.shape[0], 64, ctx, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       uint8_t* p = plane.as<uint8_t>() + row * plane.stride[0];
-      if (plane.stride[1] == 1) std::memset(p, value, static_cast<size_t>(plane.shape[1]));
-      else for (int64_t i = 0; i < plane.shape[1]; ++i) p[i * plane.stride[1]] = value;
+      if (plane.stride[1] == 1)
+        std::memset(p, value, static_cast<size_t>(plane.shape[1]));
+      else
+        for (int64_t i = 0; i < plane.shape[1]; ++i) p[i * plane.stride[1]] = value;
     }
   });
 }
@@ -131,7 +137,8 @@ void convert_grey(const Tensor& image, const Tensor& y, const RgbToYuv& m, const
 
 }  // namespace
 
-void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format, const Context& ctx) {
+void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                const Context& ctx) {
   if (image.numel() == 0) return;
   const RgbToYuv m = rgb_to_yuv_coefficients(format);
   if (image.ndim == 2) {

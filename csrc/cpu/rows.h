@@ -103,7 +103,8 @@ inline void deinterleave3(const uint8_t* rgb, uint8_t* r, uint8_t* g, uint8_t* b
 }
 
 // One row of an interleaved image into three planar rows, whatever its strides.
-inline void split_row(const uint8_t* row, int64_t step, int64_t channel, uint8_t* r, uint8_t* g, uint8_t* b, int64_t n) {
+inline void split_row(const uint8_t* row, int64_t step, int64_t channel, uint8_t* r, uint8_t* g, uint8_t* b,
+                      int64_t n) {
   if (step == 3 && channel == 1) return deinterleave3(row, r, g, b, n);
   for (int64_t i = 0; i < n; ++i) {
     r[i] = row[i * step];
@@ -112,7 +113,8 @@ inline void split_row(const uint8_t* row, int64_t step, int64_t channel, uint8_t
   }
 }
 
-inline void join_row(const uint8_t* r, const uint8_t* g, const uint8_t* b, uint8_t* row, int64_t step, int64_t channel, int64_t n) {
+inline void join_row(const uint8_t* r, const uint8_t* g, const uint8_t* b, uint8_t* row, int64_t step, int64_t channel,
+                     int64_t n) {
   if (step == 3 && channel == 1) return interleave3(r, g, b, row, n);
   for (int64_t i = 0; i < n; ++i) {
     row[i * step] = r[i];

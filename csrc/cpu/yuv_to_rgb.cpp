@@ -17,7 +17,8 @@ struct ChromaRow {
 };
 
 template <typename T>
-void chroma_terms(const T* __restrict u, const T* __restrict v, const YuvToRgb& m, int64_t n, bool halved, ChromaRow out) {
+void chroma_terms(const T* __restrict u, const T* __restrict v, const YuvToRgb& m, int64_t n, bool halved,
+                  ChromaRow out) {
   float* __restrict r = out.r;
   float* __restrict g = out.g;
   float* __restrict b = out.b;
@@ -51,7 +52,8 @@ void luma_to_bytes(const T* __restrict y, const ChromaRow& c, const YuvToRgb& m,
 }
 
 template <typename T>
-void luma_to_signed(const T* __restrict y, const float* __restrict chroma, const YuvToRgb& m, int64_t w, float* __restrict out) {
+void luma_to_signed(const T* __restrict y, const float* __restrict chroma, const YuvToRgb& m, int64_t w,
+                    float* __restrict out) {
   for (int64_t i = 0; i < w; ++i) {
     const float l = static_cast<float>(y[i]) * m.luma_gain + m.luma_zero;
     out[i] = to_signed(clamp255(l + chroma[i]));
@@ -87,7 +89,8 @@ void convert_row(const T* y, const ChromaRow& c, const YuvToRgb& m, const Tensor
 }
 
 template <typename T>
-void run(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx) {
+void run(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+         const Context& ctx) {
   const YuvToRgb m = yuv_to_rgb_coefficients(format);
   const int64_t h = y.shape[0], w = y.shape[1], ch = u.shape[0], cw = u.shape[1];
   const int64_t rows = ch == h ? 1 : 2;
@@ -106,10 +109,13 @@ void run(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, c
 
 }  // namespace
 
-void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx) {
+void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                const Context& ctx) {
   if (y.numel() == 0) return;
-  if (y.dtype == DType::u8) run<uint8_t>(y, u, v, out, format, ctx);
-  else run<uint16_t>(y, u, v, out, format, ctx);
+  if (y.dtype == DType::u8)
+    run<uint8_t>(y, u, v, out, format, ctx);
+  else
+    run<uint16_t>(y, u, v, out, format, ctx);
 }
 
 }  // namespace PA_ISA

@@ -16,10 +16,12 @@ const Backend* cuda_backend() {
     b.rgb_to_nchw = cuda::rgb_to_nchw;
     b.nchw_to_rgb = cuda::nchw_to_rgb;
     b.composite = cuda::composite;
+    b.distance_transform = cuda::distance_transform;
+    b.distance_transform_pair = cuda::distance_transform_pair;
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;
-    b.conv2d = conv2d;
-    b.max_pool2d = max_pool2d;
+    b.conv2d = cuda::conv2d;
+    b.max_pool2d = cuda::max_pool2d;
     return b;
   }();
   return &table;

@@ -20,14 +20,17 @@ PA_KERNEL void composite_kernel(Tensor drawing, Tensor alpha, Tensor background,
   if (i >= out.shape[0] * out.shape[1] * out.shape[2]) return;
   const int64_t c = i % out.shape[2], x = i / out.shape[2] % out.shape[1], y = i / out.shape[2] / out.shape[1];
   if (out.dtype == DType::u8)
-    at<uint8_t>(out, y, x, c) = blend_bytes(at<uint8_t>(drawing, y, x, c), at<uint8_t>(alpha, y, x, c), at<uint8_t>(background, y, x, c));
+    at<uint8_t>(out, y, x, c) =
+        blend_bytes(at<uint8_t>(drawing, y, x, c), at<uint8_t>(alpha, y, x, c), at<uint8_t>(background, y, x, c));
   else
-    at<float>(out, y, x, c) = blend_floats(at<float>(drawing, y, x, c), at<float>(alpha, y, x, c), at<float>(background, y, x, c));
+    at<float>(out, y, x, c) =
+        blend_floats(at<float>(drawing, y, x, c), at<float>(alpha, y, x, c), at<float>(background, y, x, c));
 }
 
 }  // namespace
 
-void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx) {
+void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+               const Context& ctx) {
   const int64_t n = out.numel();
   if (n == 0) return;
   launch(composite_kernel, dim3(blocks(n, kThreads)), dim3(kThreads), 0, ctx, drawing, alpha, background, out);

@@ -61,7 +61,7 @@ PA_KERNEL void max_pool2d_kernel(Tensor x, Tensor out, int kernel, int stride, i
   for (int64_t v = top; v < top + kernel && v < x.shape[1]; ++v)
     for (int64_t u = left; u < left + kernel && u < x.shape[2]; ++u) {
       const float value = in[v * x.stride[1] + u * x.stride[2]];
-      if (value > best || value != value) best = value;  // NaN stays
+      if (!(best > value || best != best)) best = value;  // NaN stays
     }
   floats(out)[p.n * out.stride[0] + p.y * out.stride[1] + p.x * out.stride[2] + p.c] = best;
 }

@@ -12,6 +12,8 @@ void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Ten
 void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx);
 void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx);
+void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared, const Context& ctx);
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                   const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx);
 void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,

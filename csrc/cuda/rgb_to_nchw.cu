@@ -16,7 +16,8 @@ PA_KERNEL void rgb_to_nchw_kernel(Tensor image, Tensor out) {
   if (i >= image.shape[0] * width) return;
   const int64_t row = i / width, x = i % width;
   for (int64_t c = 0; c < channels; ++c) {
-    const float value = static_cast<float>(image.as<uint8_t>()[row * image.stride[0] + x * image.stride[1] + c * image.stride[2]]);
+    const float value =
+        static_cast<float>(image.as<uint8_t>()[row * image.stride[0] + x * image.stride[1] + c * image.stride[2]]);
     out.as<float>()[c * out.stride[0] + row * out.stride[1] + x * out.stride[2]] = to_signed(value);
   }
 }

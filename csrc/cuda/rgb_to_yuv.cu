@@ -27,7 +27,8 @@ PA_KERNEL void rgb_to_yuv_kernel(Tensor image, Tensor y, Tensor u, Tensor v, Rgb
         sum[c] += rgb[c];
       }
       count += 1.0f;
-      y.as<uint8_t>()[row * y.stride[0] + x * y.stride[1]] = round255(rgb[0] * m.y_r + rgb[1] * m.y_g + rgb[2] * m.y_b + m.y_zero);
+      y.as<uint8_t>()[row * y.stride[0] + x * y.stride[1]] =
+          round255(rgb[0] * m.y_r + rgb[1] * m.y_g + rgb[2] * m.y_b + m.y_zero);
     }
   const float s = 1.0f / count;
   const float cu = grey ? 0.0f : (sum[0] * m.u_r + sum[1] * m.u_g + sum[2] * m.u_b) * s;
@@ -38,10 +39,12 @@ PA_KERNEL void rgb_to_yuv_kernel(Tensor image, Tensor y, Tensor u, Tensor v, Rgb
 
 }  // namespace
 
-void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format, const Context& ctx) {
+void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                const Context& ctx) {
   const int64_t samples = u.numel();
   if (samples == 0) return;
-  launch(rgb_to_yuv_kernel, dim3(blocks(samples, kThreads)), dim3(kThreads), 0, ctx, image, y, u, v, rgb_to_yuv_coefficients(format));
+  launch(rgb_to_yuv_kernel, dim3(blocks(samples, kThreads)), dim3(kThreads), 0, ctx, image, y, u, v,
+         rgb_to_yuv_coefficients(format));
 }
 
 }  // namespace cuda

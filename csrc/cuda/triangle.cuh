@@ -26,7 +26,9 @@ __device__ float triangle_sum(const Tensor& image, int64_t c, const TapRange& ac
 }
 
 __device__ inline void store(float v, float* out) { *out = v; }
-__device__ inline void store(float v, uint8_t* out) { *out = static_cast<uint8_t>(static_cast<int32_t>((v < 255.0f ? v : 255.0f) + 0.5f)); }
+__device__ inline void store(float v, uint8_t* out) {
+  *out = static_cast<uint8_t>(static_cast<int32_t>((v < 255.0f ? v : 255.0f) + 0.5f));
+}
 
 }  // namespace
 }  // namespace cuda

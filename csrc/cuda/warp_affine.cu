@@ -23,9 +23,12 @@ PA_KERNEL void warp_affine_kernel(Tensor image, Tensor out, WarpPlan plan, int64
   const bool reduced = plan.reduced_w != image.shape[1] || plan.reduced_h != image.shape[0];
   for (int64_t c = 0; c < channels; ++c) {
     const auto tap = [&](int64_t u, int64_t v) {
-      if (!reduced) return static_cast<double>(image.as<T>()[v * image.stride[0] + u * image.stride[1] + c * image.stride[2]]);
+      if (!reduced)
+        return static_cast<double>(image.as<T>()[v * image.stride[0] + u * image.stride[1] + c * image.stride[2]]);
       T value;
-      store(triangle_sum<T>(image, c, tap_range(u, image.shape[1], plan.reduced_w), tap_range(v, image.shape[0], plan.reduced_h)), &value);
+      store(triangle_sum<T>(image, c, tap_range(u, image.shape[1], plan.reduced_w),
+                            tap_range(v, image.shape[0], plan.reduced_h)),
+            &value);
       return static_cast<double>(value);
     };
     put_sample(interpolate(plan, s, tap), out.as<T>() + y * out.stride[0] + x * out.stride[1] + c * out.stride[2]);
@@ -38,8 +41,10 @@ void warp_affine(const Tensor& image, const Tensor& out, const WarpPlan& plan, c
   if (out.numel() == 0) return;
   const int64_t channels = image.ndim == 3 ? image.shape[2] : 1;
   const dim3 grid(blocks(out.shape[0] * out.shape[1], kThreads)), block(kThreads);
-  if (image.dtype == DType::u8) launch(warp_affine_kernel<uint8_t>, grid, block, 0, ctx, image, out, plan, channels);
-  else launch(warp_affine_kernel<float>, grid, block, 0, ctx, image, out, plan, channels);
+  if (image.dtype == DType::u8)
+    launch(warp_affine_kernel<uint8_t>, grid, block, 0, ctx, image, out, plan, channels);
+  else
+    launch(warp_affine_kernel<float>, grid, block, 0, ctx, image, out, plan, channels);
 }
 
 }  // namespace cuda

@@ -22,20 +22,25 @@ PA_KERNEL void yuv_to_rgb_kernel(Tensor y, Tensor u, Tensor v, Tensor out, YuvTo
   const float vf = static_cast<float>(v.as<T>()[crow * v.stride[0] + cx * v.stride[1]]) - m.chroma_zero;
   const float rgb[3] = {luma + vf * m.r_v, luma + (uf * m.g_u + vf * m.g_v), luma + uf * m.b_u};
   for (int c = 0; c < 3; ++c) {
-    if (out.dtype == DType::u8) out.as<uint8_t>()[row * out.stride[0] + x * out.stride[1] + c * out.stride[2]] = round255(rgb[c]);
-    else out.as<float>()[c * out.stride[0] + row * out.stride[1] + x * out.stride[2]] = to_signed(clamp255(rgb[c]));
+    if (out.dtype == DType::u8)
+      out.as<uint8_t>()[row * out.stride[0] + x * out.stride[1] + c * out.stride[2]] = round255(rgb[c]);
+    else
+      out.as<float>()[c * out.stride[0] + row * out.stride[1] + x * out.stride[2]] = to_signed(clamp255(rgb[c]));
   }
 }
 
 }  // namespace
 
-void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx) {
+void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                const Context& ctx) {
   const int64_t pixels = y.numel();
   if (pixels == 0) return;
   const YuvToRgb m = yuv_to_rgb_coefficients(format);
   const dim3 grid(blocks(pixels, kThreads)), block(kThreads);
-  if (y.dtype == DType::u8) launch(yuv_to_rgb_kernel<uint8_t>, grid, block, 0, ctx, y, u, v, out, m);
-  else launch(yuv_to_rgb_kernel<uint16_t>, grid, block, 0, ctx, y, u, v, out, m);
+  if (y.dtype == DType::u8)
+    launch(yuv_to_rgb_kernel<uint8_t>, grid, block, 0, ctx, y, u, v, out, m);
+  else
+    launch(yuv_to_rgb_kernel<uint16_t>, grid, block, 0, ctx, y, u, v, out, m);
 }
 
 }  // namespace cuda

@@ -14,7 +14,7 @@ EMPTY = np.empty(0, np.uint8)  # stands for an output that is not wanted
 
 
 def is_torch(x: Array) -> bool:
-    """Whether x is a torch tensor. Without torch in the process it cannot be one, so nothing is imported to find out."""
+    """Whether x is a torch tensor. Never imports torch: without it in the process, x cannot be one."""
     if isinstance(x, np.ndarray):
         return False
     torch = sys.modules.get("torch")

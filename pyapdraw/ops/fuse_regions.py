@@ -59,15 +59,17 @@ def _any_requires_grad(*tensors: Any) -> bool:
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
-def _fake(eyel: Any, eyer: Any, nose: Any, mouth: Any, centres: Any, hair: Any, background: Any, mask: Any, winners: bool) -> Any:
+# The inputs of the operator, in this order: eyel, eyer, nose, mouth, centres, hair, background, mask, winners.
+def _fake(*inputs: Any) -> Any:
     import torch
 
+    hair, winners = inputs[5], inputs[8]
     return hair.new_empty(hair.shape), hair.new_empty(hair.shape if winners else (0,), dtype=torch.uint8)
 
 
-def _run(eyel: Any, eyer: Any, nose: Any, mouth: Any, centres: Any, hair: Any, background: Any, mask: Any, winners: bool) -> Any:
-    out, won = _fake(eyel, eyer, nose, mouth, centres, hair, background, mask, winners)
-    call(_C.fuse_regions, eyel, eyer, nose, mouth, centres, hair, background, mask, out, won, like=hair)
+def _run(*inputs: Any) -> Any:
+    out, won = _fake(*inputs)
+    call(_C.fuse_regions, *inputs[:8], out, won, like=out)
     return out, won
 
 
@@ -100,8 +102,8 @@ def _run_backward(grad: Any, winners: Any, centres: Any, part_sizes: Sequence[in
 
 declare(
     Operator(
-        "fuse_regions(Tensor eyel, Tensor eyer, Tensor nose, Tensor mouth, Tensor centres, Tensor hair, Tensor background,"
-        " Tensor mask, bool winners) -> (Tensor, Tensor)",
+        "fuse_regions(Tensor eyel, Tensor eyer, Tensor nose, Tensor mouth, Tensor centres, Tensor hair,"
+        " Tensor background, Tensor mask, bool winners) -> (Tensor, Tensor)",
         _run,
         _fake,
         save=_save,

@@ -39,9 +39,9 @@ SITTINGS = (
 class Config:
     """steps: batches in all. rate: peak of the learning rate, which warms up and then falls as a cosine to zero."""
 
-    steps: int = 1600
-    batch: int = 16
-    rate: float = 4e-3
+    steps: int = 2400
+    batch: int = 8
+    rate: float = 3e-3
     decay: float = 2e-2
     seed: int = 0
 
@@ -96,16 +96,23 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return cross + 0.5 * (1 - (shared / either).mean())
 
 
-def train(portraits: Portraits, config: Config) -> PersonNet:
-    """Trains on all given portraits and returns the moving average of the weights, ready for inference."""
+def train(portraits: Portraits, config: Config, start: Path | None = None) -> PersonNet:
+    """Trains on all given portraits and returns the moving average of the weights, ready for inference.
+
+    start: state of a network to go on from, as `torch.save(net.state_dict())` wrote it.
+    """
     torch.manual_seed(config.seed)
-    net = PersonNet().to(memory_format=torch.channels_last)
+    net = PersonNet()
+    if start is not None:
+        net.load_state_dict(torch.load(start, weights_only=True))
+    net = net.to(memory_format=torch.channels_last)
     scenery = backgrounds(portraits, 160, config.seed)
     augment = Augment(portraits, sample_weights(portraits), scenery, config.seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=0.1)
+    warm_up = max(0.1, 2 / config.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps, pct_start=warm_up)
     average = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.98), use_buffers=True
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.985), use_buffers=True
     )
     began, total = time.monotonic(), 0.0
     for step in range(1, config.steps + 1):
@@ -209,6 +216,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [i for i, name in enumerate(portraits.names) if name not in TEST_ONLY]
     net = train(portraits.pick(rows), config)
     save_file(folded(net), options.out)
+    options.out.chmod(0o644)  # created for its owner alone
     for name, score in overlap(net, portraits).items():
         log.info("%s %.4f%s", name, score, " (not trained on)" if name in TEST_ONLY else "")
 

@@ -70,6 +70,10 @@ void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx = {}
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
                const Context& ctx = {});
 
+// Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
+                             const Context& ctx = {});
+
 // The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
 struct FaceParts {
   Tensor part[4];
@@ -110,6 +114,12 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
 // antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply. Outside: nearest border pixel.
 void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
                const Context& ctx = {});
+
+// Enlarges coarse f32 [h,w] in [0,1] to out u8 [H,W], its edges drawn to those of image u8 [H,W,3] by a guided
+// filter: windows of 2 radius + 1 cells, epsilon the variance (of grey in [0,1]) that counts as an edge.
+// gain steepens around 1/2.
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius = 4, float epsilon = 1e-3f,
+                     float gain = 1, const Context& ctx = {});
 
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two

@@ -1,0 +1,251 @@
+"""Faces of a photo: boxes and five landmarks, at any head roll.
+
+MTCNN finds upright faces only. `Detector` therefore runs its first two nets on the photo in four directions, refines
+every candidate along its own roll (`pyapdraw.landmarks`), and keeps the answers that are sure of themselves: a high
+score, and the same points from neighbouring squares.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pyapdraw import landmarks, mtcnn
+from pyapdraw.errors import BadInput
+from pyapdraw.landmarks import Look, Poses
+
+SMALLEST_PX = 20.0  # the least side of a face that MTCNN was trained for
+FACES_ACROSS = 12  # by default the shorter side of a photo holds at most this many faces
+WORK_FACE_PX = 24.0  # the photo is shrunk until its smallest face has this side: what R-net looks at
+LARGEST_SEARCH_PX = 2048  # longest side of the shrunk photo in the search for faces smaller than that
+TURNS_DEG = (0, 90, 180, 270)
+HALF_TURNS_DEG = (45, 135, 225, 315)  # tried when the others find nothing
+PASS = (0.6, 0.6)  # scores that go on from P-net and R-net; O-net decides
+MOST_CANDIDATES = 2000  # squares that O-net looks at
+ALIVE = 0.3  # O-net score of one square that goes on
+LEAST_SCORE = 0.8  # mean O-net score of a face
+MOST_SPREAD = 0.06  # of its points over neighbouring squares, in eye distances; real faces have 0.01 to 0.03
+SPREAD_COST = 3.0  # what a spread of one eye distance costs in score, when answers for one place compete
+SAME_PLACE, SAME_SIZE = 0.3, 0.5  # two squares are one face: centres within that of the larger side, sides that alike
+METHODS = ("any-roll", "mtcnn")
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face in a photo. Pixel centres are at integers, x right, y down.
+
+    box_px: (x0, y0, x1, y1), axis-parallel. landmarks_px: float64 [5,2]: eye at the smaller x, other eye, nose tip,
+    mouth corner at the smaller x, other corner, as seen in the face's own upright frame. score: 0 to 1.
+    track: number that stays with a person through a video, None in photos.
+    """
+
+    box_px: tuple[float, float, float, float]
+    landmarks_px: np.ndarray
+    score: float
+    track: int | None = None
+
+
+class Detector:
+    """Finds faces. Cheap to keep, safe from several threads.
+
+    Args:
+        min_face_px: least side of a face box, px; None: a twelfth of the shorter side but at least 20, and 20 where
+            that finds nothing.
+        threads: worker threads, 0 = the process default.
+        method: "any-roll", or "mtcnn": the published cascade alone, which needs nearly upright faces; its numbers
+            are facenet-pytorch's. That cascade was trained on 1-based pixels: see `mtcnn.Found`.
+        thresholds, factor: of the published cascade; used by "mtcnn" only.
+    """
+
+    def __init__(
+        self,
+        min_face_px: float | None = None,
+        threads: int = 0,
+        *,
+        method: str = "any-roll",
+        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
+        factor: float = 0.709,
+    ) -> None:
+        if min_face_px is not None and not min_face_px >= mtcnn.CELL_PX:
+            raise BadInput(f"min_face_px: {min_face_px} given, at least {mtcnn.CELL_PX} expected")
+        if method not in METHODS:
+            raise BadInput(f"method: {method!r} given, one of {', '.join(METHODS)} expected")
+        if not 0 < factor < 1 or len(thresholds) != 3 or not all(0 < t < 1 for t in thresholds):
+            raise BadInput(
+                f"thresholds {thresholds}, factor {factor} given, three numbers and a number in (0,1) expected"
+            )
+        self.min_face_px = min_face_px
+        self.method = method
+        self.thresholds = thresholds
+        self.factor = factor
+        self.nets = mtcnn.Nets(threads)
+
+    def detect(self, rgb: np.ndarray) -> list[Face]:
+        """Faces of a photo, largest box first.
+
+        rgb: uint8 [H,W,3] or grey [H,W]. Raises BadInput for another shape or dtype.
+        """
+        image = check_image(rgb)
+        if self.method == "mtcnn":
+            settings = mtcnn.Settings(self.min_face_px or SMALLEST_PX, self.thresholds, self.factor)
+            return _from_cascade(mtcnn.cascade(self.nets, image, settings))
+        smallest = self.smallest_px(image)
+        found = self.search(image, smallest, TURNS_DEG)
+        if not found:
+            found = self.search(image, smallest, HALF_TURNS_DEG)
+        if not found and self.min_face_px is None and smallest > SMALLEST_PX:
+            limit = max(SMALLEST_PX, max(image.shape[:2]) * SMALLEST_PX / LARGEST_SEARCH_PX)
+            found = self.search(image, limit, TURNS_DEG)
+        return found
+
+    def smallest_px(self, image: np.ndarray) -> float:
+        """Least face side that is looked for at first."""
+        if self.min_face_px is not None:
+            return self.min_face_px
+        return max(SMALLEST_PX, min(image.shape[:2]) / FACES_ACROSS)
+
+    def search(
+        self,
+        image: np.ndarray,
+        smallest_px: float,
+        turns_deg: tuple[int, ...],
+        known: Poses | None = None,
+        levels: tuple[int, int | None] = (0, None),
+    ) -> list[Face]:
+        """Faces whose roll is near one of `turns_deg`, largest first.
+
+        image: uint8 [H,W,3] of `check_image`. known: faces whose places are left out. levels: see `mtcnn.Settings`.
+        """
+        settings = mtcnn.Settings(smallest_px, (*PASS, 0.5), levels=levels)
+        poses, scores = self._candidates(image, settings, turns_deg, known)
+        poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
+        for _ in range(2):  # one square each: from up to 90 degrees off to a few
+            poses = poses[plausible(poses, image)]
+            seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
+            alive = seen.scores >= ALIVE
+            poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
+        if known is not None:
+            away = abs(poses.centre[:, None] - known.centre) > np.maximum(poses.side_px[:, None], known.side_px) / 3
+            poses, scores = poses[away.all(axis=1)], scores[away.all(axis=1)]
+        return self.confirm(image, poses[distinct(poses, scores, angle_deg=45)])
+
+    def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
+        """Refines poses by several squares each and keeps the sure ones, largest first."""
+        poses = poses[plausible(poses, image)]
+        where = landmarks.sources(self.nets, image, poses)
+        for i in range(rounds):
+            seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
+            if i + 1 < rounds:
+                poses = landmarks.fit(seen.points)
+        sure = np.flatnonzero((seen.scores >= LEAST_SCORE) & (seen.spread <= MOST_SPREAD))
+        quality = seen.scores[sure] - SPREAD_COST * seen.spread[sure]
+        best = sure[distinct(poses[sure], quality, angle_deg=180)]
+        return largest_first([face_of(seen, poses, int(i)) for i in best])
+
+    def _candidates(
+        self, image: np.ndarray, settings: mtcnn.Settings, turns_deg: tuple[int, ...], known: Poses | None
+    ) -> tuple[Poses, np.ndarray]:
+        """What P-net and R-net leave in the photo turned each way, as squares in the photo, with scores."""
+        work, zoom = self._shrunk(image, max(1.0, settings.min_face_px / WORK_FACE_PX))
+        settings = replace(settings, min_face_px=settings.min_face_px / zoom.real)
+        scales, centres, scores = [], [], []
+        for turn_deg in turns_deg:
+            turned, turn, origin = self._turned(work, turn_deg)
+            places = None
+            if known is not None:
+                centre = (complex(0.5, 0.5) + known.centre).real / zoom.real + 1j * (
+                    known.centre.imag + 0.5
+                ) / zoom.imag
+                centre = (centre - complex(0.5, 0.5) - origin) / turn
+                places = np.stack([centre.real + 1, centre.imag + 1, known.side_px / zoom.real / 2], 1)
+            boxes, score = mtcnn.candidates(self.nets, turned, settings, places)
+            corner, far = (boxes[:, i].astype(np.float64) + 1j * boxes[:, i + 1] - (1 + 1j) for i in (0, 2))
+            centre = turn * (corner + far) / 2 + origin + (0.5 + 0.5j)
+            centres.append(centre.real * zoom.real + 1j * centre.imag * zoom.imag - (0.5 + 0.5j))
+            scales.append((far - corner).real * zoom.real / mtcnn.OUTPUT_PX * turn)
+            scores.append(score)
+        scale, centre = np.concatenate(scales), np.concatenate(centres)
+        return Poses(scale, centre - scale * landmarks.CENTRE), np.concatenate(scores)
+
+    def _shrunk(self, image: np.ndarray, shrink: float) -> tuple[np.ndarray, complex]:
+        """(smaller copy uint8, its pixel in photo px along x + i y)."""
+        h, w = image.shape[:2]
+        if shrink < 1.2:
+            return image, 1 + 1j
+        size = max(1, round(h / shrink)), max(1, round(w / shrink))
+        small = self.nets.mean_crop(image, np.array([[0, 0, w, h]], np.int32), *size)[0]
+        return small, complex(w / size[1], h / size[0])
+
+    def _turned(self, image: np.ndarray, turn_deg: int) -> tuple[np.ndarray, complex, complex]:
+        """(image turned so that faces of that roll stand upright, turn, origin): photo = turn * turned + origin."""
+        h, w = image.shape[:2]
+        turn = complex(math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg)))
+        if turn_deg % 90 == 0:
+            quarter = turn_deg // 90 % 4
+            origin = (0j, w - 1 + 0j, complex(w - 1, h - 1), complex(0, h - 1))[quarter]
+            return np.ascontiguousarray(np.rot90(image, quarter)), 1j**quarter, origin
+        side = math.ceil(abs(turn.real) * max(h, w) + abs(turn.imag) * max(h, w))
+        origin = complex(w - 1, h - 1) / 2 - turn * complex(side - 1, side - 1) / 2
+        to_image = np.array([[[turn.real, -turn.imag, origin.real], [turn.imag, turn.real, origin.imag]]])
+        return self.nets.mean_warp(image, to_image, side), turn, origin
+
+
+def check_image(rgb: np.ndarray) -> np.ndarray:
+    """uint8 [H,W,3] with adjacent channels, from [H,W,3] or grey [H,W]. Raises BadInput."""
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
+        kind = f"{rgb.dtype} array" if isinstance(rgb, np.ndarray) else type(rgb).__name__
+        raise BadInput(f"rgb: {kind} given, a numpy uint8 array expected")
+    if rgb.ndim not in (2, 3) or (rgb.ndim == 3 and rgb.shape[2] != 3) or rgb.size == 0:
+        raise BadInput(f"rgb: shape {list(rgb.shape)} given, [H,W,3] or [H,W] with at least one pixel expected")
+    if rgb.ndim == 2:
+        rgb = np.repeat(rgb[:, :, None], 3, axis=2)
+    return rgb if rgb.strides[2] == 1 else np.ascontiguousarray(rgb)
+
+
+def face_of(seen: Look, poses: Poses, i: int, track: int | None = None) -> Face:
+    """The record of one answer. Its box is parallel to the axes and fits the ellipse in the turned box."""
+    left, top, right, bottom = seen.box[i]
+    scale = poses.scale[i]
+    centre = scale * complex(left + right, top + bottom) / 2 + poses.shift[i]
+    half = complex(right - left, bottom - top) / 2
+    x = math.hypot(scale.real * half.real, scale.imag * half.imag)
+    y = math.hypot(scale.imag * half.real, scale.real * half.imag)
+    points = np.stack([seen.points[i].real, seen.points[i].imag], 1)
+    box = (centre.real - x, centre.imag - y, centre.real + x, centre.imag + y)
+    return Face(tuple(float(v) for v in box), points, float(seen.scores[i]), track)
+
+
+def largest_first(faces: list[Face]) -> list[Face]:
+    """Sorted by falling area of the box."""
+    return sorted(faces, key=lambda f: (f.box_px[0] - f.box_px[2]) * (f.box_px[3] - f.box_px[1]))
+
+
+def _from_cascade(found: mtcnn.Found) -> list[Face]:
+    rows = zip(found.boxes.tolist(), found.points.astype(np.float64), found.scores.tolist())
+    return largest_first([Face(tuple(box), points, score) for box, points, score in rows])
+
+
+def plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
+    """Which squares have a size and a centre that a face in this image can have: bool [N]."""
+    h, w = image.shape[:2]
+    centre, side = poses.centre, poses.side_px
+    inside = (abs(centre.real - w / 2) < 0.6 * w + 1) & (abs(centre.imag - h / 2) < 0.6 * h + 1)
+    return inside & (side >= 8) & (side <= 2.5 * max(h, w))
+
+
+def distinct(poses: Poses, quality: np.ndarray, angle_deg: float) -> np.ndarray:
+    """Indices, best first, of poses that are not the same place, size and roll (within angle_deg) as a better one."""
+    order = np.argsort(-quality, kind="stable")
+    centre, side, turn = poses.centre[order], poses.side_px[order], poses.scale[order] / abs(poses.scale[order])
+    alive = np.ones(len(order), bool)
+    limit = math.cos(math.radians(min(angle_deg, 180))) - 1e-6
+    for i in range(len(order)):
+        if alive[i]:
+            near = abs(centre - centre[i]) < SAME_PLACE * np.maximum(side, side[i])
+            alike = np.minimum(side, side[i]) > SAME_SIZE * np.maximum(side, side[i])
+            same = near & alike & ((turn * turn[i].conj()).real >= limit)
+            same[: i + 1] = False
+            alive &= ~same
+    return order[alive]
