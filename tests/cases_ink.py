@@ -12,7 +12,7 @@ def _ellipse(u, v, cu, cv, ru, rv):
 
 
 def face(side_px: int = 512, seed: int = 0, noise: float = 2.0):
-    """Crop uint8 [S,S,3], mask uint8 [S,S], landmarks float64 [5,2]: head, hair with strands, features, dark clothes."""
+    """Crop uint8 [S,S,3], mask uint8 [S,S], landmarks float64 [5,2]: head, hair with strands, dark clothes."""
     rng = np.random.default_rng(seed)
     grid = (np.arange(side_px) + 0.5) * 512 / side_px - 0.5
     v, u = np.meshgrid(grid, grid, indexing="ij")

@@ -46,7 +46,9 @@ def tangent(tensors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return vectors[..., 0], (values[..., 1] - values[..., 0]) / np.where(total > 0, total, 1)
 
 
-def along_flow(plane: np.ndarray, tx: np.ndarray, ty: np.ndarray, sigma: float, step_px: float, pixel: tuple[int, int]) -> float:
+def along_flow(
+    plane: np.ndarray, tx: np.ndarray, ty: np.ndarray, sigma: float, step_px: float, pixel: tuple[int, int]
+) -> float:
     """Gaussian mean along the tangent through one pixel: Euler steps to both sides, bilinear samples."""
     steps = min(int(2 * sigma + 0.5), 7)
     limit = plane.shape[0] - 1.001

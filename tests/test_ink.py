@@ -78,8 +78,9 @@ def test_strand_mean_equals_its_definition(drawn):
 def test_lines_are_a_difference_of_gaussians(drawn):
     smooth, line = (drawn[4][i].astype(np.float64) for i in (1, 3))
     expected = reference.dark_line(smooth, STYLE["line"] * PEN)
-    ratio = expected[np.abs(expected) > 1e-3] / line[np.abs(expected) > 1e-3]  # the local tone of the skin, 1 on average
-    assert 0.2 < ratio.min() and ratio.max() < 3
+    clear = np.abs(expected) > 1e-3
+    ratio = expected[clear] / line[clear]  # the local tone of the skin, 1 on average
+    assert ratio.min() > 0.2 and ratio.max() < 3
     assert abs(np.median(ratio) - 1) < 0.3
 
 

@@ -21,6 +21,7 @@ FeatureMap::FeatureMap(const Frame& frame) : f(&frame) {
 
 Features FeatureMap::at(float x, float y) const {
   Features m{};
+  if (std::fabs(x - f->at[2][0]) > 1.5f * f->eye_px || std::fabs(y - f->at[2][1]) > 1.5f * f->eye_px) return m;
   auto local = [&](float cx, float cy, float* u, float* v) {
     const float dx = x - cx, dy = y - cy;
     *u = (dx * ax + dy * ay) * inverse_scale;
@@ -159,15 +160,17 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __re
   const InkStyle& st = s.style;
   const float *flow = s.flow_tone.row(y), *strand_mean = s.a.row(y), *dip = s.b.row(y);
   const uint8_t* person = s.person + y * s.size;
-  float u, v0, v1;
-  s.frame.to_template(0.f, static_cast<float>(y), &u, &v0);
-  s.frame.to_template(1.f, static_cast<float>(y), &u, &v1);
+  float u0, u1, v0, v1;
+  s.frame.to_template(0.f, static_cast<float>(y), &u0, &v0);
+  s.frame.to_template(1.f, static_cast<float>(y), &u1, &v1);
+  const float hair_left = s.long_hair[0], hair_right = s.long_hair[1];
   const float follow = st.hair_share * clamp(hair - st.mass, -1.5f, 0.5f), slope = 2.f / st.line_low;
   for (int64_t x = 0; x < s.size; ++x) {
     // hair and clothes: strands within locks within masses
     const float m1 = strand_mean[x], m2 = r.lock_mean[x];
     const float v = v0 + static_cast<float>(x) * (v1 - v0);
-    const float cloth = smoothstep(v, 400.f, 470.f);
+    const float side = smoothstep(u0 + static_cast<float>(x) * (u1 - u0), 196.f, 316.f);
+    const float cloth = smoothstep(v, 400.f, 470.f) * (1.f - hair_left - side * (hair_right - hair_left));
     const float mass = st.mass + follow * (1.f - cloth), most_black = st.mass_most + 2.f * cloth;
     const float hair_score = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain * (log_fast(flow[x] + st.dark) - m1) * r.strand_gain[x] +
                              st.lock_gain * (m1 - m2) * r.lock_gain[x] + clamp(st.mass_gain * (m2 - mass), -most_black, most_black);
@@ -179,7 +182,7 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __re
     const float skin_score = clamp(least(tone_score, line_score), -2.f, 2.f);
     float score = r.skin[x] * skin_score + (1.f - r.skin[x]) * clamp(hair_score, -2.f, 2.f);
     // beyond the person: its outline only
-    const float in = smoothstep(static_cast<float>(person[x]) * (1.f / 255), 0.25f, 0.6f);
+    const float in = smoothstep(static_cast<float>(person[x]) * (1.f / 255), st.person_low, st.person_high);
     const float outline = clamp(most((1.2f * st.line_low - dip[x]) * slope, thin), -2.f, 2.f);
     score = in * score + (1.f - in) * (r.near[x] > 0.12f ? outline : 2.f);
     out[x] = score;

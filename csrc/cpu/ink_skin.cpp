@@ -125,6 +125,23 @@ inline float prior(float u, float v) {
   return odds + 6.f * inside(ellipse(u, v, 256.f, 325.f, 100.f, 118.f), 0.3f);
 }
 
+// Hair that hangs down beside the jaw goes on below it; otherwise what is below are clothes.
+void measure_long_hair(Sheet& s, const Plane& person) {
+  float sum[2] = {}, count[2] = {};
+  const float f = static_cast<float>(s.factor);
+  for (int64_t y = 0; y < s.low; ++y)
+    for (int64_t x = 0; x < s.low; ++x) {
+      float u, v;
+      s.frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, (static_cast<float>(y) + 0.5f) * f - 0.5f, &u, &v);
+      const float beside = std::fabs(u - 256.f);
+      if (v < 380.f || v > 425.f || beside < 105.f || beside > 190.f) continue;
+      const int k = u > 256.f;
+      sum[k] += person.row(y)[x] * (1.f - s.skin.row(y)[x]);
+      count[k] += 1.f;
+    }
+  for (int k = 0; k < 2; ++k) s.long_hair[k] = smoothstep(sum[k] / (count[k] + 1.f), 0.15f, 0.5f);
+}
+
 }  // namespace
 
 void find_skin(Sheet& s, const Tensor& pixels) {
@@ -192,6 +209,7 @@ void find_skin(Sheet& s, const Tensor& pixels) {
       s.skin.row(y)[x] = smoothstep(ratio.row(y)[x] + prior(u, v), -3.2f, 3.2f);
     }
   });
+  measure_long_hair(s, person);
   const float inverse = 1.f / skin_tone;
   each_row(s.size, s.ctx, [&](int64_t y) {
     for (int64_t x = 0; x < s.size; ++x) s.tone.row(y)[x] *= inverse;

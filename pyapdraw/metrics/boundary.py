@@ -16,7 +16,7 @@ INK_BELOW = 128
 
 
 def ink_boundary(drawing: np.ndarray) -> np.ndarray:
-    """Ink pixels (< 128) with a paper pixel beside, above or below: bool [H,W]. The border of the sheet is no boundary."""
+    """Ink pixels (< 128) with a paper pixel beside, above or below: bool [H,W]. The sheet's border is none."""
     ink = drawing < INK_BELOW
     wide = np.pad(ink, 1, mode="edge")
     inner = wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
@@ -68,7 +68,9 @@ def _check(drawing: np.ndarray, reference: np.ndarray) -> None:
         if array.ndim != 2 or array.dtype != np.uint8 or array.size == 0:
             raise BadInput(f"{name}: {array.dtype} {list(array.shape)} given, uint8 [H,W] expected")
     if drawing.shape != reference.shape:
-        raise BadInput(f"reference: shape {list(reference.shape)} given, that of drawing, {list(drawing.shape)}, expected")
+        raise BadInput(
+            f"reference: shape {list(reference.shape)} given, that of drawing, {list(drawing.shape)}, expected"
+        )
 
 
 def _distance(sites: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 Two-tone regions plus lines, aware of what a face is:
 
-    [RL10]  Rosin & Lai, Towards artistic minimal rendering, NPAR 2010 (two tones and lines; what [APD19] pre-trains with)
+    [RL10]  Rosin & Lai, Towards artistic minimal rendering, NPAR 2010 (two tones and lines; [APD19] pre-trains with it)
     [KLC07] Kang, Lee & Chui, Coherent line drawing, NPAR 2007 (difference of Gaussians along an edge flow)
-    [WKO12] Winnemoeller, Kyprianidis & Olsen, XDoG, Computers & Graphics 36(6), 2012 (soft thresholds, flow from tensors)
+    [WKO12] Winnemoeller, Kyprianidis & Olsen, XDoG, Computers & Graphics 36(6), 2012 (soft thresholds, tensor flow)
     [APD19] Yi et al., APDrawingGAN, CVPR 2019, section 6 (jaw lines must be added to such drawings)
 
 Stages, each a native file `csrc/cpu/ink_<stage>.cpp` (constants in `csrc/core/ink_style.h`):
