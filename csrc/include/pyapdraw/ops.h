@@ -17,6 +17,11 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
 // mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
+
+// The same, with what the drawing was decided on: planes f32 [7,S,S]: tone relative to the skin's, that tone smoothed
+// along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                const Tensor& planes, const Context& ctx = {});
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
