@@ -1,17 +1,53 @@
-PYTHON ?= python3
-BUILD := build/dev
-# An environment of its own, unless one is active already.
-ifndef VIRTUAL_ENV
-VENV := .venv
-PY := $(VENV)/bin/python
-else
-PY := python
-endif
+# make demo   draw a public-domain portrait and a clip made from it
+# make test   everything that can be tested on this machine
+# make bench  speed and quality tables       make lint  ruff, mypy, clang-format
+# Each sets up .venv with the versions of constraints.txt first.
 
-.PHONY: build
-build:  ## compile the native module into pyapdraw/ (for work in the source tree)
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+BUILD := build/dev
+PIP := $(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt
+# `make build` works in an active environment as well, for those who keep their own.
+BUILD_PYTHON := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV)/bin/python,$(CURDIR)/$(RUN))
+NATIVE := $(shell find csrc -type f) CMakeLists.txt setup.py
+
+.PHONY: demo test bench lint format build clean
+
+demo: $(VENV)/.ready
+	$(RUN) examples/demo.py --out out/demo
+
+test: $(VENV)/.ready
+	$(RUN) -m pytest -q
+
+bench: $(VENV)/.ready
+	$(RUN) bench/run.py
+
+lint: $(VENV)/.ready
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check --diff . || true
+	$(RUN) -m mypy
+	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+
+format:
+	$(VENV)/bin/clang-format -i $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+
+$(VENV)/.packages: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools wheel pybind11 cmake ninja
+	$(PIP) torch
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.packages $(NATIVE)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PIP) --no-build-isolation -e '.[dev,train]'
+	@touch $@
+
+build:  ## the native module alone, compiled into pyapdraw/
 	@mkdir -p $(BUILD)
-	cmake -S . -B $(BUILD) -G Ninja -DPython_EXECUTABLE=$$($(PY) -c 'import sys; print(sys.executable)') \
+	cmake -S . -B $(BUILD) -G Ninja -DPython_EXECUTABLE=$(BUILD_PYTHON) \
 	  -DPYAPDRAW_CUDA=$${PYAPDRAW_CUDA:-AUTO} > $(BUILD)/configure.log || (cat $(BUILD)/configure.log; exit 1)
 	cmake --build $(BUILD) --target _C
 	cmake --install $(BUILD) --component python --prefix pyapdraw > /dev/null
+
+clean:
+	rm -rf build out $(VENV) pyapdraw/_C*.so

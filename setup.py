@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent
 class CMakeBuild(build_ext):
     def build_extension(self, ext: Extension) -> None:
         target = Path(self.get_ext_fullpath(ext.name)).resolve().parent
-        build = Path(self.build_temp).resolve()
+        # An editable install shares its build folder with `make build`.
+        build = (ROOT / "build" / "dev" if self.editable_mode else Path(self.build_temp)).resolve()
         build.mkdir(parents=True, exist_ok=True)
         configure = [
             "cmake", "-S", str(ROOT.resolve()), "-B", str(build), "-G", "Ninja",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyapdraw import align
+from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput
 from pyapdraw.faces import Detector, Face
 from pyapdraw.mask import PersonMask
 from pyapdraw.models import registry
-from pyapdraw.pipeline import BACKGROUNDS, CANVAS_PX, Clock, draw_faces
+from pyapdraw.pipeline import BACKGROUNDS, CANVAS_PX, draw_faces
 from pyapdraw.runtime import plan
 from pyapdraw.tracking import Tracker
 
@@ -143,8 +144,8 @@ class Artist:
 class FrameArtist:
     """Draws the frames of one video in order: faces are tracked, the drawing of a still head stays still.
 
-    Call it with (frame uint8 [H,W,3], time_s); it returns uint8 [H,W] or [H,W,3]. `clock.seconds` has the stages,
-    `faces_per_frame` what was drawn, `passed` the count of frames without a face.
+    Call it with (frame uint8 [H,W,3], time_s); it returns uint8 [H,W] or [H,W,3], or None where the frame passes
+    through. `clock.seconds` has the stages, `faces_per_frame` what was drawn.
     """
 
     def __init__(self, artist: Artist) -> None:
@@ -152,9 +153,8 @@ class FrameArtist:
         self.tracker = Tracker(artist.detector)
         self.clock = Clock()
         self.faces_per_frame: list[int] = []
-        self.passed = 0
 
-    def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray:
+    def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray | None:
         options = self.artist.options
         with self.clock("faces"):
             faces = [aligned_face(rgb)] if options.aligned else self.artist.choose(self.tracker.update(rgb, time_s))
@@ -165,10 +165,9 @@ class FrameArtist:
             return draw_faces(
                 rgb, faces, style, segment, background=options.background, largest_px=largest, clock=self.clock
             )  # fmt: skip
-        self.passed += 1
         if options.no_face == "error":
             raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face='pass' or 'skip' draws on")
-        return rgb if options.no_face == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
+        return None if options.no_face == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
 
 
 def aligned_face(pixels: np.ndarray) -> Face:

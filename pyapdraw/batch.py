@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from pyapdraw.artist import Artist, FrameArtist, NoFace
+from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput, Error, OutputError
 from pyapdraw.files import atomic_write, check_output, what_is
 from pyapdraw.photo import read_photo, write_image
-from pyapdraw.pipeline import Clock
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 VIDEO_SUFFIXES = (".mp4",)
@@ -113,17 +113,23 @@ def draw_photo_file(artist: Artist, source: Path, target: Path, *, beside: bool,
 
 def draw_video_file(artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool) -> dict[str, Any]:
     """Draws one video file; returns the report of the video loop with the stages of the drawing in it."""
-    from pyapdraw.video import draw_video  # PyAV is loaded for videos alone
+    from pyapdraw.video import VideoOptions, draw_video  # PyAV is loaded for videos alone
 
     frames = FrameArtist(artist)
 
-    def draw(rgb: np.ndarray, time_s: float) -> np.ndarray:
+    def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
         drawing = frames(rgb, time_s)
-        return side_by_side(rgb, drawing) if beside else drawing
+        return side_by_side(rgb, rgb if drawing is None else drawing) if beside else drawing
 
-    report: dict[str, Any] = {}
-    draw_video(source, target, draw, overwrite=overwrite, report=report, stages=frames.clock.seconds)
-    return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame, "frames_without_face": frames.passed}
+    options = VideoOptions(draw_stages=lambda: frames.clock.seconds)
+    report = draw_video(source, target, draw, overwrite=overwrite, options=options)
+    return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame}
+
+
+def is_moving(source: Path, targets: Targets) -> bool:
+    """Whether an input is drawn as a video. A moving GIF, WebP or PNG is one when its output is named as a video."""
+    kind = what_is(source).what
+    return kind == "video" or (kind == "animation" and targets.file is not None and targets.file.suffix.lower() in VIDEO_SUFFIXES)
 
 
 def draw_one(artist: Artist, source: Path, targets: Targets, *, beside: bool, overwrite: bool) -> Outcome:
@@ -131,7 +137,7 @@ def draw_one(artist: Artist, source: Path, targets: Targets, *, beside: bool, ov
     outcome = Outcome(str(source))
     start = time.perf_counter()
     try:
-        is_video = what_is(source).video
+        is_video = is_moving(source, targets)
         target = targets.of(source, is_video)
         outcome.target = str(target)
         work = draw_video_file if is_video else draw_photo_file

@@ -107,7 +107,7 @@ def _line(outcome) -> str:
     faces = _face_count(outcome)
     what = f"{faces} face{'s' * (faces != 1)}"
     if outcome.details.get("kind") == "video":
-        frames = outcome.details.get("frames_out", 0)
+        frames = outcome.details["frames"]["in"]
         what = f"{frames} frames, {frames / outcome.wall_s:.1f} fps, at most {what}"
     return f"{outcome.source} -> {outcome.target} ({what}, {outcome.wall_s * 1000:.0f} ms)"
 
@@ -137,15 +137,14 @@ def run_weights(args: argparse.Namespace) -> int:
     from pyapdraw.errors import WeightsError
 
     failed = 0
-    for name, record in weights.manifest().items():
-        line = f"{name:16} sha256 {record['sha256']}"
+    for name in weights.names():
+        line = name
         if args.action == "verify":
             try:
-                weights.load(name)
-                line += "  ok"
+                line = f"{name:16} {len(weights.verify(name)):9} bytes, sha256 as recorded"
             except WeightsError as e:
                 failed += 1
-                line += f"  {e}"
+                line = str(e)
         print(line)
     return SOME_FAILED if failed else DONE
 

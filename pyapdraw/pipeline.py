@@ -6,15 +6,13 @@ sentence a frame at a time, with tracked faces (`tracking.Tracker`) in the place
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from pyapdraw import align, composite
+from pyapdraw.clock import Clock
 from pyapdraw.faces import Face
 
 BACKGROUNDS = ("white", "keep", "photo")
@@ -35,21 +33,6 @@ class Segmenter(Protocol):
     """Crop uint8 [S,S,3] -> person mask uint8 [S,S], 255 = person."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray: ...
-
-
-@dataclass
-class Clock:
-    """Seconds spent in each stage, summed over calls."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 def canvas_size(face: Face, style: Style, largest_px: int) -> int:

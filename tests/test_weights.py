@@ -26,7 +26,7 @@ def test_load_widens_half_and_keeps_the_rest(folder):
 
 
 def test_unknown_name_lists_the_known_ones(folder):
-    with pytest.raises(WeightsError, match="'nose'.*toy"):
+    with pytest.raises(WeightsError, match=r"'nose'.*toy"):
         weights.load("nose", folder)
 
 
@@ -41,7 +41,7 @@ def test_one_flipped_bit_is_refused(folder):
 
 def test_missing_file_is_named(folder):
     (folder / "toy.safetensors").unlink()
-    with pytest.raises(WeightsError, match="toy.safetensors"):
+    with pytest.raises(WeightsError, match=r"toy\.safetensors"):
         weights.load("toy", folder)
 
 
@@ -55,7 +55,7 @@ def test_right_checksum_of_a_wrong_format(folder):
 @pytest.mark.parametrize("text", ["", "[]", "{"])
 def test_broken_manifest(folder, text):
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(WeightsError, match="manifest.json"):
+    with pytest.raises(WeightsError, match=r"manifest\.json"):
         weights.load("toy", folder)
 
 

@@ -1,38 +1,57 @@
 // Chooses the table of kernels for a tensor, once per process for the CPU.
 #include "core/backend.h"
 
-#include <cstring>
+#include <atomic>
 
 namespace pyapdraw {
 
 namespace {
 
-const Backend& choose_cpu() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                  __builtin_cpu_supports("bmi2");
-  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vl");
+// Which of the instruction sets above the baseline this machine has.
 #if defined(PYAPDRAW_MULTI_ISA)
-  if (v4) return cpu_v4::backend();
-  if (v3) return cpu_v3::backend();
-#else
-  (void)v3;
-  (void)v4;
+int cpu_level() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi") ||
+      !__builtin_cpu_supports("bmi2"))
+    return 1;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512cd") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+    return 3;
+  return 4;
+}
 #endif
-#endif
-  return cpu_base::backend();
+
+const Backend& best_cpu() {
+  const Backend* tables[3];
+  cpu_backends(tables);
+  return *tables[0];
+}
+
+std::atomic<const Backend*>& current_cpu() {
+  static std::atomic<const Backend*> current{&best_cpu()};
+  return current;
 }
 
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
+    PA_OP(ink),
+    PA_OP(ink_planes),
+    PA_OP(warp_affine),
+    PA_OP(resize),
+    PA_OP(yuv_to_rgb),
+    PA_OP(rgb_to_yuv),
+    PA_OP(rgb_to_nchw),
+    PA_OP(nchw_to_rgb),
+    PA_OP(composite),
+    PA_OP(distance_transform_pair),
+    PA_OP(fuse_regions),
+    PA_OP(fuse_regions_backward),
     PA_OP(conv2d),
     PA_OP(max_pool2d),
     PA_OP(crop_area),
     PA_OP(crop_warp),
+    PA_OP(guided_upsample),
     PA_OP(nms),
 };
 #undef PA_OP
@@ -47,9 +66,31 @@ const OpEntry* op_entries(int* count) {
   return kEntries;
 }
 
-const Backend& cpu_backend() {
-  static const Backend& chosen = choose_cpu();
-  return chosen;
+int cpu_backends(const Backend* tables[3]) {
+  int count = 0;
+#if defined(PYAPDRAW_MULTI_ISA)
+  const int level = cpu_level();
+  if (level >= 4) tables[count++] = &cpu_v4::backend();
+  if (level >= 3) tables[count++] = &cpu_v3::backend();
+#endif
+  tables[count++] = &cpu_base::backend();
+  return count;
+}
+
+const Backend& cpu_backend() { return *current_cpu().load(std::memory_order_relaxed); }
+
+void use_cpu_backend(const std::string& name) {
+  const Backend* tables[3];
+  const int count = cpu_backends(tables);
+  std::string known;
+  for (int i = 0; i < count; ++i) {
+    if (name == tables[i]->name) {
+      current_cpu().store(tables[i]);
+      return;
+    }
+    known += std::string(i ? ", " : "") + tables[i]->name;
+  }
+  throw BadInput("name: '" + name + "' given, one of " + known + " expected on this machine");
 }
 
 #if !defined(PYAPDRAW_WITH_CUDA)

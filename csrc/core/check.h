@@ -70,11 +70,25 @@ inline void extent(const Tensor& t, const char** low, const char** high) {
   *high = static_cast<const char*>(t.data) + (b + 1) * item;
 }
 
-// An output: writable, and no two of its elements share memory.
+// An output: writable, and no two of its elements share memory: ordered by stride, every axis
+// has to step over all that the smaller ones reach.
 inline void output(const Tensor& t, const char* arg) {
   if (t.read_only) fail(arg, "is read-only, a writable array expected");
-  for (int i = 0; i < t.ndim; ++i)
-    if (t.shape[i] > 1 && t.stride[i] == 0) fail(arg, "is a broadcast view (stride 0), an array with memory of its own expected");
+  if (t.numel() == 0) return;
+  int64_t reach = 0;
+  bool done[kMaxDims] = {};
+  for (int n = 0; n < t.ndim; ++n) {
+    int least = -1;
+    int64_t step = 0;
+    for (int i = 0; i < t.ndim; ++i) {
+      const int64_t s = t.stride[i] < 0 ? -t.stride[i] : t.stride[i];
+      if (!done[i] && (least < 0 || s < step)) least = i, step = s;
+    }
+    done[least] = true;
+    if (t.shape[least] == 1) continue;
+    if (step <= reach) fail(arg, "has elements that share memory (a broadcast or sliding view), an array with memory of its own expected");
+    reach += (t.shape[least] - 1) * step;
+  }
 }
 
 inline void no_overlap(const Tensor& out, const char* arg, const Tensor& in, const char* in_arg) {

@@ -9,8 +9,19 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
-    b.conv2d = conv2d;
-    b.max_pool2d = max_pool2d;
+    b.warp_affine = cuda::warp_affine;
+    b.resize = cuda::resize;
+    b.yuv_to_rgb = cuda::yuv_to_rgb;
+    b.rgb_to_yuv = cuda::rgb_to_yuv;
+    b.rgb_to_nchw = cuda::rgb_to_nchw;
+    b.nchw_to_rgb = cuda::nchw_to_rgb;
+    b.composite = cuda::composite;
+    b.distance_transform = cuda::distance_transform;
+    b.distance_transform_pair = cuda::distance_transform_pair;
+    b.fuse_regions = cuda::fuse_regions;
+    b.fuse_regions_backward = cuda::fuse_regions_backward;
+    b.conv2d = cuda::conv2d;
+    b.max_pool2d = cuda::max_pool2d;
     return b;
   }();
   return &table;

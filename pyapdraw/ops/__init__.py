@@ -1,0 +1,28 @@
+"""Native operations for numpy arrays and torch tensors, on the CPU and on CUDA: same kind out as in.
+
+One file an operation: the wrapper, its fake and its backward. torch is not imported before a torch tensor comes in.
+"""
+
+from pyapdraw.ops.composite import composite
+from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
+from pyapdraw.ops.fuse_regions import fuse_regions
+from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
+from pyapdraw.ops.resize import resize
+from pyapdraw.ops.rgb_to_nchw import rgb_to_nchw
+from pyapdraw.ops.rgb_to_yuv import rgb_to_yuv
+from pyapdraw.ops.warp_affine import warp_affine
+from pyapdraw.ops.yuv_to_rgb import yuv_to_nchw, yuv_to_rgb
+
+__all__ = [
+    "composite",
+    "distance_transform",
+    "distance_transform_pair",
+    "fuse_regions",
+    "nchw_to_rgb",
+    "resize",
+    "rgb_to_nchw",
+    "rgb_to_yuv",
+    "warp_affine",
+    "yuv_to_nchw",
+    "yuv_to_rgb",
+]

@@ -40,8 +40,9 @@ def plan(entry: Entry, device: str = "auto", runtime: str = "auto") -> Plan:
         raise BadInput(f"runtime: {runtime!r} given, auto or one of {', '.join(known)} expected for style {entry.name!r}")
     if device == "cuda":
         if not entry.runtimes.get("cuda"):
-            raise Unsupported(f"device: cuda given, but style {entry.name!r} has no CUDA runtime yet; cpu or auto expected")
+            raise Unsupported(f"device: cuda given, but style {entry.name!r} has no CUDA runtime; cpu or auto expected")
         raise DeviceError("device: cuda given, but no CUDA device can be used here")
     chosen = runtime if runtime != "auto" else entry.runtimes["cpu"][0]
-    asked = "asked for" if device == "cpu" else f"the only device style {entry.name!r} runs on"
-    return Plan("cpu", chosen, f"cpu: {asked}; runtime {chosen}: {'asked for' if runtime != 'auto' else 'first choice on cpu'}")
+    why_cpu = "asked for" if device == "cpu" else f"the only device style {entry.name!r} runs on"
+    why_runtime = "asked for" if runtime != "auto" else "first choice on cpu"
+    return Plan("cpu", chosen, f"cpu: {why_cpu}; runtime {chosen}: {why_runtime}")

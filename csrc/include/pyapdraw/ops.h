@@ -13,6 +13,88 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
+// pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
+// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
+
+// The same, with what the drawing was decided on: planes f32 [7,S,S]: tone relative to the skin's, that tone smoothed
+// along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                const Tensor& planes, const Context& ctx = {});
+// What lies outside a photo, and how a warp samples it.
+enum class Filter : int32_t { bilinear, antialias };
+enum class Border : int32_t { constant, edge };
+
+// Samples image [H,W] or [H,W,C] (u8 or f32, C <= 4 where interleaved) through an affine map.
+// matrix f64 [2,3] on the CPU maps image to output coordinates (x right, y down, pixel centres at
+// integers); out [h,w] or [h,w,C], same dtype. bilinear: four taps in double precision, u8 rounded
+// half up; a tap outside the image counts as border_value, or as the nearest pixel (edge).
+// antialias: the image is first reduced by `resize` to the scale of the output, then as above;
+// equal to bilinear wherever the map does not shrink.
+void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter = Filter::bilinear,
+                 Border border = Border::constant, double border_value = 255.0, const Context& ctx = {});
+
+// Separable resampling with a triangle of width 2*max(1, scale) source pixels, renormalised at
+// the borders: bilinear when enlarging, antialiased when reducing.
+// image [H,W] or [H,W,C], u8 or f32 -> out [h,w] or [h,w,C], same dtype.
+void resize(const Tensor& image, const Tensor& out, const Context& ctx = {});
+
+enum class YuvMatrix : int32_t { bt601, bt709, bt2020 };
+struct YuvFormat {
+  YuvMatrix matrix = YuvMatrix::bt601;
+  bool full_range = false;  // false: luma 16..235, chroma 16..240 (times 2^(bits-8))
+  int bits = 8;             // 8 for u8 planes; 9 to 16 for u16 planes, value in the low bits
+};
+
+// Y'CbCr planes -> R'G'B'. y [H,W]; u, v [H or ceil(H/2), W or ceil(W/2)], any strides (NV12: two
+// views of one plane); chroma is repeated, not interpolated.
+// out: u8 [H,W,3] in 0..255, or f32 [3,H,W] in [-1,1].
+void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                const Context& ctx = {});
+
+// R'G'B' or grey -> Y'CbCr planes: image u8 [H,W,3] or [H,W], planes u8 as above; the chroma of a
+// block is that of the mean of its pixels (those inside the image, at odd borders).
+void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                const Context& ctx = {});
+
+// image u8 [H,W,C] in 0..255 -> out f32 [C,H,W] in [-1,1].
+void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx = {});
+
+// image f32 [C,H,W] -> out u8 [H,W,C]: [-1,1] to 0..255, rounded and saturated, NaN to 0.
+void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx = {});
+
+// out = background + (drawing - background) * alpha. u8: alpha in 0..255, rounded to nearest;
+// f32: alpha in [0,1]. All [H,W,C] of one dtype, inputs may be broadcast views (stride 0);
+// out may be background itself, or else shares memory with no input.
+void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+               const Context& ctx = {});
+
+// Both maps of a drawing in one call: to the nearest nonzero pixel and to the nearest zero one.
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared = false,
+                             const Context& ctx = {});
+
+// The four face regions of one call, in this order: eye at smaller x, other eye, nose, mouth.
+struct FaceParts {
+  Tensor part[4];
+};
+
+// Min-pooled fusion of six local drawings into one frame [APD19, section 4.1]. All f32, or all
+// bf16, or (CUDA) all f16: parts [N,C,h_i,w_i], hair, background and out [N,C,H,W].
+// centres f32/f64/i32/i64 [N,4,2]: (x,y) of each part in px of the frame; a part covers
+// x0 <= x < x0 + w with x0 = floor(trunc(centre) - w/2), likewise y; what leaves the frame is cut off.
+// mask [N,1,H,W] is 1 on the person: bool or u8 (nonzero), or float (>= 0.5).
+// out = min of: each part inside its rectangle, hair on the person outside all rectangles,
+// background off the person, and 1 (white). NaN wins.
+// winners u8 [N,C,H,W]: what fuse_regions_backward needs; or an empty tensor when not wanted.
+void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx = {});
+
+// grad [N,C,H,W] of out -> the gradients of parts, hair and background (all written, no
+// accumulation). A tie splits as in the nested elementwise minimum
+// min(background, min(hair, min(mouth, min(nose, min(eye, eye))))): each tie halves.
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
+                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx = {});
 // 2D convolution with bias and PReLU on channel-last arrays: x f32 [N,H,W,C], weight f32 [kh,kw,C,O],
 // bias and slope f32 [O] (slope 1: no activation, 0: ReLU), out f32 [N,Ho,Wo,O] with
 // Ho = (H + 2 pad - kh) / stride + 1. x and out may be channel slices of larger arrays, also of the same one.
@@ -32,6 +114,12 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
 // antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply, 0 outside the image.
 void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
                const Context& ctx = {});
+
+// Enlarges coarse f32 [h,w] in [0,1] to out u8 [H,W], its edges drawn to those of image u8 [H,W,3] by a guided
+// filter: windows of 2 radius + 1 cells, epsilon the variance (of grey in [0,1]) that counts as an edge.
+// gain steepens around 1/2.
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius = 4, float epsilon = 1e-3f,
+                     float gain = 1, const Context& ctx = {});
 
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two

@@ -3,6 +3,13 @@
 // every backend, so it holds plain arrays only.
 #include <cstdint>
 
+// Members that kernels call on the device as well.
+#if defined(__CUDACC__)
+#define PYAPDRAW_DEVICE __host__ __device__
+#else
+#define PYAPDRAW_DEVICE
+#endif
+
 namespace pyapdraw {
 
 constexpr int kMaxDims = 5;
@@ -25,13 +32,13 @@ struct Tensor {
   int64_t stride[kMaxDims] = {};    // in elements, may be negative
 
   template <typename T>
-  T* as() const { return static_cast<T*>(data); }
+  PYAPDRAW_DEVICE T* as() const { return static_cast<T*>(data); }
 
   // Axis counted from the end: 1 is the innermost.
-  int64_t size_back(int i) const { return shape[ndim - i]; }
-  int64_t stride_back(int i) const { return stride[ndim - i]; }
+  PYAPDRAW_DEVICE int64_t size_back(int i) const { return shape[ndim - i]; }
+  PYAPDRAW_DEVICE int64_t stride_back(int i) const { return stride[ndim - i]; }
 
-  int64_t numel() const {
+  PYAPDRAW_DEVICE int64_t numel() const {
     int64_t n = 1;
     for (int i = 0; i < ndim; ++i) n *= shape[i];
     return n;

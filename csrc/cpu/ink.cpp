@@ -1,0 +1,151 @@
+// Style `ink`: a portrait photo as a brush-and-pen drawing, without weights, at any size.
+//
+//   two-tone regions plus lines: [RL10] Rosin & Lai, Towards artistic minimal rendering, NPAR 2010
+//   lines along a flow:          [KLC07] Kang, Lee & Chui, Coherent line drawing, NPAR 2007
+//                                [WKO12] Winnemoeller, Kyprianidis & Olsen, XDoG, Computers & Graphics 36(6), 2012
+//   jaw lines added to such drawings: [APD19] Yi et al., APDrawingGAN, CVPR 2019, section 6 (there from landmarks)
+//
+// Stages (one file each): prepare (luma, frame of the photo, person) -> skin (soft label on the working grid) ->
+// flow (structure tensor, smoothing along it) -> tone (contrast of strands, locks and masses; difference of Gaussians)
+// -> compose (score per pixel, anti-aliased zero contour) -> jaw (path by dynamic programming) -> specks.
+//
+// Method: what must be sharp is computed at full size with separable filters; what is smooth by nature (labels,
+// tensors, local statistics) on a grid of about 256 x 256, whatever the size of the crop.
+// Numerics: float32; no sum depends on the number of threads, so results are bit-identical for any of them.
+// Limits: square crops of 16 to 8192 px aligned to the template (eyes level, about 0.215 S apart).
+#include "cpu/ink.h"
+
+#include "core/workspace.h"
+#include "cpu/kernels.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+namespace inking {
+
+namespace {
+
+// Template of the aligned crop at 512 px: eyes, nose tip, mouth corners.
+constexpr float kTemplate[5][2] = {{201, 247}, {311, 247}, {256, 312}, {207, 371}, {305, 371}};
+
+Frame fit(const Tensor& landmarks) {
+  Frame f{};
+  float sum[2] = {}, mean[2] = {};
+  for (int i = 0; i < 5; ++i)
+    for (int k = 0; k < 2; ++k) {
+      const int64_t at = i * landmarks.stride[0] + k * landmarks.stride[1];
+      f.at[i][k] = landmarks.dtype == DType::f64 ? static_cast<float>(landmarks.as<double>()[at]) : landmarks.as<float>()[at];
+      sum[k] += f.at[i][k];
+      mean[k] += kTemplate[i][k];
+    }
+  for (int k = 0; k < 2; ++k) f.to[k] = sum[k] / 5, f.from[k] = mean[k] / 5;
+  float c = 0, q = 0, n = 0;
+  for (int i = 0; i < 5; ++i) {
+    const float ax = kTemplate[i][0] - f.from[0], ay = kTemplate[i][1] - f.from[1];
+    const float bx = f.at[i][0] - f.to[0], by = f.at[i][1] - f.to[1];
+    c += ax * bx + ay * by;
+    q += ax * by - ay * bx;
+    n += ax * ax + ay * ay;
+  }
+  f.cos_ = c / n;
+  f.sin_ = q / n;
+  const float ex = f.at[1][0] - f.at[0][0], ey = f.at[1][1] - f.at[0][1];
+  f.eye_px = std::sqrt(ex * ex + ey * ey);
+  const float mx = 0.25f * (f.at[0][0] + f.at[1][0] + f.at[3][0] + f.at[4][0]);
+  const float my = 0.25f * (f.at[0][1] + f.at[1][1] + f.at[3][1] + f.at[4][1]);
+  f.yaw = clamp(((f.at[2][0] - mx) * ex + (f.at[2][1] - my) * ey) / (f.eye_px * f.eye_px), -0.35f, 0.35f);
+  return f;
+}
+
+// All memory of one drawing, cut from one block.
+struct Memory {
+  Workspace block;
+  Memory(int64_t n, int64_t low, int64_t coarse)
+      : block(sizeof(float) * static_cast<size_t>(6 * n * n + 12 * low * low + 5 * coarse * coarse) +
+              static_cast<size_t>(3 * n * n)) {}
+  void hand_out(Sheet& s) {
+    float* at = static_cast<float*>(block.get());
+    auto take = [&](int64_t side) {
+      const Plane p{at, side, side};
+      at += side * side;
+      return p;
+    };
+    Plane* full[] = {&s.tone, &s.flow_tone, &s.work, &s.a, &s.b, &s.score};
+    Plane* low[] = {&s.spare, &s.skin, &s.tangent_x, &s.tangent_y};
+    for (Plane* p : full) *p = take(s.size);
+    for (Plane* p : low) *p = take(s.low);
+    for (Plane& p : s.l) p = take(s.low);
+    for (Plane& p : s.c) p = take(s.coarse);
+    s.person = reinterpret_cast<uint8_t*>(at);
+    s.out = s.person + s.size * s.size;
+  }
+};
+
+// The measurements at full size: tone, tone along the flow, mean log tone of the strands, line, skin, tangent x and y.
+void hand_over(const Sheet& s, const Tensor& planes) {
+  const Enlarge up(s.size, s.factor);
+  each_row(s.size, s.ctx, [&](int64_t y) {
+    Scratch<float> mix(s.low + 1), skin(s.size);
+    up.row(s.skin, y, mix.get(), skin.get());
+    float* to = planes.as<float>() + y * planes.stride[1];
+    const float *tx = s.tangent_x.row(y / s.factor), *ty = s.tangent_y.row(y / s.factor);
+    for (int64_t x = 0; x < s.size; ++x) {
+      const float values[7] = {s.tone.row(y)[x], s.flow_tone.row(y)[x], s.a.row(y)[x],  s.b.row(y)[x],
+                               skin[x],          tx[x / s.factor],      ty[x / s.factor]};
+      for (int k = 0; k < 7; ++k) to[k * planes.stride[0] + x * planes.stride[2]] = values[k];
+    }
+  });
+}
+
+}  // namespace
+
+void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const InkStyle& style,
+          const Context& ctx, const Tensor* planes) {
+  Sheet s{};
+  s.size = pixels.shape[0];
+  s.scale = static_cast<float>(s.size) / 512.f;
+  s.pen = s.scale > 0.5f ? s.scale : 0.5f;
+  const int factor = static_cast<int>(2.f * s.scale + 0.5f);
+  s.factor = factor > 1 ? factor : 1;
+  s.frame = fit(landmarks);
+  s.style = style;
+  s.ctx = ctx;
+  s.low = reduced(s.size, s.factor);
+  s.coarse = reduced(s.low, 4);
+  Memory memory(s.size, s.low, s.coarse);
+  memory.hand_out(s);
+  prepare(s, pixels, mask);
+  find_skin(s, pixels);
+  find_flow(s);
+  smooth_along_flow(s, s.score, s.flow_tone, style.flow);
+  two_tone(s);
+  lines(s);
+  if (planes) hand_over(s, *planes);
+  compose(s);
+  jaw_line(s);
+  uint8_t* drawn = s.out + s.size * s.size;
+  each_row(s.size, ctx, [&](int64_t y) {
+    const float* paper = s.work.row(y);
+    const uint8_t* beyond = s.out + y * s.size;
+    for (int64_t x = 0; x < s.size; ++x)
+      drawn[y * s.size + x] = beyond[x] ? 255 : static_cast<uint8_t>(255.f * paper[x] + 0.5f);
+  });
+  remove_specks(s, drawn);
+  each_row(s.size, ctx, [&](int64_t y) {
+    uint8_t* o = out.as<uint8_t>() + y * out.stride[0];
+    for (int64_t x = 0; x < s.size; ++x) o[x * out.stride[1]] = drawn[y * s.size + x];
+  });
+}
+
+}  // namespace inking
+
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx) {
+  inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, nullptr);
+}
+
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Tensor& planes,
+                const Context& ctx) {
+  inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, &planes);
+}
+
+}  // namespace PA_ISA
+}  // namespace pyapdraw

@@ -1,0 +1,244 @@
+#pragma once
+// Planes of float32 and the filters that the stages of `ink` share: separable Gaussians, box
+// reduction to a working grid of about 256 x 256, bilinear return from it. All loops run over rows
+// of contiguous floats, which the compiler vectorises; rows are dealt out to threads in bands that
+// do not depend on their number.
+#include <cmath>
+#include <cstring>
+
+#include "cpu/parallel.h"
+#include "cpu/scratch.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+namespace inking {
+
+constexpr int64_t kBand = 16;  // rows a chunk: 32 chunks at 512 px keep any core count busy
+
+struct Plane {
+  float* data = nullptr;
+  int64_t w = 0, h = 0;
+  float* row(int64_t y) const { return data + y * w; }
+  int64_t count() const { return w * h; }
+};
+
+// f(y) for every row.
+template <typename F>
+inline void each_row(int64_t h, const Context& ctx, F&& f) {
+  parallel_for(h, kBand, ctx, [&](int64_t begin, int64_t end) {
+    for (int64_t y = begin; y < end; ++y) f(y);
+  });
+}
+
+inline float clamp(float v, float low, float high) { return v < low ? low : (v > high ? high : v); }
+inline int64_t clamp_index(int64_t v, int64_t high) { return v < 0 ? 0 : (v > high ? high : v); }
+
+inline float smoothstep(float v, float low, float high) {
+  const float t = clamp((v - low) / (high - low), 0.f, 1.f);
+  return t * t * (3.f - 2.f * t);
+}
+
+// Natural logarithm of a positive normal float, to 1e-6: exponent from the bits, mantissa by the series of
+// 2 atanh((m-1)/(m+1)). Written out because a call of logf does not vectorise.
+inline float log_fast(float v) {
+  int32_t bits;
+  std::memcpy(&bits, &v, 4);
+  const int32_t shifted = bits - 0x3f3504f3;  // sqrt(1/2): mantissa in [0.707, 1.414)
+  const int32_t exponent = shifted >> 23;
+  const int32_t mantissa = bits - (exponent << 23);
+  float m;
+  std::memcpy(&m, &mantissa, 4);
+  const float z = (m - 1.f) / (m + 1.f), z2 = z * z;
+  return static_cast<float>(exponent) * 0.69314718f +
+         2.f * z * (1.f + z2 * (1.f / 3 + z2 * (1.f / 5 + z2 * (1.f / 7 + z2 * (1.f / 9)))));
+}
+
+constexpr int kMaxRadius = 192;  // 2.5 sigma of the widest full-size filter at the largest canvas
+
+// One side of a normalised Gaussian, truncated at 2.5 sigma; returns the radius.
+inline int gaussian(float sigma, float* k) {
+  if (sigma < 0.2f) {
+    k[0] = 1.f;
+    return 0;
+  }
+  int r = static_cast<int>(std::ceil(2.5f * sigma));
+  if (r > kMaxRadius) r = kMaxRadius;
+  float sum = 0.f;
+  for (int i = 0; i <= r; ++i) {
+    k[i] = std::exp(-0.5f * static_cast<float>(i * i) / (sigma * sigma));
+    sum += i ? 2.f * k[i] : k[i];
+  }
+  for (int i = 0; i <= r; ++i) k[i] /= sum;
+  return r;
+}
+
+template <int R>
+inline void weigh(const float* const* rows, const float* k, float* __restrict out, int64_t n) {
+  const float* p[2 * R + 1];
+  for (int i = 0; i <= 2 * R; ++i) p[i] = rows[i];
+  for (int64_t x = 0; x < n; ++x) {
+    float s = k[0] * p[R][x];
+    for (int i = 1; i <= R; ++i) s += k[i] * (p[R - i][x] + p[R + i][x]);
+    out[x] = s;
+  }
+}
+
+// out = sum of k[|i|] * rows[R + i]; rows are 2 r + 1 pointers, for a horizontal pass into one padded row.
+inline void weigh(const float* const* rows, const float* k, int r, float* __restrict out, int64_t n) {
+  switch (r) {
+    case 0: weigh<0>(rows, k, out, n); return;
+    case 1: weigh<1>(rows, k, out, n); return;
+    case 2: weigh<2>(rows, k, out, n); return;
+    case 3: weigh<3>(rows, k, out, n); return;
+    case 4: weigh<4>(rows, k, out, n); return;
+    case 5: weigh<5>(rows, k, out, n); return;
+    case 6: weigh<6>(rows, k, out, n); return;
+    case 7: weigh<7>(rows, k, out, n); return;
+    case 8: weigh<8>(rows, k, out, n); return;
+    default: break;
+  }
+  for (int64_t x = 0; x < n; ++x) out[x] = k[0] * rows[r][x];
+  for (int i = 1; i <= r; ++i) {
+    const float *a = rows[r - i], *b = rows[r + i];
+    const float weight = k[i];
+    for (int64_t x = 0; x < n; ++x) out[x] += weight * (a[x] + b[x]);
+  }
+}
+
+// Gaussian of standard deviation sigma px, edge pixels repeated. out may be in; work is a third plane.
+inline void blur(const Plane& in, const Plane& out, const Plane& work, float sigma, const Context& ctx) {
+  float k[kMaxRadius + 1];
+  const int r = gaussian(sigma, k);
+  if (r == 0) {
+    if (in.data != out.data) std::memcpy(out.data, in.data, sizeof(float) * in.count());
+    return;
+  }
+  parallel_for(in.h, kBand, ctx, [&](int64_t begin, int64_t end) {
+    Scratch<float> padded(in.w + 2 * r);
+    const float* rows[2 * kMaxRadius + 1];
+    for (int i = 0; i <= 2 * r; ++i) rows[i] = padded.get() + i;
+    for (int64_t y = begin; y < end; ++y) {
+      const float* p = in.row(y);
+      for (int i = 0; i < r; ++i) padded[i] = p[0], padded[in.w + r + i] = p[in.w - 1];
+      std::memcpy(padded.get() + r, p, sizeof(float) * in.w);
+      weigh(rows, k, r, work.row(y), in.w);
+    }
+  });
+  each_row(in.h, ctx, [&](int64_t y) {
+    const float* rows[2 * kMaxRadius + 1];
+    for (int i = -r; i <= r; ++i) rows[r + i] = work.row(clamp_index(y + i, in.h - 1));
+    weigh(rows, k, r, out.row(y), in.w);
+  });
+}
+
+// Gradient of row y by the 3 x 3 Sobel kernel / 8; the border repeats.
+inline void gradient_row(const Plane& p, int64_t y, float* __restrict gx, float* __restrict gy) {
+  const int64_t w = p.w;
+  const float *a = p.row(clamp_index(y - 1, p.h - 1)), *b = p.row(y), *c = p.row(clamp_index(y + 1, p.h - 1));
+  auto at = [&](int64_t x, int64_t left, int64_t right) {
+    gx[x] = 0.125f * ((a[right] - a[left]) + 2.f * (b[right] - b[left]) + (c[right] - c[left]));
+    gy[x] = 0.125f * ((c[left] - a[left]) + 2.f * (c[x] - a[x]) + (c[right] - a[right]));
+  };
+  at(0, 0, w > 1 ? 1 : 0);
+  for (int64_t x = 1; x < w - 1; ++x) at(x, x - 1, x + 1);
+  if (w > 1) at(w - 1, w - 2, w - 1);
+}
+
+// Adds one full-size row to a row of sums of `factor` wide cells.
+inline void add_cells(const float* row, int64_t w, int factor, float* __restrict cells) {
+  if (factor == 1) {
+    for (int64_t x = 0; x < w; ++x) cells[x] += row[x];
+    return;
+  }
+  const int64_t whole = w / factor;
+  if (factor == 2) {
+    for (int64_t i = 0; i < whole; ++i) cells[i] += row[2 * i] + row[2 * i + 1];
+  } else {
+    for (int64_t i = 0; i < whole; ++i)
+      for (int j = 0; j < factor; ++j) cells[i] += row[i * factor + j];
+  }
+  for (int64_t x = whole * factor; x < w; ++x) cells[whole] += row[x];
+}
+
+inline int64_t reduced(int64_t n, int factor) { return (n + factor - 1) / factor; }
+
+// Box reduction of K planes at once: fill(y, rows) writes row y of each full-size plane.
+template <int K, typename F>
+inline void reduce_rows(int64_t size, int factor, const Plane* low, const Context& ctx, F&& fill) {
+  const int64_t bands = low[0].h, band = 1 + 7 / factor;
+  parallel_for(bands, band, ctx, [&](int64_t begin, int64_t end) {
+    Scratch<float> full(K * size);
+    float* rows[K];
+    for (int k = 0; k < K; ++k) rows[k] = full.get() + k * size;
+    for (int64_t i = begin; i < end; ++i) {
+      for (int k = 0; k < K; ++k) std::memset(low[k].row(i), 0, sizeof(float) * low[k].w);
+      const int64_t first = i * factor, last = first + factor < size ? first + factor : size;
+      for (int64_t y = first; y < last; ++y) {
+        fill(y, rows);
+        for (int k = 0; k < K; ++k) add_cells(rows[k], size, factor, low[k].row(i));
+      }
+      const float share = 1.f / static_cast<float>((last - first) * factor);
+      const int64_t rest = size - (low[0].w - 1) * factor;
+      for (int k = 0; k < K; ++k) {
+        float* p = low[k].row(i);
+        for (int64_t x = 0; x < low[k].w; ++x) p[x] *= share;
+        p[low[k].w - 1] *= static_cast<float>(factor) / static_cast<float>(rest);
+      }
+    }
+  });
+}
+
+// Bilinear return from a reduced plane, a row at a time. `index` and `weight` belong to the columns.
+struct Enlarge {
+  int64_t size;
+  int factor;
+  Scratch<int32_t> index;
+  Scratch<float> weight;
+
+  Enlarge(int64_t n, int f) : size(n), factor(f), index(n), weight(n) {
+    const int64_t low = reduced(n, f);
+    for (int64_t x = 0; x < n; ++x) index[x] = static_cast<int32_t>(place(x, low, &weight[x]));
+  }
+  int64_t place(int64_t x, int64_t low, float* w) const {
+    const float v = (static_cast<float>(x) + 0.5f) / static_cast<float>(factor) - 0.5f;
+    if (v <= 0.f || low == 1) {
+      *w = 0.f;
+      return 0;
+    }
+    int64_t i = static_cast<int64_t>(v);
+    if (i > low - 2) i = low - 2;
+    *w = clamp(v - static_cast<float>(i), 0.f, 1.f);
+    return i;
+  }
+  // out[0..size) of full-size row y; mix holds low.w + 1 floats.
+  void row(const Plane& low, int64_t y, float* __restrict mix, float* __restrict out) const {
+    if (factor == 1) {
+      std::memcpy(out, low.row(y), sizeof(float) * size);
+      return;
+    }
+    float t;
+    const int64_t i = place(y, low.h, &t);
+    const float *a = low.row(i), *b = low.row(low.h > 1 ? i + 1 : i);
+    for (int64_t x = 0; x < low.w; ++x) mix[x] = a[x] + t * (b[x] - a[x]);
+    mix[low.w] = mix[low.w - 1];
+    if (factor == 2 && size == 2 * low.w) {  // the usual size: the same weights without gathers
+      out[0] = mix[0];
+      for (int64_t x = 0; x + 1 < low.w; ++x) {
+        out[2 * x + 1] = mix[x] + 0.25f * (mix[x + 1] - mix[x]);
+        out[2 * x + 2] = mix[x] + 0.75f * (mix[x + 1] - mix[x]);
+      }
+      out[size - 1] = mix[low.w - 1];
+      return;
+    }
+    const int32_t* at = index.get();
+    const float* w = weight.get();
+    for (int64_t x = 0; x < size; ++x) {
+      const int32_t j = at[x];
+      out[x] = mix[j] + w[x] * (mix[j + 1] - mix[j]);
+    }
+  }
+};
+
+}  // namespace inking
+}  // namespace PA_ISA
+}  // namespace pyapdraw

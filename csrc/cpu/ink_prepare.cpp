@@ -1,0 +1,127 @@
+// ink, first stage: luma, the part of the crop that lies outside the photo, the person.
+#include "cpu/ink.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+namespace inking {
+
+namespace {
+
+// Exactly white pixels that hang together with the border: aligned crops are white beyond the photo.
+void flood_frame(const Tensor& pixels, Sheet& s) {
+  const int64_t n = s.size, sy = pixels.stride[0], sx = pixels.stride[1], sc = pixels.stride[2];
+  const uint8_t* p = pixels.as<uint8_t>();
+  std::memset(s.out, 0, static_cast<size_t>(n * n));
+  auto white = [&](int64_t i) {
+    const uint8_t* q = p + i / n * sy + i % n * sx;
+    return (q[0] & q[sc] & q[2 * sc]) == 255;
+  };
+  int32_t* stack = reinterpret_cast<int32_t*>(s.score.data);  // every pixel is pushed at most once
+  int64_t top = 0;
+  auto push = [&](int64_t i) {
+    if (!s.out[i] && white(i)) s.out[i] = 1, stack[top++] = static_cast<int32_t>(i);
+  };
+  for (int64_t i = 0; i < n; ++i) push(i), push((n - 1) * n + i), push(i * n), push(i * n + n - 1);
+  while (top > 0) {
+    const int64_t i = stack[--top], x = i % n;
+    if (x > 0) push(i - 1);
+    if (x < n - 1) push(i + 1);
+    if (i >= n) push(i - n);
+    if (i < n * (n - 1)) push(i + n);
+  }
+}
+
+// Grows the outside by r px (square), so that pixels the warp mixed with white belong to it.
+void grow(Sheet& s, int64_t r) {
+  const int64_t n = s.size;
+  uint8_t* wide = reinterpret_cast<uint8_t*>(s.work.data);
+  each_row(n, s.ctx, [&](int64_t y) {
+    const uint8_t* p = s.out + y * n;
+    int64_t until = -1;
+    for (int64_t x = 0; x < n + r; ++x) {
+      if (x < n && p[x]) until = x + 2 * r;
+      if (x >= r) wide[y * n + x - r] = x <= until;
+    }
+  });
+  each_row(n, s.ctx, [&](int64_t y) {
+    uint8_t* q = s.out + y * n;
+    const int64_t last = y + r < n ? y + r : n - 1;
+    for (int64_t v = y > r ? y - r : 0; v <= last; ++v)
+      for (int64_t x = 0; x < n; ++x) q[x] |= wide[v * n + x];
+  });
+}
+
+// Gives the outside the tone of the nearest photo, so that no edge is there to be drawn.
+void fill_outside(Sheet& s) {
+  const Plane low[2] = {s.l[0], s.l[1]};
+  reduce_rows<2>(s.size, s.factor, low, s.ctx, [&](int64_t y, float** rows) {
+    const float* t = s.tone.row(y);
+    const uint8_t* o = s.out + y * s.size;
+    for (int64_t x = 0; x < s.size; ++x) {
+      const float in = o[x] ? 0.f : 1.f;
+      rows[0][x] = in;
+      rows[1][x] = in * t[x];
+    }
+  });
+  const float f = static_cast<float>(s.factor);
+  reduce_rows<2>(s.low, 4, s.c, s.ctx, [&](int64_t y, float** rows) {
+    std::memcpy(rows[0], low[0].row(y), sizeof(float) * static_cast<size_t>(s.low));
+    std::memcpy(rows[1], low[1].row(y), sizeof(float) * static_cast<size_t>(s.low));
+  });
+  for (int k = 0; k < 2; ++k) {
+    blur(s.c[k], s.c[k], s.c[2], 56.f * s.scale / (4.f * f), s.ctx);
+    blur(low[k], low[k], s.l[2], 4.f * s.scale / f, s.ctx);
+  }
+  const Enlarge up(s.size, s.factor), up_coarse(s.low, 4);
+  const Plane near = s.l[1];
+  each_row(s.low, s.ctx, [&](int64_t y) {
+    Scratch<float> mix(s.coarse + 1), share(s.low), mean(s.low);
+    up_coarse.row(s.c[0], y, mix.get(), share.get());
+    up_coarse.row(s.c[1], y, mix.get(), mean.get());
+    const float* w = low[0].row(y);
+    float* t = near.row(y);
+    for (int64_t x = 0; x < s.low; ++x) {
+      const float trust = smoothstep(w[x], 0.001f, 0.05f);
+      t[x] = trust * t[x] / (w[x] + 1e-6f) + (1.f - trust) * mean[x] / (share[x] + 1e-6f);
+    }
+  });
+  each_row(s.size, s.ctx, [&](int64_t y) {
+    const uint8_t* o = s.out + y * s.size;
+    if (!std::memchr(o, 1, static_cast<size_t>(s.size))) return;
+    Scratch<float> mix(s.low + 1), row(s.size);
+    up.row(near, y, mix.get(), row.get());
+    for (int64_t x = 0; x < s.size; ++x)
+      if (o[x]) s.tone.row(y)[x] = row[x];
+  });
+}
+
+}  // namespace
+
+void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask) {
+  const int64_t n = s.size;
+  each_row(n, s.ctx, [&](int64_t y) {
+    const uint8_t* p = pixels.as<uint8_t>() + y * pixels.stride[0];
+    const int64_t sx = pixels.stride[1], sc = pixels.stride[2];
+    float* t = s.tone.row(y);
+    const float r = 0.3f / 255, g = 0.6f / 255, b = 0.1f / 255;
+    if (sx == 3 && sc == 1)
+      for (int64_t x = 0; x < n; ++x) t[x] = r * p[3 * x] + g * p[3 * x + 1] + b * p[3 * x + 2];
+    else
+      for (int64_t x = 0; x < n; ++x) t[x] = r * p[x * sx] + g * p[x * sx + sc] + b * p[x * sx + 2 * sc];
+  });
+  flood_frame(pixels, s);
+  const bool outside = std::memchr(s.out, 1, static_cast<size_t>(n * n)) != nullptr;
+  if (outside) {
+    grow(s, 2);
+    fill_outside(s);
+  }
+  each_row(n, s.ctx, [&](int64_t y) {
+    const uint8_t *m = mask.as<uint8_t>() + y * mask.stride[0], *o = s.out + y * n;
+    uint8_t* p = s.person + y * n;
+    for (int64_t x = 0; x < n; ++x) p[x] = o[x] ? 0 : m[x * mask.stride[1]];
+  });
+}
+
+}  // namespace inking
+}  // namespace PA_ISA
+}  // namespace pyapdraw

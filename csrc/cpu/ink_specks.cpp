@@ -1,0 +1,120 @@
+// ink: no salt. Connected areas of ink too small to be a stroke become paper, pinholes become ink. Freckles and pores
+// lie on plain skin, so that areas there must be larger to stay. Areas are found from runs of a row with union-find.
+#include "cpu/ink.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+namespace inking {
+
+namespace {
+
+constexpr uint8_t kGrey = 176;  // darker pixels belong to a stroke
+
+constexpr uint8_t kNearBlack = 64;  // lighter pixels belong to a hole
+
+struct Run {
+  int32_t begin, end, parent, y;
+};
+
+int32_t root(Run* runs, int32_t i) {
+  while (runs[i].parent != i) {
+    runs[i].parent = runs[runs[i].parent].parent;
+    i = runs[i].parent;
+  }
+  return i;
+}
+
+// Runs of the chosen pixels, joined with those of the row above; diagonal: corners touch. Returns their count.
+template <typename Chosen>
+int32_t find_runs(int64_t n, bool diagonal, Run* runs, Chosen&& chosen) {
+  int32_t count = 0, above = 0, above_end = 0;
+  const int32_t touch = diagonal ? 1 : 0;
+  for (int64_t y = 0; y < n; ++y) {
+    const int32_t first = count;
+    for (int64_t x = 0; x < n;) {
+      if (!chosen(y, x)) {
+        ++x;
+        continue;
+      }
+      Run r{static_cast<int32_t>(x), 0, count, static_cast<int32_t>(y)};
+      while (x < n && chosen(y, x)) ++x;
+      r.end = static_cast<int32_t>(x);
+      runs[count++] = r;
+    }
+    int32_t k = above;
+    for (int32_t i = first; i < count; ++i) {
+      while (k < above_end && runs[k].end + touch <= runs[i].begin) ++k;
+      for (int32_t j = k; j < above_end && runs[j].begin < runs[i].end + touch; ++j) {
+        const int32_t a = root(runs, i), b = root(runs, j);
+        if (a < b) runs[b].parent = a;
+        if (b < a) runs[a].parent = b;
+      }
+    }
+    above = first;
+    above_end = count;
+  }
+  return count;
+}
+
+// Light grey that borders on no ink was the edge of a speck.
+void drop_fringe(Sheet& s, uint8_t* p) {
+  const int64_t n = s.size;
+  each_row(n, s.ctx, [&](int64_t y) {
+    const uint8_t *a = p + clamp_index(y - 1, n - 1) * n, *b = p + y * n, *c = p + clamp_index(y + 1, n - 1) * n;
+    uint8_t* column = reinterpret_cast<uint8_t*>(s.work.row(y));
+    for (int64_t x = 0; x < n; ++x) {
+      const uint8_t m = a[x] < b[x] ? a[x] : b[x];
+      column[x] = m < c[x] ? m : c[x];
+    }
+  });
+  each_row(n, s.ctx, [&](int64_t y) {
+    const uint8_t* column = reinterpret_cast<const uint8_t*>(s.work.row(y));
+    for (int64_t x = 0; x < n; ++x) {
+      const uint8_t left = column[x > 0 ? x - 1 : 0], right = column[x < n - 1 ? x + 1 : n - 1];
+      const uint8_t m = left < right ? left : right;
+      if ((m < column[x] ? m : column[x]) >= kGrey) p[y * n + x] = 255;
+    }
+  });
+}
+
+}  // namespace
+
+void remove_specks(Sheet& s, uint8_t* p) {
+  const int64_t n = s.size;
+  const float unit = s.pen * s.pen;
+  // At most (n + 1) / 2 runs a row: 8 n^2 + 8 n bytes in planes that are free by now.
+  Run* runs = reinterpret_cast<Run*>(s.a.data);
+  float *area = s.tone.data, *plain = s.flow_tone.data;
+  int32_t count = find_runs(n, true, runs, [&](int64_t y, int64_t x) { return p[y * n + x] < kGrey; });
+  for (int32_t i = 0; i < count; ++i) area[i] = plain[i] = 0.f;
+  for (int32_t i = 0; i < count; ++i) {
+    const Run& r = runs[i];
+    const int32_t k = root(runs, i);
+    int dark = 0;
+    for (int32_t x = r.begin; x < r.end; ++x) dark += p[r.y * n + x] < 128;
+    area[k] += static_cast<float>(dark);
+    const int64_t cell = r.y / s.factor * s.low + (r.begin + r.end) / 2 / s.factor;
+    plain[k] += static_cast<float>(dark) * s.skin.data[cell] * (1.f - s.l[6].data[cell]);
+  }
+  for (int32_t i = 0; i < count; ++i) {
+    const Run& r = runs[i];
+    const int32_t k = root(runs, i);
+    if (area[k] < unit * (s.style.speck + s.style.spot * plain[k] / (area[k] + 1e-6f)))
+      std::memset(p + r.y * n + r.begin, 255, static_cast<size_t>(r.end - r.begin));
+  }
+  drop_fringe(s, p);
+  count = find_runs(n, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
+  for (int32_t i = 0; i < count; ++i) area[i] = 0.f;
+  for (int32_t i = 0; i < count; ++i) {
+    int light = 0;
+    for (int32_t x = runs[i].begin; x < runs[i].end; ++x) light += p[runs[i].y * n + x] >= 128;
+    area[root(runs, i)] += static_cast<float>(light);
+  }
+  for (int32_t i = 0; i < count; ++i)
+    if (area[root(runs, i)] < s.style.pinhole * unit)
+      std::memset(p + runs[i].y * n + runs[i].begin, 0, static_cast<size_t>(runs[i].end - runs[i].begin));
+}
+
+}  // namespace inking
+}  // namespace PA_ISA
+}  // namespace pyapdraw

@@ -1,0 +1,137 @@
+// ink: the measurements that the ink is decided on.
+//   two_tone: local contrast of strands and of locks in hair and clothes, by means weighted with "not skin", so that
+//     the bright face does not darken the hair around it; after the two-tone rendering of [RL10] Rosin & Lai, Towards
+//     artistic minimal rendering, NPAR 2010, with a local threshold in the place of its global one.
+//   lines: difference of Gaussians of the flow-smoothed tone ([WKO12] eq. 5), and the height of its ridge nearby.
+#include "cpu/ink.h"
+
+namespace pyapdraw {
+namespace PA_ISA {
+namespace inking {
+
+// Leaves in a: mean log tone in the strand window. Leaves on the working grid l[0]: mean log tone in the lock
+// window, l[1]: its contrast there, l[2]: contrast of the strands.
+void two_tone(Sheet& s) {
+  const InkStyle& st = s.style;
+  const Enlarge up(s.size, s.factor);
+  auto weights = [&](int64_t y, float* mix, float* weight) {  // person and not skin; never quite nothing
+    up.row(s.skin, y, mix, weight);
+    const uint8_t* p = s.person + y * s.size;
+    for (int64_t x = 0; x < s.size; ++x)
+      weight[x] = (1.f - weight[x]) * (0.02f + static_cast<float>(p[x]) * (1.f / 255)) + 0.001f;
+  };
+  each_row(s.size, s.ctx, [&](int64_t y) {
+    Scratch<float> mix(s.low + 1);
+    float *sum = s.a.row(y), *weight = s.b.row(y);
+    const float* t = s.tone.row(y);
+    weights(y, mix.get(), weight);
+    for (int64_t x = 0; x < s.size; ++x) sum[x] = weight[x] * log_fast(t[x] + st.dark);
+  });
+  blur(s.a, s.a, s.work, st.strand * s.scale, s.ctx);
+  blur(s.b, s.b, s.work, st.strand * s.scale, s.ctx);
+  const Plane low[4] = {s.l[0], s.l[1], s.l[2], s.l[3]};
+  reduce_rows<4>(s.size, s.factor, low, s.ctx, [&](int64_t y, float** rows) {
+    Scratch<float> mix(s.low + 1);
+    const float *t = s.tone.row(y), *f = s.flow_tone.row(y);
+    float *mean = s.a.row(y), *b = s.b.row(y);
+    weights(y, mix.get(), rows[3]);
+    for (int64_t x = 0; x < s.size; ++x) {
+      const float m = mean[x] / b[x], h = log_fast(t[x] + st.dark), w = rows[3][x];
+      const float d = log_fast(f[x] + st.dark) - m;
+      mean[x] = m;
+      rows[0][x] = w * h;
+      rows[1][x] = w * h * h;
+      rows[2][x] = w * d * d;
+    }
+  });
+  const float sigma = st.lock * s.scale / static_cast<float>(s.factor);
+  for (int k = 0; k < 4; ++k) blur(low[k], low[k], s.l[4], sigma, s.ctx);
+  each_row(s.low, s.ctx, [&](int64_t y) {
+    float *m = low[0].row(y), *v = low[1].row(y), *d = low[2].row(y);
+    const float* w = low[3].row(y);
+    for (int64_t x = 0; x < s.low; ++x) {
+      const float share = 1.f / w[x], mean = m[x] * share, variance = v[x] * share - mean * mean;
+      m[x] = mean;
+      v[x] = 1.f / std::sqrt((variance > 0.f ? variance : 0.f) + st.lock_noise * st.lock_noise);
+      d[x] = 1.f / std::sqrt(d[x] * share + st.strand_noise * st.strand_noise);
+    }
+  });
+}
+
+// Leaves in b: wide Gaussian minus the tone (positive on dark lines), relative to the skin around; l[3]: the height
+// of its ridges nearby; c[0]: local tone of the skin.
+void lines(Sheet& s) {
+  const InkStyle& st = s.style;
+  const float f = static_cast<float>(s.factor);
+  // local tone of skin, on the coarse grid
+  const Plane low[2] = {s.l[4], s.l[5]};
+  const Enlarge up(s.size, s.factor);
+  reduce_rows<2>(s.size, s.factor, low, s.ctx, [&](int64_t y, float** rows) {
+    Scratch<float> mix(s.low + 1);
+    up.row(s.skin, y, mix.get(), rows[1]);
+    const uint8_t* p = s.person + y * s.size;
+    const float* t = s.tone.row(y);
+    for (int64_t x = 0; x < s.size; ++x) {
+      const float lit = smoothstep(t[x], 0.3f, 0.6f);  // dark brows, hair or clothes are not the skin's tone
+      rows[1][x] = rows[1][x] * lit * static_cast<float>(p[x]) * (1.f / 255) + 0.0001f;
+      rows[0][x] = rows[1][x] * t[x];
+    }
+  });
+  reduce_rows<2>(s.low, 4, s.c, s.ctx, [&](int64_t y, float** rows) {
+    std::memcpy(rows[0], low[0].row(y), sizeof(float) * static_cast<size_t>(s.low));
+    std::memcpy(rows[1], low[1].row(y), sizeof(float) * static_cast<size_t>(s.low));
+  });
+  const float coarse = s.scale / (4.f * f);
+  blur(s.c[0], s.c[2], s.c[4], st.shade * coarse, s.ctx);
+  blur(s.c[1], s.c[3], s.c[4], st.shade * coarse, s.ctx);
+  blur(s.c[0], s.c[0], s.c[4], 45.f * coarse, s.ctx);
+  blur(s.c[1], s.c[1], s.c[4], 45.f * coarse, s.ctx);
+  for (int64_t i = 0; i < s.coarse * s.coarse; ++i) {
+    const float near = s.c[2].data[i] / s.c[3].data[i], wide = s.c[0].data[i] / s.c[1].data[i];
+    const float t = 0.6f * near + 0.4f * wide;
+    s.c[0].data[i] = t > 0.2f ? t : 0.2f;
+  }
+  blur(s.flow_tone, s.b, s.work, st.line * s.pen, s.ctx);
+  const Enlarge up_coarse(s.low, 4);
+  const Plane local = s.l[4];
+  each_row(s.low, s.ctx, [&](int64_t y) {
+    Scratch<float> mix(s.coarse + 1);
+    up_coarse.row(s.c[0], y, mix.get(), local.row(y));
+  });
+  // ridge height: the largest in each cell and its neighbours
+  const Plane peak = s.l[5], wide = s.l[3];
+  each_row(s.low, s.ctx, [&](int64_t i) {
+    Scratch<float> row(s.size), mix(s.low + 1);
+    float* p = peak.row(i);
+    for (int64_t x = 0; x < s.low; ++x) p[x] = 0.f;
+    const int64_t last = (i + 1) * s.factor < s.size ? (i + 1) * s.factor : s.size;
+    for (int64_t y = i * s.factor; y < last; ++y) {
+      up.row(local, y, mix.get(), row.get());
+      float* d = s.b.row(y);
+      const float* t = s.flow_tone.row(y);
+      for (int64_t x = 0; x < s.size; ++x) d[x] = (d[x] - t[x]) / row[x];
+      for (int64_t x = 0, cell = 0; cell < s.low; ++cell)
+        for (int j = 0; j < s.factor && x < s.size; ++j, ++x) p[cell] = p[cell] > d[x] ? p[cell] : d[x];
+    }
+  });
+  each_row(s.low, s.ctx, [&](int64_t y) {
+    const float *a = peak.row(clamp_index(y - 1, s.low - 1)), *b = peak.row(y), *c = peak.row(clamp_index(y + 1, s.low - 1));
+    Scratch<float> column(s.low + 2);
+    float* q = column.get() + 1;
+    for (int64_t x = 0; x < s.low; ++x) {
+      const float m = a[x] > b[x] ? a[x] : b[x];
+      q[x] = m > c[x] ? m : c[x];
+    }
+    q[-1] = q[0], q[s.low] = q[s.low - 1];
+    float* out = wide.row(y);
+    for (int64_t x = 0; x < s.low; ++x) {
+      const float m = q[x - 1] > q[x] ? q[x - 1] : q[x];
+      out[x] = m > q[x + 1] ? m : q[x + 1];
+    }
+  });
+  blur(wide, wide, peak, 1.f * s.scale / f, s.ctx);
+}
+
+}  // namespace inking
+}  // namespace PA_ISA
+}  // namespace pyapdraw

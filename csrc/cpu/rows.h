@@ -1,0 +1,136 @@
+#pragma once
+// Rows of pixels: packing strided rows, and planar <-> interleaved RGB by byte shuffles.
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/isa.h"
+
+#if defined(__SSSE3__)
+// GCC 12 warns of its own "undefined" vectors here (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#endif
+
+namespace pyapdraw {
+namespace PA_ISA {
+namespace {
+
+// The row itself where it is packed, else a packed copy in `scratch`.
+template <typename T>
+inline const T* packed_row(const T* row, int64_t stride, int64_t n, T* scratch) {
+  if (stride == 1) return row;
+  if (stride == 2) {
+    for (int64_t i = 0; i < n; ++i) scratch[i] = row[2 * i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) scratch[i] = row[i * stride];
+  }
+  return scratch;
+}
+
+template <typename T>
+inline void spread_row(const T* packed, int64_t n, T* row, int64_t stride) {
+  if (stride == 1) {
+    if (row != packed) std::memcpy(row, packed, static_cast<size_t>(n) * sizeof(T));
+  } else if (stride == 2) {
+    for (int64_t i = 0; i < n; ++i) row[2 * i] = packed[i];
+  } else {
+    for (int64_t i = 0; i < n; ++i) row[i * stride] = packed[i];
+  }
+}
+
+#if defined(__SSSE3__)
+// Shuffle controls for 16 pixels = three vectors of 16 bytes; 128 = "write zero".
+struct Shuffles {
+  alignas(16) uint8_t join[3][3][16];   // [vector][channel]: planar -> interleaved
+  alignas(16) uint8_t split[3][3][16];  // [channel][vector]: interleaved -> planar
+};
+
+constexpr Shuffles make_shuffles() {
+  Shuffles s{};
+  for (int a = 0; a < 3; ++a)
+    for (int b = 0; b < 3; ++b)
+      for (int i = 0; i < 16; ++i) {
+        const int byte = 16 * a + i;  // in the interleaved stream
+        s.join[a][b][i] = static_cast<uint8_t>(byte % 3 == b ? byte / 3 : 128);
+        const int source = 3 * i + a - 16 * b;  // pixel i of channel a, inside vector b
+        s.split[a][b][i] = static_cast<uint8_t>(source >= 0 && source < 16 ? source : 128);
+      }
+  return s;
+}
+
+constexpr Shuffles kShuffles = make_shuffles();
+
+inline __m128i shuffle3(__m128i a, __m128i b, __m128i c, const uint8_t (&control)[3][16]) {
+  const auto* m = reinterpret_cast<const __m128i*>(control);
+  return _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(a, _mm_load_si128(m)), _mm_shuffle_epi8(b, _mm_load_si128(m + 1))),
+                      _mm_shuffle_epi8(c, _mm_load_si128(m + 2)));
+}
+
+inline void store16(__m128i r, __m128i g, __m128i b, uint8_t* rgb) {
+  for (int k = 0; k < 3; ++k)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(rgb) + k, shuffle3(r, g, b, kShuffles.join[k]));
+}
+#endif
+
+// rgb[3*i+c] = channel c of pixel i
+inline void interleave3(const uint8_t* r, const uint8_t* g, const uint8_t* b, uint8_t* rgb, int64_t n) {
+  int64_t i = 0;
+#if defined(__SSSE3__)
+  for (; i + 16 <= n; i += 16) {
+    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(r + i));
+    const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(g + i));
+    const __m128i d = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i));
+    store16(a, c, d, rgb + 3 * i);
+  }
+#endif
+  for (; i < n; ++i) {
+    rgb[3 * i] = r[i];
+    rgb[3 * i + 1] = g[i];
+    rgb[3 * i + 2] = b[i];
+  }
+}
+
+inline void deinterleave3(const uint8_t* rgb, uint8_t* r, uint8_t* g, uint8_t* b, int64_t n) {
+  int64_t i = 0;
+#if defined(__SSSE3__)
+  for (; i + 16 <= n; i += 16) {
+    const auto* in = reinterpret_cast<const __m128i*>(rgb + 3 * i);
+    const __m128i x = _mm_loadu_si128(in), y = _mm_loadu_si128(in + 1), z = _mm_loadu_si128(in + 2);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(r + i), shuffle3(x, y, z, kShuffles.split[0]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(g + i), shuffle3(x, y, z, kShuffles.split[1]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(b + i), shuffle3(x, y, z, kShuffles.split[2]));
+  }
+#endif
+  for (; i < n; ++i) {
+    r[i] = rgb[3 * i];
+    g[i] = rgb[3 * i + 1];
+    b[i] = rgb[3 * i + 2];
+  }
+}
+
+// One row of an interleaved image into three planar rows, whatever its strides.
+inline void split_row(const uint8_t* row, int64_t step, int64_t channel, uint8_t* r, uint8_t* g, uint8_t* b,
+                      int64_t n) {
+  if (step == 3 && channel == 1) return deinterleave3(row, r, g, b, n);
+  for (int64_t i = 0; i < n; ++i) {
+    r[i] = row[i * step];
+    g[i] = row[i * step + channel];
+    b[i] = row[i * step + 2 * channel];
+  }
+}
+
+inline void join_row(const uint8_t* r, const uint8_t* g, const uint8_t* b, uint8_t* row, int64_t step, int64_t channel,
+                     int64_t n) {
+  if (step == 3 && channel == 1) return interleave3(r, g, b, row, n);
+  for (int64_t i = 0; i < n; ++i) {
+    row[i * step] = r[i];
+    row[i * step + channel] = g[i];
+    row[i * step + 2 * channel] = b[i];
+  }
+}
+
+}  // namespace
+}  // namespace PA_ISA
+}  // namespace pyapdraw

@@ -1,0 +1,137 @@
+"""Faces to aligned crops: the similarity transform of the APDrawingGAN family, and back.
+
+Coordinates are 0-based with pixel centres at integers, x right, y down, except in the two `official_` functions, which
+speak the 1-based convention of the authors' MATLAB files.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyapdraw.errors import BadInput
+from pyapdraw.ops.warp_affine import Filter, warp_affine
+
+# Eye, other eye, nose tip, mouth corner, other mouth corner, in the authors' 480-unit frame [APD19, preprocess script].
+_DESIGN = np.array([(180, 230), (300, 230), (240, 301), (186, 365.6), (294, 365.6)])
+
+
+def template(size: int = 512) -> np.ndarray:
+    """Where the five points of a face lie in a square crop: float64 [5, 2], 0-based px."""
+    return _official_template(size) - 1.0
+
+
+def _official_template(size: int) -> np.ndarray:
+    return (_DESIGN - 240.0) / 560.0 * size + size / 2.0
+
+
+TEMPLATE = template(512)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """An aligned face: pixels uint8 [S, S, 3]; to_crop float64 [2, 3] maps photo to crop coordinates."""
+
+    pixels: np.ndarray
+    to_crop: np.ndarray
+
+
+def invert(affine: np.ndarray) -> np.ndarray:
+    """The inverse of a [2, 3] affine map."""
+    linear = np.linalg.inv(affine[:, :2])
+    return np.column_stack([linear, -linear @ affine[:, 2]])
+
+
+def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points [L, 2] through an affine map [2, 3]."""
+    return points @ affine[:, :2].T + affine[:, 2]
+
+
+def scale_of(to_crop: np.ndarray) -> float:
+    """Crop px per photo px of a map (root of its determinant)."""
+    return float(np.sqrt(abs(np.linalg.det(to_crop[:, :2]))))
+
+
+def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
+    """The map from photo to crop coordinates that brings a face onto the template.
+
+    The similarity (rotation, scale, shift; no reflection) is fitted by least squares from the template to the photo and
+    then inverted, as the official pipeline does; fitting the other way gives another scale and landmarks a pixel off.
+
+    Args:
+        landmarks_px: [5, 2] in photo coordinates: eye at smaller x, other eye, nose tip, mouth corner at smaller x,
+            other corner, left and right as in the upright face.
+        size: side of the crop in px.
+
+    Returns:
+        float64 [2, 3].
+
+    Raises:
+        BadInput: not five finite points, or points that coincide or are no face (mirrored, wrong order), or size < 1.
+    """
+    return _fit(landmarks_px, template(_checked_size(size)))
+
+
+def _checked_size(size: int) -> int:
+    if size < 1:
+        raise BadInput(f"size: {size} given, at least 1 px expected")
+    return size
+
+
+def _fit(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise BadInput(f"landmarks_px: shape {list(points.shape)} given, five finite points [5,2] expected")
+    t, p = target - target.mean(0), points - points.mean(0)
+    power, spread = (t * t).sum(), (p * p).sum()
+    cosine, sine = (t * p).sum() / power, (t[:, 0] * p[:, 1] - t[:, 1] * p[:, 0]).sum() / power
+    # 1 for an exact copy of the template, above 0.8 even in profile, 0.17 for its mirror image.
+    likeness = np.sqrt((cosine**2 + sine**2) * power / spread) if spread > 0 else 0.0
+    if likeness < 0.3 or spread < 1e-12 * (1 + (points**2).sum()):
+        expected = "eye, eye, nose tip, mouth corner, mouth corner of a face, smaller x first, expected"
+        raise BadInput(f"landmarks_px: {points.tolist()} given; {expected}")
+    to_photo = np.array([[cosine, -sine], [sine, cosine]])
+    shift = points.mean(0) - to_photo @ target.mean(0)
+    return invert(np.column_stack([to_photo, shift]))
+
+
+def crop(pixels: np.ndarray, to_crop: np.ndarray, size: int = 512, filter: Filter = "antialias") -> Crop:
+    """Cut an aligned crop out of a photo.
+
+    Args:
+        pixels: uint8 [H, W, 3].
+        to_crop: [2, 3] from `fit`.
+        size: side of the crop in px, the one given to `fit`.
+        filter: "antialias" (fit for any photo size) or "bilinear" (as the official pipeline). See `ops.warp_affine`.
+
+    Returns:
+        Crop; what lies outside the photo is white.
+
+    Raises:
+        BadInput: wrong shape or dtype, or a map without inverse.
+    """
+    return Crop(
+        warp_affine(pixels, to_crop, _checked_size(size), filter=filter, border=255), np.asarray(to_crop, np.float64)
+    )
+
+
+def official_transform(points_1based: np.ndarray, size: int = 512) -> np.ndarray:
+    """The map of the authors' pipeline from photo to crop, both 1-based: float64 [2, 3].
+
+    `points_1based`: [5, 2] as in their `facial5point` files. Their detector writes single precision, so the points are
+    rounded to it: text files with fewer digits then give the same transform, and the same crop to the bit.
+    """
+    return _fit(np.asarray(points_1based, np.float32).astype(np.float64), _official_template(_checked_size(size)))
+
+
+def official_crop(pixels: np.ndarray, points_1based: np.ndarray, size: int = 512) -> tuple[Crop, np.ndarray]:
+    """What the authors' pipeline makes of a photo and its points, bit for bit.
+
+    Returns:
+        The crop (its to_crop is 0-based, as everywhere here), and their landmark file's content: int [5, 2], 1-based,
+        rounded. Their networks read these numbers as 0-based, an offset that trained weights have learnt.
+    """
+    to_crop = official_transform(points_1based, size)
+    points = np.asarray(points_1based, np.float32).astype(np.float64)
+    landmarks = np.floor(transform_points(to_crop, points) + 0.5).astype(np.int64)
+    to_crop[:, 2] += to_crop[:, :2].sum(1) - 1.0
+    return crop(pixels, to_crop, size, "bilinear"), landmarks

@@ -1,0 +1,154 @@
+"""Drawings back into the picture that they were drawn from.
+
+A drawing fades out over the last 6 % of its crop, so that no hard edge shows where the crop ends inside the frame;
+where the crop reaches over the frame's border, that part of it is outside and nothing fades.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from pyapdraw.align import invert, scale_of, transform_points
+from pyapdraw.errors import BadInput
+from pyapdraw.ops.composite import composite
+from pyapdraw.ops.warp_affine import warp_affine
+
+PAPER = 255
+FADE = 0.06  # of the crop's side
+
+Background = Literal["white", "keep", "photo"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of one crop: pixels uint8 [S, S] or [S, S, 3], white = 255 = paper; mask uint8 [S, S], 255 = person."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def fade(size: int, margins_px: tuple[int, int, int, int]) -> np.ndarray:
+    """uint8 [S, S]: 255 inside, falling smoothly to 0 over the margins (left, top, right, bottom; 0 = no fade there).
+
+    The lower edge is an arc, as a bust is cut, and rises by its margin towards the corners.
+    """
+    at = np.arange(size) + 0.5
+    left, top, right, bottom = (np.maximum(float(m), 1e-3) for m in margins_px)
+    across = np.clip(np.minimum(at / left, at[::-1] / right), 0.0, 1.0)
+    from_top = np.clip(at / top, 0.0, 1.0)
+    arc = margins_px[3] * (2 * at / size - 1) ** 2
+    from_bottom = np.clip((at[::-1, None] - arc[None]) / bottom, 0.0, 1.0)
+    ramp = np.minimum(from_top[:, None], from_bottom)
+    alpha = np.rint(255.0 * _smooth(ramp) * _smooth(across)).astype(np.uint8)
+    alpha.flags.writeable = False
+    return alpha
+
+
+def _smooth(ramp: np.ndarray) -> np.ndarray:
+    return ramp * ramp * (3.0 - 2.0 * ramp)
+
+
+def margins(to_frame: np.ndarray, side: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """How far a drawing fades at its left, top, right and lower edge, in px of the crop.
+
+    An edge that lies inside the frame fades over FADE of the crop; one at the frame's border or beyond does not, and one
+    just inside it fades over no more than what lies between, so that nothing jumps when a face moves.
+    """
+    height, width = shape[:2]
+    along = np.linspace(-0.5, side - 0.5, 9)
+    low, high = np.full(9, -0.5), np.full(9, side - 0.5)
+    found = []
+    for x, y in ((low, along), (along, low), (high, along), (along, high)):
+        fx, fy = transform_points(to_frame, np.stack([x, y], 1)).T
+        inside = np.minimum(np.minimum(fx + 0.5, width - 0.5 - fx), np.minimum(fy + 0.5, height - 0.5 - fy)).max()
+        found.append(int(np.clip(inside / scale_of(to_frame), 0, FADE * side)))
+    return found[0], found[1], found[2], found[3]
+
+
+class Canvas:
+    """Collects the drawings of one frame.
+
+    background: "white": paper wherever nothing is drawn; overlapping drawings add their ink. "photo": the photograph
+    stays outside the persons, whose masks cut the drawings out. "keep": the photograph stays outside the crops, which
+    show the whole drawing. With the photograph, larger faces lie over smaller ones.
+
+    >>> canvas = Canvas(np.zeros((4, 4, 3), np.uint8), "white")
+    >>> canvas.result().shape
+    (4, 4)
+    """
+
+    def __init__(self, frame: np.ndarray, background: Background = "white") -> None:
+        """frame: uint8 [H, W, 3]; it is not written. Raises BadInput for other arrays or backgrounds."""
+        if background not in ("white", "keep", "photo"):
+            raise BadInput(f"background: '{background}' given, 'white', 'keep' or 'photo' expected")
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise BadInput(f"frame: {frame.dtype} {list(frame.shape)} given, uint8 [H,W,3] expected")
+        self._frame = frame
+        self._background = background
+        self._parts: list[tuple[Drawing, np.ndarray]] = []
+
+    def add(self, drawing: Drawing, to_crop: np.ndarray) -> None:
+        """Put a drawing where its crop was cut; to_crop [2, 3] as in `align.Crop`. Raises BadInput for wrong shapes."""
+        p, m = drawing.pixels, drawing.mask
+        side = p.shape[0]
+        if p.dtype != np.uint8 or p.shape not in ((side, side), (side, side, 3)) or side < 1:
+            raise BadInput(f"drawing.pixels: {p.dtype} {list(p.shape)} given, uint8 [S,S] or [S,S,3] expected")
+        if m.dtype != np.uint8 or m.shape != (side, side):
+            raise BadInput(f"drawing.mask: {m.dtype} {list(m.shape)} given, uint8 {[side, side]} expected")
+        self._parts.append((drawing, np.asarray(to_crop, np.float64)))
+
+    def result(self, out: np.ndarray | None = None) -> np.ndarray:
+        """The picture: uint8 [H, W] for grey drawings on white, else [H, W, 3]; written into `out` if given."""
+        grey = self._background == "white" and all(d.pixels.ndim == 2 for d, _ in self._parts)
+        shape = self._frame.shape[:2] if grey else self._frame.shape
+        if out is None:
+            out = np.empty(shape, np.uint8)
+        elif out.shape != shape or out.dtype != np.uint8:
+            raise BadInput(f"out: {out.dtype} {list(out.shape)} given, uint8 {list(shape)} expected")
+        out[...] = PAPER if self._background == "white" else self._frame
+        # Smallest crop first, in px of the frame.
+        for drawing, to_crop in sorted(self._parts, key=lambda part: part[0].pixels.shape[0] / scale_of(part[1])):
+            self._paste(out, drawing, to_crop)
+        return out
+
+    def _paste(self, out: np.ndarray, drawing: Drawing, to_crop: np.ndarray) -> None:
+        side = drawing.pixels.shape[0]
+        to_frame = invert(to_crop)
+        x0, y0, x1, y1 = _bounds(to_frame, side, out.shape)
+        if x0 >= x1 or y0 >= y1:
+            return
+        edges = margins(to_frame, side, out.shape)
+        to_frame[:, 2] -= (x0, y0)
+        part, size = out[y0:y1, x0:x1], (y1 - y0, x1 - x0)
+        alpha = fade(side, edges)
+        if self._background == "white":
+            faded = composite(drawing.pixels, alpha, PAPER)
+            ink = warp_affine(faded, to_frame, size, filter="antialias", border=PAPER)
+            np.minimum(part, ink[..., None] if ink.ndim < part.ndim else ink, out=part)
+            return
+        if self._background == "photo":
+            alpha = composite(drawing.mask, alpha, 0)
+        alpha = warp_affine(alpha, to_frame, size, filter="antialias", border=0)
+        pixels = warp_affine(drawing.pixels, to_frame, size, filter="antialias", border=PAPER)
+        composite(pixels, alpha, part, out=part)
+
+
+def _bounds(to_frame: np.ndarray, side: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the frame's pixels that a crop can touch."""
+    low, high = -1.0, float(side)
+    corners = transform_points(to_frame, np.array([(low, low), (high, low), (low, high), (high, high)]))
+    first, last = np.floor(corners.min(0)), np.ceil(corners.max(0)) + 1
+    limits = (shape[1], shape[0])
+    x0, y0 = (int(np.clip(first[i], 0, limits[i])) for i in range(2))
+    x1, y1 = (int(np.clip(last[i], 0, limits[i])) for i in range(2))
+    return x0, y0, x1, y1
+
+
+def paste(frame: np.ndarray, drawing: Drawing, to_crop: np.ndarray, background: Background = "white") -> np.ndarray:
+    """One drawing on one frame: see `Canvas`. Returns uint8 [H, W] for a grey drawing on white, else [H, W, 3]."""
+    canvas = Canvas(frame, background)
+    canvas.add(drawing, to_crop)
+    return canvas.result()

@@ -1,0 +1,253 @@
+"""Files: what one is (by its content, never by its name), and how one is written (all of it or nothing).
+
+>>> what_is(b"\\xff\\xd8\\xff\\xe0")
+Kind(what='photo', format='jpeg')
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .errors import BadInput, OutputError
+
+HEAD_BYTES = 4096
+
+# Names of the demuxers, as libavformat spells them. A video is always opened with the demuxer that its own first bytes
+# call for: a probing open would also try play lists (hls, concat, dash), which read other files and addresses.
+_MOV, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
+_PICTURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"BM", "bmp"),
+)
+_VIDEOS = (
+    (b"\x1aE\xdf\xa3", _MATROSKA),
+    (b"FLV\x01", "flv"),
+    (b"OggS", "ogg"),
+    (b"0&\xb2u\x8ef\xcf\x11", "asf"),
+    (b"\0\0\x01\xba", "mpeg"),
+    (b"\0\0\x01\xb3", "mpegvideo"),
+    (b"DKIF\0\0", "ivf"),
+    (b"YUV4MPEG2", "yuv4mpegpipe"),
+    (b"\0\0\0\x01\x67", "h264"),
+    (b"\0\0\0\x01\x09", "h264"),
+    (b"\0\0\x01\x67", "h264"),
+    (b"\0\0\0\x01\x40\x01", "hevc"),
+)
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_TS_PACKET_BYTES = 188
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is. what: "photo", "animation" (a moving GIF, WebP or PNG: either may be meant) or "video"; format:
+    for a picture Pillow's name in small letters, for a video the name of libavformat's demuxer."""
+
+    what: str
+    format: str
+
+
+def name_of(source) -> str:
+    """How messages call a source: the path as it was given, or what kind of buffer it is."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"<{len(source)} bytes in memory>"
+    return str(source)
+
+
+def regular_file(source: str | os.PathLike) -> Path:
+    """The path, if a readable, non-empty regular file is there (no folder, device or pipe). Raises BadInput."""
+    path = Path(source)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
+        raise BadInput(f"{name_of(source)!r}: cannot be read: {error}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise BadInput(f"{path}: is a folder, expected a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInput(f"{path}: is a device or a pipe, expected a regular file")
+    if status.st_size == 0:
+        raise BadInput(f"{path}: is empty (0 bytes)")
+    return path
+
+
+def read_bytes(source, limit_bytes: int | None = None) -> bytes:
+    """Content of a path or a buffer, at most limit_bytes of it. Raises BadInput."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        if len(source) == 0:
+            raise BadInput("picture is empty (0 bytes in memory)")
+        return bytes(source)[:limit_bytes]
+    path = regular_file(source)
+    try:
+        with open(path, "rb") as file:
+            return file.read(-1 if limit_bytes is None else limit_bytes)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def what_is(source: str | os.PathLike | bytes) -> Kind:
+    """Kind of a path or of a buffer, from its first bytes. Raises BadInput for what is no picture and no video."""
+    head = read_bytes(source, HEAD_BYTES)
+    picture = _picture_format(head)
+    if picture in ("gif", "png", "webp") and _moves(source, picture, head):
+        return Kind("animation", picture)
+    if picture == "heif":
+        raise BadInput(f"{name_of(source)}: is a HEIF picture, which cannot be read here; save it as JPEG, PNG or AVIF")
+    if picture:
+        return Kind("photo", picture)
+    video = _video_format(head)
+    if video:
+        return Kind("video", video)
+    raise BadInput(
+        f"{name_of(source)}: is neither a picture nor a video (begins with {head[:12]!r}); "
+        "expected JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP, or MP4, MOV, MKV, WebM, AVI, MPEG, FLV, OGG"
+    )
+
+
+def _picture_format(head: bytes) -> str | None:
+    for magic, name in _PICTURES:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        size = max(16, min(int.from_bytes(head[:4], "big"), 256))
+        brands = [head[8:12]] + [head[i : i + 4] for i in range(16, size, 4)]
+        if any(brand in _AVIF_BRANDS for brand in brands):
+            return "avif"
+        if brands[0] in _HEIF_BRANDS:
+            return "heif"
+    return None
+
+
+def _video_format(head: bytes) -> str | None:
+    for magic, name in _VIDEOS:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    if head[4:8] in _MOV_BOXES:
+        return _MOV
+    for start in (0, 4):  # 4: M2TS puts a time stamp before every packet
+        step = _TS_PACKET_BYTES + start
+        marks = head[start::step]
+        if len(marks) >= 1 and len(head) > step and all(mark == 0x47 for mark in marks):
+            return "mpegts"
+    return None
+
+
+def _moves(source, picture: str, head: bytes) -> bool:
+    """Whether a GIF, PNG or WebP has more than one picture."""
+    if picture == "webp":
+        return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
+    if picture == "png":
+        return b"acTL" in head[: head.find(b"IDAT") if b"IDAT" in head else None]
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(read_bytes(source)), formats=["GIF"]) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:
+        return False  # whoever reads it will say what is wrong
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def same_file(path: Path, source) -> bool:
+    """Whether a path and a source (path or buffer) are one and the same existing file."""
+    try:
+        return isinstance(source, (str, os.PathLike)) and os.path.samefile(path, source)
+    except (OSError, ValueError):
+        return False
+
+
+def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: Iterable = ()) -> Path:
+    """The output path, if it may be written: its folder exists and allows it, nothing is there yet (or overwrite is
+    set), and it is none of the inputs. Raises OutputError."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder, expected a file name")
+    for source in inputs:
+        if same_file(path, source):
+            raise OutputError(f"{path}: output and input are the same file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already; ask for overwriting (--overwrite) or choose another name")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is a device or a pipe, expected a regular file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: no permission to write in the folder {path.parent}")
+    return path
+
+
+def beside(path: Path, ending: str = ".part") -> Path:
+    """A fresh hidden name in the folder of path: a rename between the two never crosses a file system."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")
+
+
+def write_failed(path, error: BaseException) -> OutputError:
+    """OutputError for what the system said while path was written."""
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"{path}: could not be written: no space left on the device")
+    if code == errno.EFBIG:
+        return OutputError(f"{path}: could not be written: file larger than the system allows")
+    return OutputError(f"{path}: could not be written: {getattr(error, 'strerror', None) or error}")
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Flush temporary to the disk and give it the name path, in one step. Raises OSError."""
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable; file systems that cannot are let off."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike, *, overwrite: bool = False, inputs: Iterable = ()) -> Iterator[IO[bytes]]:
+    """A binary file to write into; the name path shows the old content or the whole new one, never a part.
+
+    Whatever ends the block early, an interrupt included, leaves path as it was and removes what had been written.
+    Raises OutputError, also when the disk is full."""
+    path = check_output(path, overwrite=overwrite, inputs=inputs)
+    temporary = beside(path)
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        put_in_place(temporary, path)
+    except OSError as error:
+        raise write_failed(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)

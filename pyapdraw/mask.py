@@ -1,0 +1,117 @@
+"""The person mask: which pixels of an aligned crop belong to the person, hair and clothes included.
+
+A small network of this project (training/person_mask.py, weights/person_mask.md) looks at the crop at 128 x 128
+pixels; a guided filter enlarges its answer so that the edges follow those of the crop. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from pyapdraw import _C, weights
+from pyapdraw.errors import BadInput
+
+SIZE_PX = 128  # side of the network's input
+RADIUS = 4  # of the guided filter, in network pixels: as far as the network's edges are off
+EPSILON = 1e-3  # variance of grey that counts as an edge; 3e-4 to 1e-2 give the same overlap to 0.0003
+GAIN = 1.6  # the filter leaves a soft veil where crop and background hardly differ: steeper around one half
+
+
+class PersonMask:
+    """Callable: crop uint8 [S,S,3] RGB -> mask uint8 [S,S], 255 = person, 128 and more = rather person than not.
+
+    The crop is aligned as align.py does it (eyes level, at 0.39 and 0.61 of the width and 0.48 of the height): the
+    network knows by its position where a face is. Any side S from 1 px. Safe to call from several threads.
+    """
+
+    def __init__(self, threads: int = 0) -> None:
+        """threads: most worker threads of a call, 0 for the machine's default. Raises WeightsError."""
+        tensors = weights.load("person_mask")
+        names = sorted({key.rpartition(".")[0] for key in tensors})
+        self._layers = {name: _layer(name, tensors) for name in names}
+        self._levels = sum(name.startswith("down.") for name in names)
+        self._context = _C.Context(threads)
+        self._local = threading.local()
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """pixels: crop uint8 [S,S,3]. Returns uint8 [S,S]. Raises BadInput."""
+        pixels = _checked(pixels)
+        likely = 1 / (1 + np.exp(-self.logits(pixels)))
+        mask = np.empty(pixels.shape[:2], np.uint8)
+        _C.guided_upsample(likely, pixels, mask, RADIUS, EPSILON, GAIN, self._context)
+        return mask
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """The network's own answer, float32 [128,128]: log odds of person, for crop uint8 [S,S,3]."""
+        buffers = self._buffers()
+        tall, wide = pixels.shape[:2]
+        box = np.array([[0, 0, wide, tall]], np.int32)
+        _C.crop_area(pixels, box, buffers["input"][..., :3], 127.5, 1 / 127.5, self._context)
+        self._conv("stem", buffers["input"], buffers["skip.0"])
+        for level in range(self._levels):
+            self._conv(f"down.{level}", buffers[f"skip.{level}"], buffers[f"inner.{level}"], stride=2)
+            self._conv(f"body.{level}", buffers[f"inner.{level}"], buffers[f"skip.{level + 1}"])
+        x = buffers[f"inner.{self._levels - 1}"]
+        self._conv("context", buffers[f"skip.{self._levels}"], x)
+        for level in reversed(range(self._levels)):
+            side, skip = buffers[f"side.{level}"], buffers[f"skip.{level}"]
+            self._conv(f"side.{level}", x, side)
+            _add_doubled(skip, side)
+            x = buffers[f"up.{level}"]
+            self._conv(f"up.{level}", skip, x)
+        self._conv("head", x, buffers["logits"])
+        return buffers["logits"][0, :, :, 0].copy()
+
+    def _conv(self, name: str, x: np.ndarray, out: np.ndarray, stride: int = 1) -> None:
+        weight, bias, slope = self._layers[name]
+        _C.conv2d(x, weight, bias, slope, out, stride, weight.shape[0] // 2, self._context)
+
+    def _buffers(self) -> dict[str, np.ndarray]:
+        """Feature maps of the calling thread, float32 [1,h,w,C]; the position channels of the input are set once."""
+        found = getattr(self._local, "buffers", None)
+        if found is not None:
+            return found
+        made = {"input": _plane(SIZE_PX, 5), "logits": _plane(SIZE_PX, 1)}
+        position = np.linspace(-1, 1, SIZE_PX, dtype=np.float32)
+        made["input"][..., 3] = position[None, :]
+        made["input"][..., 4] = position[:, None]
+        made["skip.0"] = _plane(SIZE_PX, self._layers["stem"][1].size)
+        for level in range(self._levels):
+            side_px = SIZE_PX >> level
+            above, below = self._layers[f"side.{level}"][1].size, self._layers[f"down.{level}"][1].size
+            made[f"inner.{level}"] = _plane(side_px // 2, below)
+            made[f"skip.{level + 1}"] = _plane(side_px // 2, below)
+            made[f"side.{level}"] = _plane(side_px // 2, above)
+            made[f"up.{level}"] = _plane(side_px, above)
+        self._local.buffers = made
+        return made
+
+
+def _plane(side_px: int, channels: int) -> np.ndarray:
+    return np.zeros((1, side_px, side_px, channels), np.float32)
+
+
+def _add_doubled(skip: np.ndarray, side: np.ndarray) -> None:
+    """skip [1,2h,2w,C] += side [1,h,w,C], every pixel of which counts for two by two."""
+    _, tall, wide, channels = side.shape
+    blocks = skip.reshape(tall, 2, wide, 2, channels)
+    blocks += side.reshape(tall, 1, wide, 1, channels)
+
+
+def _layer(name: str, tensors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight [kh,kw,I,O], bias [O] and slope [O] of one convolution: 1 x 1 ones are linear, the others end in ReLU."""
+    weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    slope = np.full(bias.shape, 1.0 if weight.shape[0] == 1 else 0.0, np.float32)
+    return weight, bias, slope
+
+
+def _checked(pixels: np.ndarray) -> np.ndarray:
+    if not isinstance(pixels, np.ndarray):
+        raise BadInput(f"pixels: {type(pixels).__name__} given, a crop uint8 [S,S,3] is expected")
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise BadInput(f"pixels: {pixels.dtype} {list(pixels.shape)} given, a crop uint8 [S,S,3] is expected")
+    if pixels.shape[0] != pixels.shape[1] or pixels.shape[0] == 0:
+        raise BadInput(f"pixels: {pixels.shape[1]} x {pixels.shape[0]} px given, a square aligned crop is expected")
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,214 @@
+"""Photos in, pictures out.
+
+A photo is read into upright 8-bit RGB whatever the file held (16 bit, CMYK, palette, alpha, animation, rotation tag,
+colour profile), or BadInput says which file and why. A picture is written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from .errors import BadInput, Error, OutputError
+from .files import atomic_write, check_output, name_of, read_bytes
+
+MAX_PIXELS = 50_000_000
+MAX_FILE_BYTES = 512 << 20
+# An allow-list: Pillow knows forty more formats, some of them with a history of holes.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_ORIENTATION_TAG = 0x0112
+
+
+@dataclass(frozen=True)
+class Photo:
+    """pixels: uint8 [H, W, 3], RGB (sRGB), C-contiguous, upright."""
+
+    pixels: np.ndarray
+
+    def __post_init__(self):
+        shape, dtype = np.shape(self.pixels), getattr(self.pixels, "dtype", None)
+        if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3:
+            raise BadInput(f"Photo.pixels: {dtype} {list(shape)} given, expected uint8 [H, W, 3]")
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+
+def read_photo(source: str | os.PathLike | bytes, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a picture file (path or content) into a Photo.
+
+    source: path or bytes of JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP; of an animation the first picture is taken.
+    max_pixels: a picture whose header announces more is refused before anything is decoded.
+    Transparent pixels are laid on white; EXIF rotation (1-8) is applied; 16-bit grey is scaled; an embedded colour
+    profile is converted to sRGB. Raises BadInput, naming file and reason, for everything that cannot be read."""
+    name = name_of(source)
+    try:
+        with open_picture(source) as image:
+            width, height = image.size
+            if width < 1 or height < 1:
+                raise BadInput(f"{name}: has no pixels ({width} x {height})")
+            if width * height > max_pixels:
+                size = f"{width} x {height} = {width * height / 1e6:.1f} megapixels"
+                raise BadInput(f"{name}: {size}, at most {max_pixels / 1e6:g} allowed (max_pixels)")
+            image.load()
+            orientation = _orientation(image)
+            pixels = _to_rgb(image)
+    except Error:
+        raise
+    except Exception as error:  # Pillow raises OSError, SyntaxError, RuntimeError, struct.error, MemoryError, ...
+        raise BadInput(f"{name}: {_reason(error)}") from error
+    return Photo(np.ascontiguousarray(_turn_upright(pixels, orientation)))
+
+
+def open_picture(source) -> Image.Image:
+    """Pillow's lazy image of a path or buffer: header read, nothing decoded. Raises BadInput, or what Pillow raises."""
+    content = read_bytes(source, MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise BadInput(f"{name_of(source)}: larger than {MAX_FILE_BYTES >> 20} MiB")
+    return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "is not a picture, or its header is damaged (expected JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP)"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has too many pixels: {error}"
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
+    return f"damaged or cut off: {str(error) or type(error).__name__}"
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1-8. A damaged EXIF block costs the rotation, not the photo."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (EXIF 2.32, tag 0x0112): where row 0 and column 0 of the stored picture lie."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    """uint8 [H, W, 3] of a loaded image of any mode."""
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode.startswith("I") or image.mode == "F":
+        return np.repeat(_grey_to_8_bit(np.asarray(image))[:, :, None], 3, axis=2)
+    alpha = None
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("RGB")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    image = _to_srgb(image)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if alpha is not None:
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=alpha)
+        image = white
+    return np.array(image)  # a copy: asarray gives a read-only view of Pillow's memory
+
+
+def _grey_to_8_bit(grey: np.ndarray) -> np.ndarray:
+    """Grey of 16 or 32 bit, or float, scaled to uint8 (not cut off at 255)."""
+    if grey.dtype.kind == "f":
+        grey = np.nan_to_num(grey.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0)
+        scale = 255.0 if grey.size and grey.max() <= 1.0 else 1.0  # TIFF floats are 0..1 or 0..255
+        return np.clip(np.rint(grey * scale), 0, 255).astype(np.uint8)
+    top = int(grey.max(initial=0))
+    full = 65535 if top <= 65535 else 2**31 - 1
+    wide = np.clip(grey, 0, full).astype(np.uint64)
+    return ((wide * 255 + full // 2) // full).astype(np.uint8)
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Apply an embedded ICC profile. A profile that is damaged or of another colour space is ignored, as viewers do."""
+    profile_bytes = image.info.get("icc_profile")
+    if not profile_bytes or image.mode not in ("RGB", "CMYK", "L", "LAB"):
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
+        if image.mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(profile):
+            return image
+        return ImageCms.profileToProfile(image, profile, _srgb_profile(), outputMode="RGB") or image
+    except Exception:
+        return image
+
+
+def _srgb_profile() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def write_image(
+    array: np.ndarray,
+    path: str | os.PathLike,
+    *,
+    overwrite: bool = False,
+    quality: int = 95,
+    inputs: Iterable = (),
+) -> Path:
+    """Write a picture; its format follows the suffix (.png, .jpg, .jpeg, .webp).
+
+    array: uint8 [H, W] (grey), [H, W, 3] (RGB) or [H, W, 4] (RGBA; laid on white for JPEG). quality: 1-100, of JPEG and
+    WebP (100: lossless WebP). inputs: sources that must not be overwritten. No metadata is written, no EXIF, no place.
+    The file appears whole or not at all. Raises OutputError (cannot be written) or BadInput (array is no picture)."""
+    path = check_output(path, overwrite=overwrite, inputs=inputs)
+    picture_format = SUFFIXES.get(path.suffix.lower())
+    if picture_format is None:
+        raise OutputError(f"{path}: suffix {path.suffix!r} given, expected one of {', '.join(SUFFIXES)}")
+    content = encode_image(array, picture_format, quality=quality)
+    with atomic_write(path, overwrite=overwrite, inputs=inputs) as file:
+        file.write(content)
+    return path
+
+
+def encode_image(array: np.ndarray, picture_format: str = "PNG", *, quality: int = 95) -> bytes:
+    """Content of a PNG, JPEG or WEBP file; arguments as for write_image. Raises BadInput."""
+    array = np.asarray(array)
+    fits = array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
+    if not fits or array.size == 0:
+        raise BadInput(f"array: {array.dtype} {list(array.shape)} given, expected uint8 [H, W], [H, W, 3] or [H, W, 4]")
+    if not 1 <= quality <= 100:
+        raise BadInput(f"quality: {quality} given, expected 1 to 100")
+    image = Image.fromarray(np.ascontiguousarray(array))
+    if picture_format == "JPEG" and image.mode == "RGBA":
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    options: dict = {
+        "PNG": {},
+        "JPEG": {
+            "quality": quality,
+            "subsampling": 0,
+        },  # lines of a drawing lose their edge with halved colour
+        "WEBP": {"quality": quality, "lossless": quality == 100},
+    }[picture_format]
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, picture_format, **options)
+    except Exception as error:  # a side beyond 65,535 (JPEG) or 16,383 (WebP)
+        raise BadInput(f"array: {list(array.shape)} cannot be written as {picture_format}: {error}") from error
+    return buffer.getvalue()

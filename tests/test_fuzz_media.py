@@ -1,0 +1,131 @@
+"""Damaged pictures and videos: no crash, no hang, and nothing but pyapdraw.Error comes out.
+
+Each batch runs in one child process, so that a crash of a decoder is seen as one. A mutation is a function of its seed:
+a failing file can be made again.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases_photo import encoded
+from cases_video import Clip, make_clip
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF"]
+MUTATIONS = 100
+VIDEOS = {
+    "h264.mp4": Clip(frames=12, tones=(440,), b_frames=2, options=(("preset", "medium"),), captions="mov_text"),
+    "h264.mkv": Clip(frames=12, tones=(440,), captions="ass"),
+    "vp9.webm": Clip(
+        frames=8,
+        codec="libvpx-vp9",
+        options=(("cpu-used", "8"), ("deadline", "realtime")),
+        tones=(440,),
+        sound_codec="libopus",
+    ),
+    "av1.mp4": Clip(frames=8, codec="libsvtav1", options=(("preset", "12"), ("svtav1-params", "lp=1"))),
+    "mpeg4.avi": Clip(frames=12, codec="mpeg4", options=(), tones=(440,), sound_codec="libmp3lame"),
+    "h264.ts": Clip(frames=12, tones=(440,)),
+}
+PER_VIDEO = 10
+
+
+def mutate(content: bytes, seed: int) -> bytes:
+    """Cut off, bits flipped, header bytes overwritten, a piece removed or doubled, by turns."""
+    rng = np.random.default_rng(seed)
+    data = bytearray(content)
+    kind = seed % 5
+    if kind == 0:
+        return bytes(data[: int(rng.integers(0, len(data)))])
+    if kind == 1:
+        for _ in range(int(rng.integers(1, 20))):
+            data[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+    elif kind == 2:
+        for _ in range(int(rng.integers(1, 6))):
+            data[int(rng.integers(min(64, len(data))))] = int(rng.integers(256))
+    else:
+        start = int(rng.integers(len(data)))
+        piece = data[start : start + int(rng.integers(1, 200))]
+        data[start : start + (len(piece) if kind == 3 else 0)] = b"" if kind == 3 else piece
+    return bytes(data)
+
+
+_PHOTOS = """
+import json, sys, time, warnings
+from pathlib import Path
+from pyapdraw.errors import Error
+from pyapdraw.photo import read_photo
+warnings.simplefilter("ignore")
+read, refused, slowest = 0, 0, 0.0
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    start = time.perf_counter()
+    try:
+        photo = read_photo(path, max_pixels=4_000_000)
+        assert photo.pixels.ndim == 3
+        read += 1
+    except Error as error:
+        assert path.name in str(error), str(error)
+        refused += 1
+    slowest = max(slowest, time.perf_counter() - start)
+print(json.dumps({"read": read, "refused": refused, "slowest_s": slowest}))
+"""
+
+_CLIPS = """
+import faulthandler, json, sys, time
+from pathlib import Path
+from pyapdraw.errors import Error
+from pyapdraw.video import VideoOptions, draw_video
+read, refused, slowest = 0, 0, 0.0
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    print(path.name, file=sys.stderr, flush=True)
+    faulthandler.dump_traceback_later(20, exit=True)
+    start = time.perf_counter()
+    try:
+        options = VideoOptions(max_pixels=4_000_000)
+        report = draw_video(path, sys.argv[2], lambda rgb, t: rgb, overwrite=True, options=options)
+        counts = report["frames"]
+        assert counts["in"] == sum(counts[key] for key in ("drawn", "passed", "concealed", "lost")), counts
+        read += 1
+    except Error as error:
+        assert path.name in str(error), str(error)
+        refused += 1
+    slowest = max(slowest, time.perf_counter() - start)
+print(json.dumps({"read": read, "refused": refused, "slowest_s": slowest}))
+"""
+
+
+def run(program: str, *arguments) -> dict:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_damaged_pictures(tmp_path, name):
+    originals = [
+        encoded(name),
+        encoded(name, pictures=2) if name in ("GIF", "WEBP", "PNG") else encoded(name, quality=40),
+    ]
+    for seed in range(MUTATIONS):
+        (tmp_path / f"{seed:04}.jpg").write_bytes(mutate(originals[seed // 5 % 2], seed))
+    result = run(_PHOTOS, tmp_path)
+    assert result["read"] + result["refused"] == MUTATIONS and result["refused"] >= 15
+    assert result["slowest_s"] < 2.0
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_damaged_videos(tmp_path, name):
+    content = make_clip(tmp_path / name, VIDEOS[name]).read_bytes()
+    (tmp_path / name).unlink()
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for seed in range(PER_VIDEO):
+        (folder / f"{seed:04}{Path(name).suffix}").write_bytes(mutate(content, 1000 + seed))
+    result = run(_CLIPS, folder, tmp_path / "out.mp4")
+    assert result["read"] + result["refused"] == PER_VIDEO and result["read"] >= 1
+    assert result["slowest_s"] < 5.0

@@ -1,0 +1,179 @@
+"""Imports only go down: read from the import statements, so that nothing has to be run."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "pyapdraw"
+
+# From the top, one line a layer: a module may import what stands below it, and nothing of its own layer or above.
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"batch", "live", "serve", "about"},
+    {"video"},
+    {"artist"},
+    {"pipeline"},
+    {"tracking"},
+    {"faces"},
+    {"landmarks"},
+    {"mtcnn"},
+    {"composite", "mask", "models"},
+    {"align"},
+    {"video_out"},
+    {"video_in", "tracks"},
+    {"frames"},
+    {"photo"},
+    {"files"},
+    {"clock"},
+    {"runtime"},
+    {"ops", "weights"},
+    {"_C", "need"},
+    {"errors"},
+]
+# Beside the path from photo to drawing: what each may import. Of the path, the command line alone starts them.
+BELOW_MODELS = {"models", "weights", "runtime", "ops", "need", "errors", "_C"}
+BESIDE = {
+    "losses": {"losses", *BELOW_MODELS},
+    "metrics": {"metrics", "losses", "photo", "mask", "align", *BELOW_MODELS},
+    "training": {
+        "training",
+        "losses",
+        "metrics",
+        "photo",
+        "files",
+        "mask",
+        "align",
+        "faces",
+        "composite",
+        *BELOW_MODELS,
+    },
+}
+HEAVY = {"torch", "torchvision", "cv2", "scipy", "skimage", "tensorrt", "pycuda", "onnx", "onnxruntime", "openvino"}
+
+
+def sources():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield path, parts
+
+
+UNITS = {parts[0] for _, parts in sources()} - {"__init__"}
+
+
+def running_code(tree: ast.AST):
+    """All nodes but those of `if TYPE_CHECKING:`, which never runs."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            pending += node.orelse
+        else:
+            pending += ast.iter_child_nodes(node)
+
+
+def imported_units(path: Path, parts):
+    """(unit, line) of every import from pyapdraw, also those inside functions."""
+    for node in running_code(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = ("pyapdraw", *parts[:-1])
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = (*base, *(node.module.split(".") if node.module else ()))
+            names = [".".join((*module, a.name)) for a in node.names]
+        for name in names:
+            pieces = name.split(".")
+            if pieces[0] == "pyapdraw" and len(pieces) > 1 and pieces[1] in UNITS | {"_C"}:
+                yield pieces[1], node.lineno
+
+
+def allowed(importer: str, imported: str) -> bool:
+    if importer == imported:
+        return True
+    if importer in BESIDE:
+        return imported in BESIDE[importer]
+    if imported in BESIDE:
+        return importer == "cli"
+    level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    return level[importer] < level[imported]
+
+
+def test_every_module_has_its_place():
+    known = set().union(*LAYERS, BESIDE)
+    assert not UNITS - known, f"add to LAYERS or BESIDE: {sorted(UNITS - known)}"
+
+
+def test_imports_only_go_down():
+    upward = []
+    for path, parts in sources():
+        if parts == ("__init__",):
+            continue  # the front door may show anything
+        for imported, line in imported_units(path, parts):
+            if not allowed(parts[0], imported):
+                upward.append(f"{path.relative_to(PACKAGE.parent)}:{line} imports {imported}")
+    assert not upward, "\n".join(upward)
+
+
+def test_the_rules_find_an_upward_arrow():
+    for importer, imported in [("cli", "ops"), ("pipeline", "faces"), ("ops", "_C"), ("training", "losses")]:
+        assert allowed(importer, imported)
+    assert not allowed("ops", "models") and not allowed("faces", "pipeline") and not allowed("models", "training")
+    assert not allowed("errors", "ops") and not allowed("photo", "faces")
+
+
+def module_level_imports(tree: ast.Module):
+    """Imports that run when the module is imported: those in functions do not."""
+    pending = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from ((a.name.split(".")[0], node.lineno) for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0], node.lineno
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            pending += node.orelse
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            pending += [n for n in ast.iter_child_nodes(node) if isinstance(n, (ast.stmt, ast.excepthandler))]
+
+
+# Torch code, which is itself imported at first use; everything else, and every __init__, imports torch in functions.
+def may_import_torch(parts) -> bool:
+    if parts[-1] in {"__init__", "registry", "ink"}:
+        return False
+    return parts[0] in {"training", "losses", "metrics", "models"}
+
+
+def test_heavy_packages_are_imported_at_first_use():
+    found = []
+    for path, parts in sources():
+        heavy = HEAVY - {"torch"} if may_import_torch(parts) else HEAVY
+        for name, line in module_level_imports(ast.parse(path.read_text(encoding="utf-8"))):
+            if name in heavy:
+                found.append(f"{path.relative_to(PACKAGE.parent)}:{line} imports {name}")
+    assert not found, "\n".join(found)
+
+
+def test_torchvision_is_never_imported():
+    for path, _ in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(n.split(".")[0] == "torchvision" for n in names), path
+
+
+def test_files_stay_small():
+    long = {p.name: n for p, _ in sources() if (n := len(p.read_text(encoding="utf-8").splitlines())) > 500}
+    assert not long
+
+
+def test_native_files_stay_small():
+    folder = PACKAGE.parent / "csrc"
+    if not folder.is_dir():
+        pytest.skip("not run from a source tree")
+    files = [p for p in folder.rglob("*") if p.suffix in {".h", ".cpp", ".cu", ".cuh"}]
+    long = {p.name: n for p in files if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400}
+    assert files and not long

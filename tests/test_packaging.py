@@ -1,0 +1,79 @@
+"""What leaves the house: the sdist is complete, a wheel builds from it, the C++ package is found by CMake."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def build_backend(hook: str, source: Path, target: Path) -> Path:
+    code = f"import setuptools.build_meta as b; print('made', b.{hook}({str(target)!r}))"
+    out = run([sys.executable, "-c", code], cwd=source, env={**os.environ, "PYAPDRAW_CUDA": "OFF"})
+    return target / out.split("made")[-1].strip()
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    if not (ROOT / "setup.py").exists():
+        pytest.skip("not run from a source tree")
+    return build_backend("build_sdist", ROOT, tmp_path_factory.mktemp("sdist"))
+
+
+def test_sdist_has_everything_needed_and_nothing_built(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if tracked.returncode == 0:
+        wanted = {n for n in tracked.stdout.split() if n.startswith(("csrc/", "pyapdraw/", "tests/", "bench/"))}
+        assert wanted - names == set()
+    assert {"LICENSE", "README.md", "CMakeLists.txt", "setup.py", "pyproject.toml"} <= names
+    assert not [n for n in names if n.endswith((".so", ".pyc"))]
+
+
+def test_wheel_from_sdist_draws_without_the_source_tree(sdist, tmp_path):
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    wheel = build_backend("build_wheel", next(tmp_path.glob("pyapdraw-*")), tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    assert any(n.startswith("pyapdraw/_C") for n in names)
+    assert "pyapdraw/weights/manifest.json" in names
+    assert not [n for n in names if n.startswith(("tests", "csrc", "bench"))]
+    code = (
+        "import sys, numpy, pyapdraw, pyapdraw._C; "
+        "d = pyapdraw.draw(numpy.full((64, 64, 3), 200, numpy.uint8), aligned=True); "
+        "assert d.shape == (64, 64, 3) and 'torch' not in sys.modules; print(pyapdraw.__file__)"
+    )
+    out = run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
+    assert str(tmp_path / "site") in out
+
+
+def test_cmake_package_is_found_and_works(tmp_path):
+    cmake = shutil.which("cmake") or str(Path(sys.executable).parent / "cmake")
+    if not Path(cmake).exists():
+        pytest.skip("no cmake")
+    prefix, build, user = tmp_path / "prefix", tmp_path / "build", tmp_path / "user"
+    options = ["-DPYAPDRAW_PYTHON=OFF", "-DPYAPDRAW_CUDA=OFF"]
+    run([cmake, "-S", str(ROOT), "-B", str(build), *options])
+    run([cmake, "--build", str(build), "--parallel", "2"])
+    run([cmake, "--install", str(build), "--prefix", str(prefix)])
+    shutil.copytree(ROOT / "examples" / "embed_cpp", user)
+    run([cmake, "-S", str(user), "-B", str(user / "build"), f"-DCMAKE_PREFIX_PATH={prefix}"])
+    run([cmake, "--build", str(user / "build")])
+    out = run([str(user / "build" / "embed")])
+    assert " 4.0 3.0 2.0 1.0 0.0 1.0 2.0 3.0 4.0" in out
+    assert "refused: distance: shape [5,8] given, the shape of sites, [5,9], expected" in out

@@ -1,0 +1,89 @@
+"""The names that others may rely on, and how they are called. A change here is a change of the public contract."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+# module -> name -> signature as text; add a line when something becomes public.
+PUBLIC = {
+    "pyapdraw": {
+        "draw": "(image, style='ink', **options)",
+        "Artist": "(style='ink', device='auto', runtime='auto', **options)",
+        "styles": "()",
+        "info": "()",
+    },
+    "pyapdraw.ops": {
+        "composite": "(drawing, alpha, background, *, out=None)",
+        "distance_transform": "(sites, *, squared=False, out=None)",
+        "distance_transform_pair": "(ink, *, squared=False)",
+        "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
+        "nchw_to_rgb": "(image, *, out=None)",
+        "resize": "(image, size, *, out=None)",
+        "rgb_to_nchw": "(image, *, out=None)",
+        "rgb_to_yuv": "(image, *, matrix='bt601', full_range=False, out=None)",
+        "warp_affine": "(image, matrix, size, *, filter='bilinear', border=255, out=None)",
+        "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
+        "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
+    },
+    "pyapdraw.need": {"need": "(package, *, extra, why)"},
+    "pyapdraw.errors": dict.fromkeys(
+        ["Error", "BadInput", "Unsupported", "DeviceError", "WeightsError", "OutputError"]
+    ),
+}
+# Modules whose __all__ must list exactly what PUBLIC lists.
+COMPLETE = ["pyapdraw.ops"]
+
+
+def signature_text(function) -> str:
+    parameters = inspect.signature(function).parameters.values()
+    return str(inspect.Signature([p.replace(annotation=inspect.Parameter.empty) for p in parameters]))
+
+
+@pytest.mark.parametrize(("module", "name"), [(m, n) for m in PUBLIC for n in PUBLIC[m]])
+def test_public_name_is_there_with_its_signature_and_docstring(module, name):
+    thing = getattr(importlib.import_module(module), name)
+    assert callable(thing), f"{module}.{name} is {type(thing).__name__}"
+    assert thing.__doc__ and len(thing.__doc__) > 20
+    if PUBLIC[module][name] is not None:
+        assert signature_text(thing) == PUBLIC[module][name]
+
+
+@pytest.mark.parametrize("module", COMPLETE)
+def test_nothing_else_is_public(module):
+    assert set(importlib.import_module(module).__all__) == set(PUBLIC[module])
+
+
+def test_a_submodule_import_does_not_hide_the_operation():
+    code = (
+        "import pyapdraw.ops.fuse_regions, pyapdraw.ops.distance_transform, pyapdraw.ops as ops; "
+        "assert callable(ops.fuse_regions) and callable(ops.distance_transform)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ops_import_without_heavy_packages():
+    code = (
+        "import sys, pyapdraw.ops; bad = {'torch', 'scipy', 'cv2', 'av', 'PIL'} & set(sys.modules); assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_error_family():
+    errors = importlib.import_module("pyapdraw.errors")
+    for name in PUBLIC["pyapdraw.errors"]:
+        assert issubclass(getattr(errors, name), errors.Error)
+    assert issubclass(errors.BadInput, ValueError)
+
+
+def test_need_says_what_to_install():
+    from pyapdraw.errors import Unsupported
+    from pyapdraw.need import need
+
+    assert need("json", extra="train", why="reading") is importlib.import_module("json")
+    with pytest.raises(
+        Unsupported, match=r"training needs the package 'no_such_package'.*pip install 'pyapdraw\[train\]'"
+    ):
+        need("no_such_package", extra="train", why="training")
