@@ -133,6 +133,8 @@ class Detector:
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
         for least in ALIVE:  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
+            if not len(poses):
+                return []
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
             alive = seen.scores >= least
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
@@ -144,6 +146,8 @@ class Detector:
     def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
         """Refines poses by several squares each and keeps the sure ones, largest first."""
         poses = poses[plausible(poses, image)]
+        if not len(poses):
+            return []
         where = landmarks.sources(self.nets, image, poses)
         for i in range(rounds):
             seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
@@ -187,7 +191,7 @@ class Detector:
             size = max(1, round(h / shrink)), max(1, round(w / shrink))
             work = self.nets.mean_crop(image, np.array([[0, 0, w, h]], np.int32), *size)[0]
             zoom = complex(w / size[1], h / size[0])
-        lights = np.percentile(work[::4, ::4], 98)
+        lights = np.percentile(work[::8, ::8], 98)
         if lights < landmarks.DARK * 255:
             gain = min(landmarks.MOST_GAIN, landmarks.LIGHT * 255 / max(1.0, float(lights)))
             work = np.minimum(np.arange(256) * gain, 255).astype(np.uint8)[work]
