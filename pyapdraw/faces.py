@@ -235,8 +235,9 @@ def face_of(seen: Look, poses: Poses, i: int, track: int | None = None) -> Face:
     x = math.hypot(scale.real * half.real, scale.imag * half.imag)
     y = math.hypot(scale.imag * half.real, scale.real * half.imag)
     points = np.stack([seen.points[i].real, seen.points[i].imag], 1)
-    box = (centre.real - x, centre.imag - y, centre.real + x, centre.imag + y)
-    return Face(tuple(float(v) for v in box), points, float(seen.scores[i]), track)
+    x, y, middle = float(x), float(y), complex(centre)
+    box = (middle.real - x, middle.imag - y, middle.real + x, middle.imag + y)
+    return Face(box, points, float(seen.scores[i]), track)
 
 
 def largest_first(faces: list[Face]) -> list[Face]:
@@ -257,7 +258,7 @@ def _side_px(face: Face) -> float:
 
 def _from_cascade(found: mtcnn.Found) -> list[Face]:
     rows = zip(found.boxes.tolist(), found.points.astype(np.float64), found.scores.tolist())
-    return largest_first([Face(tuple(box), points, score) for box, points, score in rows])
+    return largest_first([Face((box[0], box[1], box[2], box[3]), points, score) for box, points, score in rows])
 
 
 def plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
