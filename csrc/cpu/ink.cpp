@@ -33,7 +33,8 @@ Frame fit(const Tensor& landmarks) {
   for (int i = 0; i < 5; ++i)
     for (int k = 0; k < 2; ++k) {
       const int64_t at = i * landmarks.stride[0] + k * landmarks.stride[1];
-      f.at[i][k] = landmarks.dtype == DType::f64 ? static_cast<float>(landmarks.as<double>()[at]) : landmarks.as<float>()[at];
+      f.at[i][k] =
+          landmarks.dtype == DType::f64 ? static_cast<float>(landmarks.as<double>()[at]) : landmarks.as<float>()[at];
       sum[k] += f.at[i][k];
       mean[k] += kTemplate[i][k];
     }
@@ -89,7 +90,7 @@ void hand_over(const Sheet& s, const Tensor& planes) {
     float* to = planes.as<float>() + y * planes.stride[1];
     const float *tx = s.tangent_x.row(y / s.factor), *ty = s.tangent_y.row(y / s.factor);
     for (int64_t x = 0; x < s.size; ++x) {
-      const float values[7] = {s.tone.row(y)[x], s.flow_tone.row(y)[x], s.a.row(y)[x],  s.b.row(y)[x],
+      const float values[7] = {s.tone.row(y)[x], s.flow_tone.row(y)[x], s.a.row(y)[x],   s.b.row(y)[x],
                                skin[x],          tx[x / s.factor],      ty[x / s.factor]};
       for (int k = 0; k < 7; ++k) to[k * planes.stride[0] + x * planes.stride[2]] = values[k];
     }
@@ -142,8 +143,8 @@ void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, cons
   inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, nullptr);
 }
 
-void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Tensor& planes,
-                const Context& ctx) {
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
+                const Tensor& planes, const Context& ctx) {
   inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, &planes);
 }
 

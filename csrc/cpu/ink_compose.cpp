@@ -172,8 +172,10 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __re
     const float side = smoothstep(u0 + static_cast<float>(x) * (u1 - u0), 196.f, 316.f);
     const float cloth = smoothstep(v, 400.f, 470.f) * (1.f - hair_left - side * (hair_right - hair_left));
     const float mass = st.mass + follow * (1.f - cloth), most_black = st.mass_most + 2.f * cloth;
-    const float hair_score = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain * (log_fast(flow[x] + st.dark) - m1) * r.strand_gain[x] +
-                             st.lock_gain * (m1 - m2) * r.lock_gain[x] + clamp(st.mass_gain * (m2 - mass), -most_black, most_black);
+    const float hair_score = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain *
+                                 (log_fast(flow[x] + st.dark) - m1) * r.strand_gain[x] +
+                             st.lock_gain * (m1 - m2) * r.lock_gain[x] +
+                             clamp(st.mass_gain * (m2 - mass), -most_black, most_black);
     // skin: dark tones, and lines as thin as their ridge
     const float tone_score = (flow[x] / r.local[x] - r.threshold[x]) * 10.f;
     const float low = st.line_low * (1.f + (st.line_feature - 1.f) * r.feature[x]);

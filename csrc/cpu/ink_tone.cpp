@@ -115,7 +115,8 @@ void lines(Sheet& s) {
     }
   });
   each_row(s.low, s.ctx, [&](int64_t y) {
-    const float *a = peak.row(clamp_index(y - 1, s.low - 1)), *b = peak.row(y), *c = peak.row(clamp_index(y + 1, s.low - 1));
+    const float *a = peak.row(clamp_index(y - 1, s.low - 1)), *b = peak.row(y),
+                *c = peak.row(clamp_index(y + 1, s.low - 1));
     Scratch<float> column(s.low + 2);
     float* q = column.get() + 1;
     for (int64_t x = 0; x < s.low; ++x) {
