@@ -19,6 +19,7 @@ struct InkStyle {
   float strand_gain = 2.51f, lock_gain = 1.34f, mass_gain = 2.75f, mass_most = 2.42f;
   float mass = -0.11f;         // log tone that parts black masses from white ones
   float hair_share = 0.0193f;  // how far that follows the hair's own tone
+  float sheen = 36.0f, sheen_gain = 0.0f;  // window and weight of highlights that run over many locks
   float cloth_share = 0.4f;    // strands in clothes, relative
   // lines
   float line = 2.18f;         // wide Gaussian of the difference, px

@@ -61,7 +61,7 @@ Frame fit(const Tensor& landmarks) {
 struct Memory {
   Workspace block;
   Memory(int64_t n, int64_t low, int64_t coarse)
-      : block(sizeof(float) * static_cast<size_t>(6 * n * n + 12 * low * low + 5 * coarse * coarse) +
+      : block(sizeof(float) * static_cast<size_t>(6 * n * n + 13 * low * low + 5 * coarse * coarse) +
               static_cast<size_t>(3 * n * n)) {}
   void hand_out(Sheet& s) {
     float* at = static_cast<float*>(block.get());
@@ -71,7 +71,7 @@ struct Memory {
       return p;
     };
     Plane* full[] = {&s.tone, &s.flow_tone, &s.work, &s.a, &s.b, &s.score};
-    Plane* low[] = {&s.spare, &s.skin, &s.tangent_x, &s.tangent_y};
+    Plane* low[] = {&s.spare, &s.mass, &s.skin, &s.tangent_x, &s.tangent_y};
     for (Plane* p : full) *p = take(s.size);
     for (Plane* p : low) *p = take(s.low);
     for (Plane& p : s.l) p = take(s.low);

@@ -44,6 +44,7 @@ struct Sheet {
   int64_t low;     // side of the working grid
   int64_t coarse;  // side of the coarse grid, a quarter of it
   Plane spare;     // [low,low]
+  Plane mass;   // [low,low], see two_tone
   Plane skin;      // [low,low] 0..1
   Plane tangent_x, tangent_y;
   Plane l[8];          // scratch planes of the working grid
