@@ -26,6 +26,7 @@ LAYERS = [
     {"frames"},
     {"photo"},
     {"files"},
+    {"clock"},
     {"runtime"},
     {"ops", "weights"},
     {"_C", "need"},

@@ -9,10 +9,24 @@ import pytest
 
 # module -> name -> signature as text; add a line when something becomes public.
 PUBLIC = {
+    "pyapdraw": {
+        "draw": "(image, style='ink', **options)",
+        "Artist": "(style='ink', device='auto', runtime='auto', **options)",
+        "styles": "()",
+        "info": "()",
+    },
     "pyapdraw.ops": {
+        "composite": "(drawing, alpha, background, *, out=None)",
         "distance_transform": "(sites, *, squared=False, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
+        "nchw_to_rgb": "(image, *, out=None)",
+        "resize": "(image, size, *, out=None)",
+        "rgb_to_nchw": "(image, *, out=None)",
+        "rgb_to_yuv": "(image, *, matrix='bt601', full_range=False, out=None)",
+        "warp_affine": "(image, matrix, size, *, filter='bilinear', border=255, out=None)",
+        "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
+        "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
     },
     "pyapdraw.need": {"need": "(package, *, extra, why)"},
     "pyapdraw.errors": dict.fromkeys(

@@ -72,7 +72,7 @@ PA_KERNEL void distance_transform_columns_kernel(Tensor sites, bool site, Tensor
 // grid (rows, images), D: type of a squared distance
 template <typename D>
 PA_KERNEL void distance_transform_rows_kernel(Tensor distance, bool squared, int64_t first_image) {
-  extern __shared__ int g[];
+  PA_SHARED(int, g);
   const int width = static_cast<int>(distance.shape[distance.ndim - 1]);
   const int64_t step = distance.stride[distance.ndim - 1];
   float* row = distance.as<float>() + image_offset(distance, first_image + blockIdx.y) +

@@ -9,6 +9,7 @@
 #include "core/backend.h"
 
 #define PA_KERNEL __global__
+#define PA_SHARED(T, name) extern __shared__ T name[]  // the dynamic part, sized at the launch
 
 namespace pyapdraw {
 namespace cuda {

@@ -111,7 +111,7 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
                const Context& ctx = {});
 
 // Crops of image u8 or f32 [H,W,C], C 1 or 3, by affine maps f64 [N,2,3] from crop to image pixel centres, with
-// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply. Outside: nearest border pixel.
+// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply, 0 outside the image.
 void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
                const Context& ctx = {});
 

@@ -1,0 +1,41 @@
+#pragma once
+// Stands in for csrc/cuda/launch.cuh: the same names, run on the CPU.
+#include <cuda_runtime.h>
+
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "core/backend.h"
+
+#define PA_KERNEL static
+#define PA_SHARED(T, name) T* name = static_cast<T*>(::cuda_on_cpu::shared)
+
+namespace pyapdraw {
+namespace cuda {
+
+inline void check(cudaError_t e, const char* what) {
+  if (e != cudaSuccess) throw DeviceError(std::string(what) + ": " + cudaGetErrorString(e));
+}
+
+template <typename... P, typename... A>
+void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, const Context&, A&&... args) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 || block.x * block.y * block.z > 1024)
+    throw DeviceError("kernel launch: invalid configuration argument");
+  struct Call {
+    void (*kernel)(P...);
+    std::tuple<std::decay_t<P>...> args;
+  } call{kernel, {std::forward<A>(args)...}};
+  ::cuda_on_cpu::run(grid, block, shared_bytes, [](void* p) {
+    auto* c = static_cast<Call*>(p);
+    std::apply(c->kernel, c->args);
+  }, &call);
+}
+
+inline unsigned blocks(int64_t n, int64_t per_block, int64_t most = 2147483647) {
+  const int64_t b = (n + per_block - 1) / per_block;
+  return static_cast<unsigned>(b < most ? b : most);
+}
+
+}  // namespace cuda
+}  // namespace pyapdraw
