@@ -29,15 +29,43 @@ class Drawing:
     mask: np.ndarray
 
 
-@lru_cache(maxsize=8)
-def fade(size: int) -> np.ndarray:
-    """uint8 [S, S]: 255 inside, falling smoothly to 0 at the edge of the crop."""
-    distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
-    ramp = np.clip(distance / max(FADE * size, 1.0), 0.0, 1.0)
-    ramp = ramp * ramp * (3.0 - 2.0 * ramp)
-    alpha = np.rint(255.0 * np.outer(ramp, ramp)).astype(np.uint8)
+@lru_cache(maxsize=16)
+def fade(size: int, margins_px: tuple[int, int, int, int]) -> np.ndarray:
+    """uint8 [S, S]: 255 inside, falling smoothly to 0 over the margins (left, top, right, bottom; 0 = no fade there).
+
+    The lower edge is an arc, as a bust is cut, and rises by its margin towards the corners.
+    """
+    at = np.arange(size) + 0.5
+    left, top, right, bottom = (np.maximum(float(m), 1e-3) for m in margins_px)
+    across = np.clip(np.minimum(at / left, at[::-1] / right), 0.0, 1.0)
+    from_top = np.clip(at / top, 0.0, 1.0)
+    arc = margins_px[3] * (2 * at / size - 1) ** 2
+    from_bottom = np.clip((at[::-1, None] - arc[None]) / bottom, 0.0, 1.0)
+    ramp = np.minimum(from_top[:, None], from_bottom)
+    alpha = np.rint(255.0 * _smooth(ramp) * _smooth(across)).astype(np.uint8)
     alpha.flags.writeable = False
     return alpha
+
+
+def _smooth(ramp: np.ndarray) -> np.ndarray:
+    return ramp * ramp * (3.0 - 2.0 * ramp)
+
+
+def margins(to_frame: np.ndarray, side: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """How far a drawing fades at its left, top, right and lower edge, in px of the crop.
+
+    An edge that lies inside the frame fades over FADE of the crop; one at the frame's border or beyond does not, and one
+    just inside it fades over no more than what lies between, so that nothing jumps when a face moves.
+    """
+    height, width = shape[:2]
+    along = np.linspace(-0.5, side - 0.5, 9)
+    low, high = np.full(9, -0.5), np.full(9, side - 0.5)
+    found = []
+    for x, y in ((low, along), (along, low), (high, along), (along, high)):
+        fx, fy = transform_points(to_frame, np.stack([x, y], 1)).T
+        inside = np.minimum(np.minimum(fx + 0.5, width - 0.5 - fx), np.minimum(fy + 0.5, height - 0.5 - fy)).max()
+        found.append(int(np.clip(inside / scale_of(to_frame), 0, FADE * side)))
+    return found[0], found[1], found[2], found[3]
 
 
 class Canvas:
@@ -92,14 +120,15 @@ class Canvas:
         x0, y0, x1, y1 = _bounds(to_frame, side, out.shape)
         if x0 >= x1 or y0 >= y1:
             return
+        edges = margins(to_frame, side, out.shape)
         to_frame[:, 2] -= (x0, y0)
         part, size = out[y0:y1, x0:x1], (y1 - y0, x1 - x0)
+        alpha = fade(side, edges)
         if self._background == "white":
-            faded = composite(drawing.pixels, fade(side), PAPER)
+            faded = composite(drawing.pixels, alpha, PAPER)
             ink = warp_affine(faded, to_frame, size, filter="antialias", border=PAPER)
             np.minimum(part, ink[..., None] if ink.ndim < part.ndim else ink, out=part)
             return
-        alpha = fade(side)
         if self._background == "photo":
             alpha = composite(drawing.mask, alpha, 0)
         alpha = warp_affine(alpha, to_frame, size, filter="antialias", border=0)

@@ -8,7 +8,7 @@ score, and the same points from neighbouring squares.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from pyapdraw.landmarks import Look, Poses
 SMALLEST_PX = 20.0  # the least side of a face that MTCNN was trained for
 FACES_ACROSS = 12  # by default the shorter side of a photo holds at most this many faces
 WORK_FACE_PX = 24.0  # the photo is shrunk until its smallest face has this side: what R-net looks at
-LARGEST_SEARCH_PX = 2048  # longest side of the shrunk photo in the search for faces smaller than that
+LARGEST_SEARCH_PX = 1600  # longest side of the shrunk photo in the search for faces smaller than that
 TURNS_DEG = (0, 90, 180, 270)
-HALF_TURNS_DEG = (45, 135, 225, 315)  # tried when the others find nothing
+HALF_TURNS_DEG = (45, 135, 225, 315)  # tried too when the others find nothing
 PASS = (0.6, 0.6)  # scores that go on from P-net and R-net; O-net decides
 MOST_CANDIDATES = 2000  # squares that O-net looks at
 ALIVE = 0.3  # O-net score of one square that goes on
@@ -45,6 +45,18 @@ class Face:
     landmarks_px: np.ndarray
     score: float
     track: int | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where to look: least face side, head rolls (each found within 60 degrees), width of a grey frame in shorter sides
+    (for faces that the border cuts), and levels of the pyramid (see `mtcnn.Settings`).
+    """
+
+    smallest_px: float
+    turns_deg: tuple[int, ...] = TURNS_DEG
+    margin: float = 0.0
+    levels: tuple[int, int | None] = (0, None)
 
 
 class Detector:
@@ -92,12 +104,18 @@ class Detector:
             settings = mtcnn.Settings(self.min_face_px or SMALLEST_PX, self.thresholds, self.factor)
             return _from_cascade(mtcnn.cascade(self.nets, image, settings))
         smallest = self.smallest_px(image)
-        found = self.search(image, smallest, TURNS_DEG)
+        found = self.search(image, Search(smallest))
         if not found:
-            found = self.search(image, smallest, HALF_TURNS_DEG)
-        if not found and self.min_face_px is None and smallest > SMALLEST_PX:
-            limit = max(SMALLEST_PX, max(image.shape[:2]) * SMALLEST_PX / LARGEST_SEARCH_PX)
-            found = self.search(image, limit, TURNS_DEG)
+            found = self.search(image, Search(smallest, turns_deg=(*TURNS_DEG, *HALF_TURNS_DEG), margin=0.25))
+        if self.min_face_px is None:
+            least = max(SMALLEST_PX, max(image.shape[:2]) * SMALLEST_PX / LARGEST_SEARCH_PX)
+            # Faces near the limit are rarely alone below it; and without any, the photo may show distant ones only.
+            while smallest > least and (not found or _side_px(found[-1]) < 2 * smallest):
+                smallest = max(least, smallest / 2) if found else least
+                more = self.search(image, Search(smallest), poses_of(found))
+                found = largest_first(found + more)
+                if not more:
+                    break
         return found
 
     def smallest_px(self, image: np.ndarray) -> float:
@@ -106,20 +124,12 @@ class Detector:
             return self.min_face_px
         return max(SMALLEST_PX, min(image.shape[:2]) / FACES_ACROSS)
 
-    def search(
-        self,
-        image: np.ndarray,
-        smallest_px: float,
-        turns_deg: tuple[int, ...],
-        known: Poses | None = None,
-        levels: tuple[int, int | None] = (0, None),
-    ) -> list[Face]:
-        """Faces whose roll is near one of `turns_deg`, largest first.
+    def search(self, image: np.ndarray, what: Search, known: Poses | None = None) -> list[Face]:
+        """Faces at the places that `what` says, largest first, without those at known places.
 
-        image: uint8 [H,W,3] of `check_image`. known: faces whose places are left out. levels: see `mtcnn.Settings`.
+        image: uint8 [H,W,3] of `check_image`.
         """
-        settings = mtcnn.Settings(smallest_px, (*PASS, 0.5), levels=levels)
-        poses, scores = self._candidates(image, settings, turns_deg, known)
+        poses, scores = self._candidates(image, what, known)
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
         for _ in range(2):  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
@@ -144,15 +154,14 @@ class Detector:
         best = sure[distinct(poses[sure], quality, angle_deg=180)]
         return largest_first([face_of(seen, poses, int(i)) for i in best])
 
-    def _candidates(
-        self, image: np.ndarray, settings: mtcnn.Settings, turns_deg: tuple[int, ...], known: Poses | None
-    ) -> tuple[Poses, np.ndarray]:
+    def _candidates(self, image: np.ndarray, what: Search, known: Poses | None) -> tuple[Poses, np.ndarray]:
         """What P-net and R-net leave in the photo turned each way, as squares in the photo, with scores."""
-        work, zoom = self._shrunk(image, max(1.0, settings.min_face_px / WORK_FACE_PX))
-        settings = replace(settings, min_face_px=settings.min_face_px / zoom.real)
+        work, zoom, shift = self._work_copy(image, what)
+        settings = mtcnn.Settings(what.smallest_px / zoom.real, (*PASS, 0.5), levels=what.levels)
         scales, centres, scores = [], [], []
-        for turn_deg in turns_deg:
+        for turn_deg in what.turns_deg:
             turned, turn, origin = self._turned(work, turn_deg)
+            origin -= shift
             places = None
             if known is not None:
                 centre = (complex(0.5, 0.5) + known.centre).real / zoom.real + 1j * (
@@ -169,14 +178,23 @@ class Detector:
         scale, centre = np.concatenate(scales), np.concatenate(centres)
         return Poses(scale, centre - scale * landmarks.CENTRE), np.concatenate(scores)
 
-    def _shrunk(self, image: np.ndarray, shrink: float) -> tuple[np.ndarray, complex]:
-        """(smaller copy uint8, its pixel in photo px along x + i y)."""
+    def _work_copy(self, image: np.ndarray, what: Search) -> tuple[np.ndarray, complex, complex]:
+        """The photo shrunk, lightened and framed in grey; its pixel in photo px along x + i y; the frame in its px."""
         h, w = image.shape[:2]
-        if shrink < 1.2:
-            return image, 1 + 1j
-        size = max(1, round(h / shrink)), max(1, round(w / shrink))
-        small = self.nets.mean_crop(image, np.array([[0, 0, w, h]], np.int32), *size)[0]
-        return small, complex(w / size[1], h / size[0])
+        work, zoom = image, 1 + 1j
+        shrink = what.smallest_px / WORK_FACE_PX
+        if shrink >= 1.2:
+            size = max(1, round(h / shrink)), max(1, round(w / shrink))
+            work = self.nets.mean_crop(image, np.array([[0, 0, w, h]], np.int32), *size)[0]
+            zoom = complex(w / size[1], h / size[0])
+        lights = np.percentile(work[::4, ::4], 98)
+        if lights < landmarks.DARK * 255:
+            gain = min(landmarks.MOST_GAIN, landmarks.LIGHT * 255 / max(1.0, float(lights)))
+            work = np.minimum(np.arange(256) * gain, 255).astype(np.uint8)[work]
+        frame = round(what.margin * min(work.shape[:2]))
+        if frame:
+            work = np.pad(work, ((frame, frame), (frame, frame), (0, 0)), constant_values=mtcnn.GREY)
+        return work, zoom, complex(frame, frame)
 
     def _turned(self, image: np.ndarray, turn_deg: int) -> tuple[np.ndarray, complex, complex]:
         """(image turned so that faces of that roll stand upright, turn, origin): photo = turn * turned + origin."""
@@ -220,6 +238,17 @@ def face_of(seen: Look, poses: Poses, i: int, track: int | None = None) -> Face:
 def largest_first(faces: list[Face]) -> list[Face]:
     """Sorted by falling area of the box."""
     return sorted(faces, key=lambda f: (f.box_px[0] - f.box_px[2]) * (f.box_px[3] - f.box_px[1]))
+
+
+def poses_of(faces: list[Face]) -> Poses:
+    """The squares of known faces, from their landmarks."""
+    points = np.array([f.landmarks_px for f in faces]).reshape(-1, 5, 2)
+    return landmarks.fit(points[..., 0] + 1j * points[..., 1])
+
+
+def _side_px(face: Face) -> float:
+    x0, y0, x1, y1 = face.box_px
+    return math.sqrt((x1 - x0) * (y1 - y0))
 
 
 def _from_cascade(found: mtcnn.Found) -> list[Face]:

@@ -98,13 +98,11 @@ class ToRgb:
         if self.how is None:  # the first frame decides for the whole stream: the output has one size
             self.how, self._size = orientation(frame), (frame.width, frame.height)
         matrix, color_range, transfer = self._colour(frame)
-        if transfer in (PQ, HLG):
-            pixels = self._hdr(frame, matrix, color_range, transfer)
-        elif _PLANAR.match(frame.format.name) and self._size == (frame.width, frame.height):
-            return self._native(frame, matrix, color_range)
+        if _PLANAR.match(frame.format.name) and self._size == (frame.width, frame.height):
+            pixels = self._native(frame, matrix, color_range)
         else:
-            pixels = self._by_libav(frame, matrix, color_range)
-        return np.ascontiguousarray(turn(pixels, self.how))
+            pixels = np.ascontiguousarray(turn(self._by_libav(frame, matrix, color_range), self.how))
+        return hdr_8_bit_to_sdr(pixels, transfer) if transfer in (PQ, HLG) else pixels
 
     def _colour(self, frame) -> tuple[int, int, int]:
         """Matrix, range and transfer of a frame: its own, else the stream's, else what players assume."""
@@ -144,12 +142,6 @@ class ToRgb:
         if not alpha:
             return plane_array(rgb, 0, 3 * width, height).reshape(height, width, 3)
         return _on_white(plane_array(rgb, 0, 4 * width, height).reshape(height, width, 4))
-
-    def _hdr(self, frame, matrix: int, color_range: int, transfer: int) -> np.ndarray:
-        rgb = self._reformat(frame, "rgb48le", matrix, color_range)
-        width, height = rgb.width, rgb.height
-        pixels = plane_array(rgb, 0, 3 * width, height, np.uint16).reshape(height, width, 3)
-        return hdr_to_sdr(pixels, transfer)
 
     def _reformat(self, frame, pixel_format: str, matrix: int, color_range: int):
         assert self._size is not None
@@ -194,6 +186,31 @@ def _on_white(pixels: np.ndarray) -> np.ndarray:
     alpha = pixels[:, :, 3:].astype(np.uint16)
     mixed = pixels[:, :, :3] * alpha + 255 * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def hdr_8_bit_to_sdr(pixels: np.ndarray, transfer: int) -> np.ndarray:
+    """hdr_to_sdr for 8-bit RGB, through a table of 128 levels a channel: uint8 [H, W, 3] -> uint8 [H, W, 3].
+
+    A sixth of the time of the formulas. Off by 1 to 2 levels on average; more in the deepest shades of PQ, where 8 bits
+    are coarse."""
+    table = _hdr_table(transfer)
+    out = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _STRIP_ROWS):
+        strip = pixels[top : top + _STRIP_ROWS].astype(np.int32) >> 1
+        index = strip[:, :, 0] << 14 | strip[:, :, 1] << 7 | strip[:, :, 2]
+        out[top : top + _STRIP_ROWS] = table.take(index).view(np.uint8).reshape(*index.shape, 4)[:, :, :3]
+    return out
+
+
+@lru_cache(maxsize=2)
+def _hdr_table(transfer: int) -> np.ndarray:
+    """Result for the middle of every pair of 8-bit levels: uint32 [128^3], red in the lowest byte; 8 MiB."""
+    level = np.rint((2 * np.arange(128) + 0.5) * 257).astype(np.uint16)
+    red, green, blue = np.meshgrid(level, level, level, indexing="ij")
+    grid = np.stack([red, green, blue], axis=3).reshape(128 * 128, 128, 3)
+    packed = np.zeros((128**3, 4), np.uint8)
+    packed[:, :3] = hdr_to_sdr(grid, transfer).reshape(-1, 3)
+    return packed.view(np.uint32)[:, 0]
 
 
 def hdr_to_sdr(pixels: np.ndarray, transfer: int) -> np.ndarray:

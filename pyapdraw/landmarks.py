@@ -41,6 +41,9 @@ MOST_SHRINK = 3.5  # image px a crop px, above which the image is shrunk first: 
 PATCH_SIDES = 2.0  # of a shrunk copy, in sides of the square: room for rotation and motion
 
 
+DARK, LIGHT, MOST_GAIN = 0.5, 0.85, 8.0  # lights (98th percentile of 0 to 1) below which a picture is raised, and to
+
+
 @dataclass(frozen=True)
 class Poses:
     """Squares in the image. scale, shift: complex128 [N]."""
@@ -92,7 +95,7 @@ def pose_at(centre: complex, side_px: float, turn: complex = 1 + 0j) -> tuple[co
 
 
 def fit(points: np.ndarray) -> Poses:
-    """Poses that bring the template nearest to points complex [N,5]: least squares over similarities, in closed form."""
+    """Poses that bring the template nearest to points complex [N,5]: least squares over similarities."""
     template = TEMPLATE - TEMPLATE.mean()
     mean = points.mean(axis=1, keepdims=True)
     scale = (points - mean) @ template.conj() / np.vdot(template, template).real
@@ -130,7 +133,9 @@ def look(nets: Nets, where: list[Source], poses: Poses, squares=FOUR) -> Look:
             corner = shift[n] - source.corner
             maps[j] = [[x_axis[n].real, y_axis[n].real, corner.real], [x_axis[n].imag, y_axis[n].imag, corner.imag]]
         nets.warp(source.image, maps / source.shrink, crops[n])
-    scores, offsets, points = nets.output(crops.reshape(-1, *crops.shape[2:]))
+    flat = crops.reshape(-1, *crops.shape[2:])
+    _lighten(flat)
+    scores, offsets, points = nets.output(flat)
     points = points.astype(np.float64).reshape(len(poses), count, 5, 2) * OUTPUT_PX - 0.5
     answers = np.empty((len(poses), count, 5), np.complex128)
     for j, (x_axis, y_axis, shift) in enumerate(moved):
@@ -140,6 +145,14 @@ def look(nets: Nets, where: list[Source], poses: Poses, squares=FOUR) -> Look:
     mean = answers.mean(axis=1)
     spread = np.sqrt((abs(answers - mean[:, None]) ** 2).mean(axis=(1, 2))) / (abs(poses.scale) * EYES)
     return Look(mean, scores.reshape(-1, count).mean(axis=1), spread, _boxes(offsets.reshape(-1, count, 4), squares))
+
+
+def _lighten(crops: np.ndarray) -> None:
+    """Raises dark crops to usual light, in place. crops: float32 [N,48,48,3], black at -1."""
+    sample = crops[:, ::4, ::4]
+    lights = (1 + sample.mean(axis=(1, 2, 3)) + 2 * sample.std(axis=(1, 2, 3))) / 2
+    for n in np.flatnonzero(lights < DARK):
+        crops[n] = np.minimum((crops[n] + 1) * min(MOST_GAIN, LIGHT / max(lights[n], 1e-3)) - 1, 1)
 
 
 def _moved(poses: Poses, square: tuple[float, float, float, bool]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

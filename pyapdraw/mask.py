@@ -108,10 +108,10 @@ def _layer(name: str, tensors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.nd
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:
-    shape = getattr(pixels, "shape", None)
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3:
-        what = f"{pixels.dtype} {list(shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise BadInput(f"pixels: {what} given, a crop uint8 [S,S,3] is expected")
-    if shape[0] != shape[1] or shape[0] == 0:
-        raise BadInput(f"pixels: {shape[1]} x {shape[0]} px given, a square aligned crop is expected")
+    if not isinstance(pixels, np.ndarray):
+        raise BadInput(f"pixels: {type(pixels).__name__} given, a crop uint8 [S,S,3] is expected")
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise BadInput(f"pixels: {pixels.dtype} {list(pixels.shape)} given, a crop uint8 [S,S,3] is expected")
+    if pixels.shape[0] != pixels.shape[1] or pixels.shape[0] == 0:
+        raise BadInput(f"pixels: {pixels.shape[1]} x {pixels.shape[0]} px given, a square aligned crop is expected")
     return np.ascontiguousarray(pixels)

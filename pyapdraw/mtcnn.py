@@ -24,6 +24,7 @@ STRIDE_PX = 2
 REFINE_PX = 24
 OUTPUT_PX = 48
 MEAN, SCALE = 127.5, 1 / 128
+GREY = 127  # for pixels that are not there
 BATCH = 64  # crops a net is given at once, and the first layer's bytes in a stripe of P-net: both bound memory
 STRIPE_BYTES = 1 << 20
 
@@ -169,10 +170,10 @@ class Nets:
         return out.astype(np.uint8)
 
     def mean_warp(self, image: np.ndarray, to_image: np.ndarray, side: int) -> np.ndarray:
-        """One warped crop that stays uint8 [side,side,3]. to_image: float64 [1,2,3]."""
+        """One warped crop that stays uint8 [side,side,3], grey outside the image. to_image: float64 [1,2,3]."""
         out = np.empty((1, side, side, image.shape[2]), np.float32)
-        _C.crop_warp(image, to_image, out, -0.5, 1.0, self.context)
-        return out[0].astype(np.uint8)
+        _C.crop_warp(image, to_image, out, GREY, 1.0, self.context)
+        return (out[0] + (GREY + 0.5)).astype(np.uint8)
 
     def warp(self, image: np.ndarray, to_image: np.ndarray, out: np.ndarray) -> None:
         """Normalised crops by affine maps, antialiased up to 4 image px a crop px.
@@ -188,7 +189,8 @@ def keep_best(boxes: np.ndarray, scores: np.ndarray, threshold: float, *, minimu
 
     minimum: overlap is measured against the smaller box and sides count their last pixel, else against the union.
     """
-    order = np.argsort(-scores, kind="stable")
+    # Scores saturate at 1, so that ties are common: broken as facenet-pytorch does, in either suppression.
+    order = np.argsort(scores)[::-1] if minimum else np.argsort(-scores, kind="stable")
     keep = np.empty(len(order), np.bool_)
     _C.nms(np.ascontiguousarray(boxes[order, :4], dtype=np.float32), keep, threshold, float(minimum), minimum)
     return order[keep]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pyapdraw import _C, landmarks
-from pyapdraw.faces import Detector, Face, check_image, distinct, face_of, largest_first, plausible
+from pyapdraw.faces import Detector, Face, Search, check_image, distinct, face_of, largest_first, plausible
 from pyapdraw.landmarks import Look, Poses
 from pyapdraw.mtcnn import OUTPUT_PX, Nets
 
@@ -26,7 +26,8 @@ HOLD_S = 0.25  # how long a face that is not seen stays
 KEEP_SCORE, KEEP_SPREAD = 0.6, 0.1  # laxer than detection: hands and turns of the head
 SAME_PERSON, SAME_IN_CUT = 0.9, 0.96  # correlation of patches in a changed picture, and where all else says cut
 CHANGED, LOOKS_ALIKE = 12.0, 0.8  # thumbnails: mean difference of 255, correlation
-STEADY_DT_S = 1 / 30  # taken where times do not rise
+STEADY_DT_S, MOST_DT_S = 1 / 30, 1e3  # the first is taken where times do not rise, or jump by the second
+AHEAD_S = 0.1  # how far motion is foreseen
 PATCH_PX = 12
 NOWHERE = landmarks.TEMPLATE - 1e9  # the points of no face
 MANY = 4  # with more faces than this, each gets two squares a frame instead of four
@@ -99,6 +100,7 @@ class Tracker:
         self.tracks: list[Track] = []
         self._time_s: float | None = None
         self._thumb: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
         self._frames = 0
 
     def update(self, rgb: np.ndarray, time_s: float) -> list[Face]:
@@ -108,8 +110,11 @@ class Tracker:
         """
         image = check_image(rgb)
         dt_s = STEADY_DT_S if self._time_s is None else time_s - self._time_s
-        if not 0 < dt_s < 1:
+        if not 0 < dt_s < MOST_DT_S:
             dt_s = STEADY_DT_S
+        if image.shape != self._shape:
+            self.reset()
+            self._shape = image.shape
         changed, cut = self._compare(image)
         alike = SAME_IN_CUT if cut else SAME_PERSON if changed else -1.0
         fresh = self._time_s is None
@@ -139,7 +144,7 @@ class Tracker:
         if not self.tracks:
             return False
         nets = self.detector.nets
-        poses = landmarks.fit(np.stack([t.points + t.speed * dt_s for t in self.tracks]))
+        poses = landmarks.fit(np.stack([t.points + t.speed * min(dt_s, AHEAD_S) for t in self.tracks]))
         squares = landmarks.FOUR if len(self.tracks) <= MANY else landmarks.TWO
         seen = landmarks.look(nets, landmarks.sources(nets, image, poses), poses, squares)
         fitted = landmarks.fit(seen.points)
@@ -169,13 +174,13 @@ class Tracker:
 
     def _search(self, image: np.ndarray, fresh: bool, lost: bool) -> None:
         """Looks for new faces where it is time to: everywhere at the start and after a cut, else in one direction."""
-        detector = self.detector
+        detector, smallest = self.detector, self.detector.smallest_px(image)
         known = landmarks.fit(np.stack([t.points for t in self.tracks if t.unseen_s == 0] or [NOWHERE]))
         if fresh:
             found = detector.detect(image)
         elif not self.tracks:
             turn_deg = IDLE_TURNS_DEG[self._frames % len(IDLE_TURNS_DEG)]
-            found = detector.search(image, detector.smallest_px(image), (turn_deg,))
+            found = detector.search(image, Search(smallest, (turn_deg,)))
         elif lost or self._frames % self.search_every == 0:
             largest = max(self.tracks, key=lambda t: abs(t.points[0] - t.points[4]))
             roll_deg = math.degrees(np.angle(landmarks.fit(largest.points[None]).scale[0]))
@@ -183,7 +188,7 @@ class Tracker:
             extra = 0 if lost else EXTRA_TURNS_DEG[count // 2 % len(EXTRA_TURNS_DEG)]
             turn_deg = (round(roll_deg / 90) * 90 + extra) % 360
             levels = (0, None) if lost else ((0, 1), (1, None))[count % 2]
-            found = detector.search(image, detector.smallest_px(image), (turn_deg,), known, levels)
+            found = detector.search(image, Search(smallest, (turn_deg,), levels=levels), known)
         else:
             return
         self._take(image, found)

@@ -202,8 +202,15 @@ class _Job:
                 continue
             pixels = None
             if item.frame is not None:
-                with clock("colour_in"):
-                    pixels = to_rgb(item.frame)
+                try:
+                    with clock("colour_in"):
+                        pixels = to_rgb(item.frame)
+                except (
+                    OSError,
+                    ValueError,
+                    MemoryError,
+                ):  # a layout that libav cannot convert, a size that does not fit
+                    self.source.damage.pictures += 1
             self.to_main.put(_Frame(pixels, item.pts))
         self.to_main.put(_END)
 

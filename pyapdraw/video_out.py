@@ -17,7 +17,7 @@ from typing import Any
 import av
 import numpy as np
 
-from .errors import Unsupported
+from .errors import OutputError, Unsupported
 from .files import beside, put_in_place, write_failed
 from .frames import BT709, LIMITED, FromDrawing
 from .tracks import Track, open_tracks
@@ -128,9 +128,15 @@ class Sink:
             frame = self.to_frame(drawing)
         frame.pts, frame.time_base = pts, self.time_base
         with clock("encode"):
-            packets = self._video.codec_context.encode(frame)
+            packets = self._encode(frame)
         with clock("mux"):
             self._mux_pictures(packets)
+
+    def _encode(self, frame) -> list:
+        try:
+            return self._video.codec_context.encode(frame)
+        except (av.FFmpegError, ValueError) as error:
+            raise OutputError(f"{self.part}: could not be written: {self.encoder} failed: {error}") from error
 
     def packet(self, packet) -> None:
         """Write one packet of another track."""
@@ -141,7 +147,7 @@ class Sink:
     def _mux_pictures(self, packets) -> None:
         for packet in packets:
             packet.stream = self._video
-            self._mux(self._delayed(packet, exact=True))
+            self._mux(self._delayed(packet))
 
     def _mux_track(self, track: Track, packet) -> None:
         """A packet that the muxer does not like costs itself, not the video."""
@@ -150,15 +156,14 @@ class Sink:
             if not self._mux(made, careful=False):
                 track.refused += 1
 
-    def _delayed(self, packet, exact: bool = False):
-        """The packet before this one in its track, with the length that the two times give (exact), or at most that.
+    def _delayed(self, packet):
+        """The packet before this one in its track (None: there is none), with the length that the two times give.
 
-        A fragment is closed with the length of its last packets, and a length beyond the next packet's time makes
-        the muxer move that packet."""
+        A fragment ends where its last packets end, and the next one begins there: a length that is a guess would move
+        the packet after it."""
         before, self._held[packet.stream_index] = self._held.get(packet.stream_index), packet
         if before is not None:
-            gap = packet.dts - before.dts
-            before.duration = gap if exact or not before.duration else min(before.duration, gap)
+            before.duration = packet.dts - before.dts
         return before
 
     def _mux(self, packet, careful: bool = True) -> bool:
@@ -176,7 +181,7 @@ class Sink:
     def close(self, clock) -> None:
         """Write what the encoders still hold, and the end of the file: the part is whole then."""
         with clock("encode"):
-            packets = self._video.codec_context.encode(None)
+            packets = self._encode(None)
         with clock("mux"):
             self._mux_pictures(packets)
             for track in self._kept.values():

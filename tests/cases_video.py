@@ -9,6 +9,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from pyapdraw.video import draw_video
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -171,3 +173,36 @@ def frames(path) -> list[np.ndarray]:
     """Decoded frames in RGB, as libav converts them by the tags of the file: uint8 [H, W, 3]."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+# --- drawing a clip and comparing what came out
+
+
+def same(rgb, time_s):
+    """A drawing that changes nothing."""
+    return rgb
+
+
+def grey(rgb, time_s):
+    """A drawing that is the green of the frame."""
+    return rgb[:, :, 1].copy()
+
+
+def run(tmp_path, clip: Clip, suffix=".mp4", out=".mp4", draw=same, **options):
+    source = make_clip(tmp_path / f"in{suffix}", clip)
+    output = tmp_path / f"out{out}"
+    return source, output, draw_video(source, output, draw, overwrite=True, **options)
+
+
+def assert_same_times(source, output, tolerance_s=0.001):
+    given, expected = frame_times(output), frame_times(source)
+    assert len(given) == len(expected)
+    assert np.abs(np.array(given) - expected).max() <= tolerance_s
+
+
+def assert_same_packets(source, output, kind="audio", tolerance_s=0.001, origin_s=0.0):
+    given, expected = packets(output, kind), packets(source, kind)
+    assert given.keys() == expected.keys() and expected
+    for track, written in expected.items():
+        assert [digest for _, digest in given[track]] == [digest for _, digest in written]
+        assert max(abs(a - b - origin_s) for (a, _), (b, _) in zip(given[track], written)) <= tolerance_s

@@ -142,7 +142,9 @@ def test_other_verbs(verb, capsys):
 
 
 def fresh(code, *args):
-    return subprocess.run([sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_cold_start_loads_no_torch(folder):
@@ -157,7 +159,11 @@ def test_interrupt_leaves_no_partial_file(folder, portrait):
     many.mkdir()
     for i in range(200):
         os.link(folder / "portrait.png", many / f"{i:03}.png")
-    job = subprocess.Popen([sys.executable, "-m", "pyapdraw", "draw", many, "-o", folder / "out"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    job = subprocess.Popen(
+        [sys.executable, "-m", "pyapdraw", "draw", many, "-o", folder / "out"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     deadline = time.time() + 30
     while not (folder / "out").exists() or len(list((folder / "out").iterdir())) < 3:
         assert time.time() < deadline

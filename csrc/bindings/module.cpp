@@ -78,6 +78,8 @@ PYBIND11_MODULE(_C, m) {
   const py::arg_v ctx("ctx", Context{});
   m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false, ctx, nogil());
   m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
+  m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), py::arg("planes"),
+        ctx, nogil());
   m.def("warp_affine", &warp_affine, py::arg("image"), py::arg("matrix"), py::arg("out"), py::arg("filter") = "bilinear",
         py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("resize", &resize, py::arg("image"), py::arg("out"), ctx, nogil());

@@ -36,6 +36,7 @@ std::atomic<const Backend*>& current_cpu() {
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
     PA_OP(ink),
+    PA_OP(ink_planes),
     PA_OP(warp_affine),
     PA_OP(resize),
     PA_OP(yuv_to_rgb),

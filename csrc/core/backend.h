@@ -13,6 +13,8 @@ struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
   void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx) = nullptr;
+  void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                     const Tensor& planes, const Context& ctx) = nullptr;
   void (*warp_affine)(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx) = nullptr;
   void (*resize)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*yuv_to_rgb)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx) = nullptr;

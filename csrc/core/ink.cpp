@@ -29,9 +29,8 @@ void check_landmarks(const Tensor& t, int64_t size) {
               "eyes " + std::to_string(apart) + " px apart, at least " + std::to_string(least) + " expected");
 }
 
-}  // namespace
-
-void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx) {
+// Everything but the planes.
+void check_drawing(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing) {
   check::ndim(pixels, "pixels", 3, 3);
   check::dtype(pixels, "pixels", {DType::u8});
   const int64_t size = pixels.shape[0];
@@ -49,8 +48,27 @@ void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, cons
   check::output(drawing, "drawing");
   check::no_overlap(drawing, "drawing", pixels, "pixels");
   check::no_overlap(drawing, "drawing", mask, "mask");
+}
+
+}  // namespace
+
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx) {
+  check_drawing(pixels, mask, landmarks, drawing);
   const Backend& b = backend_for(pixels);
   require(b, b.ink, "ink")(pixels, mask, landmarks, drawing, ctx);
+}
+
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                const Tensor& planes, const Context& ctx) {
+  check_drawing(pixels, mask, landmarks, drawing);
+  check::shape(planes, "planes", {7, pixels.shape[0], pixels.shape[0]});
+  check::dtype(planes, "planes", {DType::f32});
+  check::same_device(planes, "planes", pixels, "pixels");
+  check::output(planes, "planes");
+  check::no_overlap(planes, "planes", pixels, "pixels");
+  check::no_overlap(planes, "planes", drawing, "drawing");
+  const Backend& b = backend_for(pixels);
+  require(b, b.ink_planes, "ink_planes")(pixels, mask, landmarks, drawing, planes, ctx);
 }
 
 }  // namespace pyapdraw

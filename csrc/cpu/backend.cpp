@@ -13,6 +13,7 @@ const Backend& backend() {
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
     b.ink = ink;
+    b.ink_planes = ink_planes;
     b.warp_affine = warp_affine;
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;

@@ -6,8 +6,9 @@
 //               columns, vectorised), then each output sums its columns.
 //   crop_warp   affine: output pixel centre (u,v) -> image point M (u,v,1). Reads the image with k x k bilinear
 //               taps spread over the pixel's footprint, k = its side in image pixels, so that shrinking does not
-//               alias; k is at most kMostTaps: shrink by crop_area first where more is needed. Points outside
-//               take the nearest border pixel. float32; coordinates in float64 for each row's start.
+//               alias; k is at most kMostTaps: shrink by crop_area first where more is needed. Points beyond
+//               the border pixels' outer edges are `subtract`, so that they come out as 0: to a net, no evidence.
+//               float32; coordinates in float64 for each row's start.
 //   nms         greedy: boxes in falling order of score, each kept one removes later ones that overlap it.
 // A pixel centre has integer coordinates. Values are (mean - subtract) * multiply.
 #include <cmath>
@@ -82,9 +83,13 @@ void area_row(const AreaRow& a, const uint8_t* first, int64_t row_step, int64_t 
 }
 
 template <typename T, int C>
-inline void bilinear(const Tensor& image, float x, float y, float weight, float* sum) {
+inline void bilinear(const Tensor& image, float x, float y, float weight, float outside, float* sum) {
   const float right = static_cast<float>(image.shape[1] - 1), bottom = static_cast<float>(image.shape[0] - 1);
-  x = x > 0.0f ? (x < right ? x : right) : 0.0f;  // also turns NaN into 0
+  if (!(x >= -0.5f && x <= right + 0.5f && y >= -0.5f && y <= bottom + 0.5f)) {  // NaN too
+    for (int c = 0; c < C; ++c) sum[c] += weight * outside;
+    return;
+  }
+  x = x > 0.0f ? (x < right ? x : right) : 0.0f;
   y = y > 0.0f ? (y < bottom ? y : bottom) : 0.0f;
   const int64_t x0 = static_cast<int64_t>(x), y0 = static_cast<int64_t>(y);
   const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
@@ -115,7 +120,7 @@ void warp_row(const Tensor& image, const double* m, int64_t v, int64_t width, fl
   for (int64_t u = 0; u < width; ++u, out += out_step) {
     const float x = start_x + ax * static_cast<float>(u), y = start_y + ay * static_cast<float>(u);
     float sum[C] = {};
-    for (int i = 0; i < taps * taps; ++i) bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, sum);
+    for (int i = 0; i < taps * taps; ++i) bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, subtract, sum);
     for (int c = 0; c < C; ++c) out[c] = (sum[c] - subtract) * multiply;
   }
 }

@@ -80,10 +80,26 @@ struct Memory {
   }
 };
 
+// The measurements at full size: tone, tone along the flow, mean log tone of the strands, line, skin, tangent x and y.
+void hand_over(const Sheet& s, const Tensor& planes) {
+  const Enlarge up(s.size, s.factor);
+  each_row(s.size, s.ctx, [&](int64_t y) {
+    Scratch<float> mix(s.low + 1), skin(s.size);
+    up.row(s.skin, y, mix.get(), skin.get());
+    float* to = planes.as<float>() + y * planes.stride[1];
+    const float *tx = s.tangent_x.row(y / s.factor), *ty = s.tangent_y.row(y / s.factor);
+    for (int64_t x = 0; x < s.size; ++x) {
+      const float values[7] = {s.tone.row(y)[x], s.flow_tone.row(y)[x], s.a.row(y)[x],  s.b.row(y)[x],
+                               skin[x],          tx[x / s.factor],      ty[x / s.factor]};
+      for (int k = 0; k < 7; ++k) to[k * planes.stride[0] + x * planes.stride[2]] = values[k];
+    }
+  });
+}
+
 }  // namespace
 
 void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const InkStyle& style,
-          const Context& ctx) {
+          const Context& ctx, const Tensor* planes) {
   Sheet s{};
   s.size = pixels.shape[0];
   s.scale = static_cast<float>(s.size) / 512.f;
@@ -103,6 +119,7 @@ void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, con
   smooth_along_flow(s, s.score, s.flow_tone, style.flow);
   two_tone(s);
   lines(s);
+  if (planes) hand_over(s, *planes);
   compose(s);
   jaw_line(s);
   uint8_t* drawn = s.out + s.size * s.size;
@@ -122,7 +139,12 @@ void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, con
 }  // namespace inking
 
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx) {
-  inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx);
+  inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, nullptr);
+}
+
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Tensor& planes,
+                const Context& ctx) {
+  inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, &planes);
 }
 
 }  // namespace PA_ISA

@@ -49,6 +49,7 @@ struct Sheet {
   Plane l[8];      // scratch planes of the working grid
   Plane c[5];      // scratch planes of the coarse grid
   float hair_tone; // of the hair, relative to the skin
+  float long_hair[2];  // how much of the place beside the neck is hair, at smaller u and at larger
 };
 
 void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask);   // ink_prepare.cpp

@@ -21,6 +21,7 @@ FeatureMap::FeatureMap(const Frame& frame) : f(&frame) {
 
 Features FeatureMap::at(float x, float y) const {
   Features m{};
+  if (std::fabs(x - f->at[2][0]) > 1.5f * f->eye_px || std::fabs(y - f->at[2][1]) > 1.5f * f->eye_px) return m;
   auto local = [&](float cx, float cy, float* u, float* v) {
     const float dx = x - cx, dy = y - cy;
     *u = (dx * ax + dy * ay) * inverse_scale;
@@ -46,10 +47,36 @@ namespace {
 
 constexpr int kToneBins = 128;
 
-// Brow thresholds: between the dark and the light tones that the brow's region has.
-void brow_thresholds(const Sheet& s, const FeatureMap& map, const Plane& relative, float* threshold) {
-  int bins[2][kToneBins] = {}, count[2] = {};
-  const float f = static_cast<float>(s.factor);
+// Tones of a region, relative to the local skin, as a histogram.
+struct Tones {
+  int bins[kToneBins] = {}, count = 0;
+  void add(float v) {
+    const int i = static_cast<int>(v * (kToneBins / 1.5f));
+    ++bins[i < 0 ? 0 : (i >= kToneBins ? kToneBins - 1 : i)];
+    ++count;
+  }
+  float quantile(float share) const {  // linear inside a bin, so that it moves smoothly under noise
+    const float target = share * static_cast<float>(count);
+    float below = 0.f;
+    for (int i = 0; i < kToneBins; ++i) {
+      const float here = static_cast<float>(bins[i]);
+      if (here > 0.f && below + here >= target)
+        return (static_cast<float>(i) + (target - below) / here) * (1.5f / kToneBins);
+      below += here;
+    }
+    return 1.5f;
+  }
+};
+
+struct Thresholds {
+  float brow[2], eye[2];
+};
+
+// Brows are light on some and dark on others, irises too: their thresholds lie between the dark and the light tones
+// that each region has.
+Thresholds feature_thresholds(const Sheet& s, const FeatureMap& map, const Plane& relative) {
+  Tones brow[2], eye[2];
+  const float f = static_cast<float>(s.factor), middle = 0.5f * (s.frame.at[0][0] + s.frame.at[1][0]);
   for (int64_t y = 0; y < s.low; ++y)
     for (int64_t x = 0; x < s.low; ++x) {
       const float px = (static_cast<float>(x) + 0.5f) * f - 0.5f, py = (static_cast<float>(y) + 0.5f) * f - 0.5f;
@@ -58,27 +85,18 @@ void brow_thresholds(const Sheet& s, const FeatureMap& map, const Plane& relativ
       if (s.skin.row(y)[x] < 0.3f) continue;
       const Features m = map.at(px, py);
       for (int k = 0; k < 2; ++k)
-        if (m.brow[k] > 0.6f) {
-          const int i = static_cast<int>(relative.row(y)[x] * (kToneBins / 1.5f));
-          ++bins[k][i < 0 ? 0 : (i >= kToneBins ? kToneBins - 1 : i)];
-          ++count[k];
-        }
+        if (m.brow[k] > 0.6f) brow[k].add(relative.row(y)[x]);
+      if (m.eye > 0.6f) eye[px > middle].add(relative.row(y)[x]);
     }
+  const InkStyle& st = s.style;
+  Thresholds t{};
   for (int k = 0; k < 2; ++k) {
-    auto quantile = [&](float share) {
-      const float target = share * static_cast<float>(count[k]);
-      float below = 0.f;
-      for (int i = 0; i < kToneBins; ++i) {
-        const float here = static_cast<float>(bins[k][i]);
-        if (here > 0.f && below + here >= target)
-          return (static_cast<float>(i) + (target - below) / here) * (1.5f / kToneBins);
-        below += here;
-      }
-      return 1.5f;
-    };
-    const float dark = quantile(0.12f), light = quantile(0.8f);
-    threshold[k] = count[k] > 12 ? clamp(dark + s.style.brow_share * (light - dark), 0.5f, s.style.brow_most) : 0.7f;
+    const float b0 = brow[k].quantile(0.12f), b1 = brow[k].quantile(0.8f);
+    t.brow[k] = brow[k].count > 12 ? clamp(b0 + st.brow_share * (b1 - b0), 0.5f, st.brow_most) : 0.7f;
+    const float e0 = eye[k].quantile(0.06f), e1 = eye[k].quantile(0.7f);
+    t.eye[k] = eye[k].count > 12 ? clamp(e0 + st.eye_share * (e1 - e0), 0.3f, 0.8f) : 0.5f;
   }
+  return t;
 }
 
 // Leaves on the working grid l[5]: threshold of the skin's tone, l[6]: how much a feature is near, l[7]: person, wide.
@@ -90,16 +108,16 @@ void feature_planes(Sheet& s) {
     std::memcpy(rows[0], s.flow_tone.row(y), sizeof(float) * static_cast<size_t>(s.size));
   });
   for (int64_t i = 0; i < s.low * s.low; ++i) flow.data[i] /= s.l[4].data[i];
-  float brow[2];
-  brow_thresholds(s, map, flow, brow);
+  const Thresholds t = feature_thresholds(s, map, flow);
+  const float middle = 0.5f * (s.frame.at[0][0] + s.frame.at[1][0]);
   const float f = static_cast<float>(s.factor);
   each_row(s.low, s.ctx, [&](int64_t y) {
     for (int64_t x = 0; x < s.low; ++x) {
       const float px = (static_cast<float>(x) + 0.5f) * f - 0.5f, py = (static_cast<float>(y) + 0.5f) * f - 0.5f;
       const Features m = map.at(px, py);
-      float add = st.eye_dark * m.eye + st.nostril_dark * m.nostril + st.lip_dark * m.lip;
+      float add = m.eye * (t.eye[px > middle] - st.skin_dark) + st.nostril_dark * m.nostril + st.lip_dark * m.lip;
       for (int k = 0; k < 2; ++k) {
-        const float b = m.brow[k] * (brow[k] - st.skin_dark);
+        const float b = m.brow[k] * (t.brow[k] - st.skin_dark);
         add = add > b ? add : b;
       }
       s.l[5].row(y)[x] = st.skin_dark + add;
@@ -142,18 +160,20 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __re
   const InkStyle& st = s.style;
   const float *flow = s.flow_tone.row(y), *strand_mean = s.a.row(y), *dip = s.b.row(y);
   const uint8_t* person = s.person + y * s.size;
-  float u, v0, v1;
-  s.frame.to_template(0.f, static_cast<float>(y), &u, &v0);
-  s.frame.to_template(1.f, static_cast<float>(y), &u, &v1);
-  const float follow = st.hair_share * clamp(hair - st.mass, -0.2f, 0.5f), slope = 2.f / st.line_low;
+  float u0, u1, v0, v1;
+  s.frame.to_template(0.f, static_cast<float>(y), &u0, &v0);
+  s.frame.to_template(1.f, static_cast<float>(y), &u1, &v1);
+  const float hair_left = s.long_hair[0], hair_right = s.long_hair[1];
+  const float follow = st.hair_share * clamp(hair - st.mass, -1.5f, 0.5f), slope = 2.f / st.line_low;
   for (int64_t x = 0; x < s.size; ++x) {
     // hair and clothes: strands within locks within masses
     const float m1 = strand_mean[x], m2 = r.lock_mean[x];
     const float v = v0 + static_cast<float>(x) * (v1 - v0);
-    const float cloth = smoothstep(v, 400.f, 470.f);
-    const float mass = st.mass + follow * (1.f - cloth);
+    const float side = smoothstep(u0 + static_cast<float>(x) * (u1 - u0), 196.f, 316.f);
+    const float cloth = smoothstep(v, 400.f, 470.f) * (1.f - hair_left - side * (hair_right - hair_left));
+    const float mass = st.mass + follow * (1.f - cloth), most_black = st.mass_most + 2.f * cloth;
     const float hair_score = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain * (log_fast(flow[x] + st.dark) - m1) * r.strand_gain[x] +
-                             st.lock_gain * (m1 - m2) * r.lock_gain[x] + st.mass_gain * (m2 - mass);
+                             st.lock_gain * (m1 - m2) * r.lock_gain[x] + clamp(st.mass_gain * (m2 - mass), -most_black, most_black);
     // skin: dark tones, and lines as thin as their ridge
     const float tone_score = (flow[x] / r.local[x] - r.threshold[x]) * 10.f;
     const float low = st.line_low * (1.f + (st.line_feature - 1.f) * r.feature[x]);
@@ -162,7 +182,7 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __re
     const float skin_score = clamp(least(tone_score, line_score), -2.f, 2.f);
     float score = r.skin[x] * skin_score + (1.f - r.skin[x]) * clamp(hair_score, -2.f, 2.f);
     // beyond the person: its outline only
-    const float in = smoothstep(static_cast<float>(person[x]) * (1.f / 255), 0.25f, 0.6f);
+    const float in = smoothstep(static_cast<float>(person[x]) * (1.f / 255), st.person_low, st.person_high);
     const float outline = clamp(most((1.2f * st.line_low - dip[x]) * slope, thin), -2.f, 2.f);
     score = in * score + (1.f - in) * (r.near[x] > 0.12f ? outline : 2.f);
     out[x] = score;

@@ -120,9 +120,26 @@ inline float prior(float u, float v) {
   const float face = ellipse(u, v, 256.f, 305.f, 132.f, 165.f);
   float odds = 4.f * (1.f - smoothstep(face, 0.72f, 1.12f)) -
                3.f * smoothstep(face, 1.f, 1.45f) * (1.f - smoothstep(v, 380.f, 430.f));
-  const float neck = -3.f + 6.f * inside(ellipse(u, v, 256.f, 470.f, 95.f, 80.f), 0.25f);
+  const float neck = -3.f + 7.5f * inside(ellipse(u, v, 256.f, 470.f, 95.f, 80.f), 0.25f);
   odds = odds > neck ? odds : neck;
   return odds + 6.f * inside(ellipse(u, v, 256.f, 325.f, 100.f, 118.f), 0.3f);
+}
+
+// Hair that hangs down beside the jaw goes on below it; otherwise what is below are clothes.
+void measure_long_hair(Sheet& s, const Plane& person) {
+  float sum[2] = {}, count[2] = {};
+  const float f = static_cast<float>(s.factor);
+  for (int64_t y = 0; y < s.low; ++y)
+    for (int64_t x = 0; x < s.low; ++x) {
+      float u, v;
+      s.frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, (static_cast<float>(y) + 0.5f) * f - 0.5f, &u, &v);
+      const float beside = std::fabs(u - 256.f);
+      if (v < 380.f || v > 425.f || beside < 105.f || beside > 190.f) continue;
+      const int k = u > 256.f;
+      sum[k] += person.row(y)[x] * (1.f - s.skin.row(y)[x]);
+      count[k] += 1.f;
+    }
+  for (int k = 0; k < 2; ++k) s.long_hair[k] = smoothstep(sum[k] / (count[k] + 1.f), 0.15f, 0.5f);
 }
 
 }  // namespace
@@ -192,6 +209,7 @@ void find_skin(Sheet& s, const Tensor& pixels) {
       s.skin.row(y)[x] = smoothstep(ratio.row(y)[x] + prior(u, v), -3.2f, 3.2f);
     }
   });
+  measure_long_hair(s, person);
   const float inverse = 1.f / skin_tone;
   each_row(s.size, s.ctx, [&](int64_t y) {
     for (int64_t x = 0; x < s.size; ++x) s.tone.row(y)[x] *= inverse;

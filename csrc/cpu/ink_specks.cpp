@@ -10,6 +10,8 @@ namespace {
 
 constexpr uint8_t kGrey = 176;  // darker pixels belong to a stroke
 
+constexpr uint8_t kNearBlack = 64;  // lighter pixels belong to a hole
+
 struct Run {
   int32_t begin, end, parent, y;
 };
@@ -101,9 +103,13 @@ void remove_specks(Sheet& s, uint8_t* p) {
       std::memset(p + r.y * n + r.begin, 255, static_cast<size_t>(r.end - r.begin));
   }
   drop_fringe(s, p);
-  count = find_runs(n, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= 128; });
+  count = find_runs(n, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
   for (int32_t i = 0; i < count; ++i) area[i] = 0.f;
-  for (int32_t i = 0; i < count; ++i) area[root(runs, i)] += static_cast<float>(runs[i].end - runs[i].begin);
+  for (int32_t i = 0; i < count; ++i) {
+    int light = 0;
+    for (int32_t x = runs[i].begin; x < runs[i].end; ++x) light += p[runs[i].y * n + x] >= 128;
+    area[root(runs, i)] += static_cast<float>(light);
+  }
   for (int32_t i = 0; i < count; ++i)
     if (area[root(runs, i)] < s.style.pinhole * unit)
       std::memset(p + runs[i].y * n + runs[i].begin, 0, static_cast<size_t>(runs[i].end - runs[i].begin));

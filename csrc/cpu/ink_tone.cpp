@@ -72,7 +72,8 @@ void lines(Sheet& s) {
     const uint8_t* p = s.person + y * s.size;
     const float* t = s.tone.row(y);
     for (int64_t x = 0; x < s.size; ++x) {
-      rows[1][x] = rows[1][x] * static_cast<float>(p[x]) * (1.f / 255) + 0.0001f;
+      const float lit = smoothstep(t[x], 0.3f, 0.6f);  // dark brows, hair or clothes are not the skin's tone
+      rows[1][x] = rows[1][x] * lit * static_cast<float>(p[x]) * (1.f / 255) + 0.0001f;
       rows[0][x] = rows[1][x] * t[x];
     }
   });

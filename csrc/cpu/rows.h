@@ -6,7 +6,11 @@
 #include "cpu/isa.h"
 
 #if defined(__SSSE3__)
+// GCC 12 warns of its own "undefined" vectors here (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 namespace pyapdraw {
@@ -63,6 +67,11 @@ inline __m128i shuffle3(__m128i a, __m128i b, __m128i c, const uint8_t (&control
   return _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(a, _mm_load_si128(m)), _mm_shuffle_epi8(b, _mm_load_si128(m + 1))),
                       _mm_shuffle_epi8(c, _mm_load_si128(m + 2)));
 }
+
+inline void store16(__m128i r, __m128i g, __m128i b, uint8_t* rgb) {
+  for (int k = 0; k < 3; ++k)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(rgb) + k, shuffle3(r, g, b, kShuffles.join[k]));
+}
 #endif
 
 // rgb[3*i+c] = channel c of pixel i
@@ -73,8 +82,7 @@ inline void interleave3(const uint8_t* r, const uint8_t* g, const uint8_t* b, ui
     const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(r + i));
     const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(g + i));
     const __m128i d = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i));
-    auto* out = reinterpret_cast<__m128i*>(rgb + 3 * i);
-    for (int k = 0; k < 3; ++k) _mm_storeu_si128(out + k, shuffle3(a, c, d, kShuffles.join[k]));
+    store16(a, c, d, rgb + 3 * i);
   }
 #endif
   for (; i < n; ++i) {

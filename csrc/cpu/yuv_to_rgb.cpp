@@ -51,6 +51,36 @@ void luma_to_bytes(const T* __restrict y, const ChromaRow& c, const YuvToRgb& m,
   }
 }
 
+#if defined(__AVX512BW__)
+inline __m512 load16(const uint8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline __m512 load16(const uint16_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+}
+// round255 of luma + chroma: the narrowing saturates above 255.
+inline __m128i round16(__m512 luma, const float* chroma) {
+  const __m512 v = _mm512_max_ps(_mm512_add_ps(luma, _mm512_loadu_ps(chroma)), _mm512_setzero_ps());
+  return _mm512_cvtusepi32_epi8(_mm512_cvttps_epi32(_mm512_add_ps(v, _mm512_set1_ps(0.5f))));
+}
+#endif
+
+// Interleaved pixels straight from registers, 16 at a time; returns how many were written.
+template <typename T>
+int64_t luma_to_pixels(const T* y, const ChromaRow& c, const YuvToRgb& m, int64_t w, uint8_t* rgb) {
+  int64_t i = 0;
+#if defined(__AVX512BW__)
+  const __m512 gain = _mm512_set1_ps(m.luma_gain), zero = _mm512_set1_ps(m.luma_zero);
+  for (; i + 16 <= w; i += 16) {
+    const __m512 l = _mm512_fmadd_ps(load16(y + i), gain, zero);
+    store16(round16(l, c.r + i), round16(l, c.g + i), round16(l, c.b + i), rgb + 3 * i);
+  }
+#else
+  (void)y, (void)c, (void)m, (void)w, (void)rgb;
+#endif
+  return i;
+}
+
 template <typename T>
 void luma_to_signed(const T* __restrict y, const float* __restrict chroma, const YuvToRgb& m, int64_t w,
                     float* __restrict out) {
@@ -72,10 +102,12 @@ struct Work {
 template <typename T>
 void convert_row(const T* y, const ChromaRow& c, const YuvToRgb& m, const Tensor& out, int64_t row, Work<T>& work) {
   if (out.dtype == DType::u8) {
-    const int64_t w = out.shape[1];
+    uint8_t* target = out.as<uint8_t>() + row * out.stride[0];
+    const bool packed = out.stride[1] == 3 && out.stride[2] == 1;
+    const int64_t done = packed ? luma_to_pixels(y, c, m, out.shape[1], target) : 0, w = out.shape[1] - done;
     uint8_t *r = work.bytes.get(), *g = r + w, *b = g + w;
-    luma_to_bytes(y, c, m, w, r, g, b);
-    join_row(r, g, b, out.as<uint8_t>() + row * out.stride[0], out.stride[1], out.stride[2], w);
+    luma_to_bytes(y + done, {c.r + done, c.g + done, c.b + done}, m, w, r, g, b);
+    join_row(r, g, b, target + done * out.stride[1], out.stride[1], out.stride[2], w);
     return;
   }
   const int64_t w = out.shape[2];

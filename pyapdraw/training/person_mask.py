@@ -1,5 +1,7 @@
 """Trains the person mask: python -m pyapdraw.training.person_mask --data DIR --out FILE [--folds K].
 
+How the shipped weights were made stands in weights/person_mask.md.
+
 The network is a U-Net of 3x3 convolutions on the aligned crop at 128 x 128. Two channels carry the position, because
 the face is always at the same place; skips are added rather than concatenated, and every batch normalisation is folded
 into its convolution when the weights are written, so that inference needs nothing but convolutions, additions and
@@ -105,7 +107,7 @@ def train(portraits: Portraits, config: Config, start: Path | None = None) -> Pe
     net = PersonNet()
     if start is not None:
         net.load_state_dict(torch.load(start, weights_only=True))
-    net = net.to(memory_format=torch.channels_last)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scenery = backgrounds(portraits, 160, config.seed)
     augment = Augment(portraits, sample_weights(portraits), scenery, config.seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
@@ -128,7 +130,9 @@ def train(portraits: Portraits, config: Config, start: Path | None = None) -> Pe
         if step % 100 == 0:
             log.info("step %d loss %.4f %.0f s", step, total / 100, time.monotonic() - began)
             total = 0.0
-    return average.module.eval()
+    result = average.module
+    assert isinstance(result, PersonNet)
+    return result.eval()
 
 
 def sample_weights(portraits: Portraits) -> Tensor:
@@ -161,29 +165,39 @@ def fold_of(portraits: Portraits, folds: int) -> list[int]:
     return [fold[sitting_of.get(name, name)] for name in portraits.names]
 
 
-def cross_validate(portraits: Portraits, folds: int, config: Config, only: int | None = None) -> dict[str, float]:
-    """Every portrait judged by a network that saw neither it nor its sitting; only: just this fold's portraits."""
+def fold_network(
+    portraits: Portraits, fold: list[int], held: int, config: Config
+) -> tuple[PersonNet, dict[str, float]]:
+    """A network that saw every portrait but those of one fold and the test-only ones, and its overlap on that fold."""
+    seen = [i for i, f in enumerate(fold) if f != held and portraits.names[i] not in TEST_ONLY]
+    unseen = [i for i, f in enumerate(fold) if f == held]
+    net = train(portraits.pick(seen), config)
+    scores = overlap(net, portraits.pick(unseen))
+    for name, score in scores.items():
+        log.info("fold %d %s %.4f", held, name, score)
+    return net, scores
+
+
+def cross_validate(portraits: Portraits, folds: int, config: Config) -> dict[str, float]:
+    """Every portrait judged by a network that saw neither it nor its sitting."""
     fold = fold_of(portraits, folds)
-    result: dict[str, float] = {}
-    for held in range(folds) if only is None else [only]:
-        seen = [i for i, f in enumerate(fold) if f != held and portraits.names[i] not in TEST_ONLY]
-        unseen = [i for i, f in enumerate(fold) if f == held]
-        net = train(portraits.pick(seen), config)
-        scores = overlap(net, portraits.pick(unseen))
-        for name, score in scores.items():
-            log.info("fold %d %s %.4f", held, name, score)
-        result |= scores
-    return result
+    scores: dict[str, float] = {}
+    for held in range(folds):
+        scores |= fold_network(portraits, fold, held, config)[1]
+    given = [score for name, score in scores.items() if not portraits.drawn[portraits.names.index(name)]]
+    log.info("given masks: mean %.4f worst %.4f of %d", np.mean(given), min(given), len(given))
+    log.info("all: mean %.4f worst %.4f of %d", np.mean(list(scores.values())), min(scores.values()), len(scores))
+    return scores
 
 
 def folded(net: PersonNet, dtype: type = np.float16) -> dict[str, np.ndarray]:
     """Weights for inference: NAME.weight dtype [kh,kw,I,O] and NAME.bias float32 [O], normalisation folded in."""
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for name, part in net.named_modules():
         if isinstance(part, nn.Sequential):
             conv, norm = part[0], part[1]
-            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            weight, bias = conv.weight * gain.view(-1, 1, 1, 1), norm.bias - norm.running_mean * gain
+            assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+            weight, bias = _normalised(conv, norm)
         elif isinstance(part, nn.Conv2d) and part.bias is not None:
             weight, bias = part.weight, part.bias
         else:
@@ -193,32 +207,49 @@ def folded(net: PersonNet, dtype: type = np.float16) -> dict[str, np.ndarray]:
     return tensors
 
 
+def _normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    assert norm.running_mean is not None and norm.running_var is not None
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return conv.weight * gain.view(-1, 1, 1, 1), norm.bias - norm.running_mean * gain
+
+
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m pyapdraw.training.person_mask", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pyapdraw.training.person_mask",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with portraits/ and pairs/")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--folds", type=int, default=0, help="cross-validate with this many folds first; 0: do not")
-    parser.add_argument("--only-fold", type=int, default=None, help="of the folds, train just this one and stop")
+    parser.add_argument("--only-fold", type=int, help="of the folds, train just this one and write its network")
+    parser.add_argument("--start", type=Path, help="go on from the state that --state wrote")
+    parser.add_argument("--state", type=Path, help="write the network before folding here, for --start")
     parser.add_argument("--steps", type=int, default=Config.steps)
+    parser.add_argument("--rate", type=float, default=Config.rate)
     parser.add_argument("--seed", type=int, default=Config.seed)
     options = parser.parse_args(arguments)
+    if options.only_fold is not None and not 0 <= options.only_fold < options.folds:
+        parser.error(
+            f"--only-fold: {options.only_fold} given, 0 to {options.folds - 1} expected with --folds {options.folds}"
+        )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     torch.set_num_threads(1)
     portraits = read_portraits(options.data)
-    config = Config(steps=options.steps, seed=options.seed)
-    if options.folds:
-        scores = cross_validate(portraits, options.folds, config, options.only_fold)
-        given = [score for name, score in scores.items() if not portraits.drawn[portraits.names.index(name)]]
-        log.info("given masks: mean %.4f worst %.4f of %d", np.mean(given), min(given), len(given))
-        log.info("all: mean %.4f worst %.4f of %d", np.mean(list(scores.values())), min(scores.values()), len(scores))
-        if options.only_fold is not None:
-            return
-    rows = [i for i, name in enumerate(portraits.names) if name not in TEST_ONLY]
-    net = train(portraits.pick(rows), config)
+    config = Config(steps=options.steps, rate=options.rate, seed=options.seed)
+    if options.only_fold is not None:
+        net, _ = fold_network(portraits, fold_of(portraits, options.folds), options.only_fold, config)
+    else:
+        if options.folds:
+            cross_validate(portraits, options.folds, config)
+        rows = [i for i, name in enumerate(portraits.names) if name not in TEST_ONLY]
+        net = train(portraits.pick(rows), config, options.start)
+        for name, score in overlap(net, portraits).items():
+            log.info("%s %.4f%s", name, score, " (not trained on)" if name in TEST_ONLY else "")
     save_file(folded(net), options.out)
     options.out.chmod(0o644)  # created for its owner alone
-    for name, score in overlap(net, portraits).items():
-        log.info("%s %.4f%s", name, score, " (not trained on)" if name in TEST_ONLY else "")
+    if options.state:
+        torch.save(net.state_dict(), options.state)
 
 
 if __name__ == "__main__":

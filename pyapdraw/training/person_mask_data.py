@@ -312,8 +312,8 @@ def _shapes(lights: bool, first: Tensor, second: Tensor, generator: torch.Genera
     image = Image.new("RGB", (STORE_PX, STORE_PX), _colour(first))
     draw = ImageDraw.Draw(image)
     for _ in range(40 if lights else 14):
-        x, y, wide, tall, *colour = torch.rand(7, generator=generator).tolist()
-        colour = second.flatten().lerp(torch.tensor(colour), 0.6)
+        x, y, wide, tall = torch.rand(4, generator=generator).tolist()
+        colour = second.flatten().lerp(torch.rand(3, generator=generator), 0.6)
         x, y = (x * 1.2 - 0.2) * STORE_PX, (y * 1.2 - 0.2) * STORE_PX
         if lights:
             radius = (0.02 + 0.08 * wide) * STORE_PX

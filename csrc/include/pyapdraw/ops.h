@@ -17,6 +17,11 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
 // mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
+
+// The same, with what the drawing was decided on: planes f32 [7,S,S]: tone relative to the skin's, that tone smoothed
+// along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                const Tensor& planes, const Context& ctx = {});
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
@@ -106,7 +111,7 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
                const Context& ctx = {});
 
 // Crops of image u8 or f32 [H,W,C], C 1 or 3, by affine maps f64 [N,2,3] from crop to image pixel centres, with
-// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply. Outside: nearest border pixel.
+// antialiasing bilinear taps -> out f32 [N,h,w,C] = (value - subtract) * multiply, 0 outside the image.
 void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract = 0, float multiply = 1,
                const Context& ctx = {});
 
