@@ -25,6 +25,7 @@ HALF_TURNS_DEG = (45, 135, 225, 315)  # tried too when the others find nothing
 PASS = (0.6, 0.6)  # scores that go on from P-net and R-net; O-net decides
 MOST_CANDIDATES = 2000  # squares that O-net looks at
 ALIVE = (0.3, 0.5)  # O-net score of one square that goes on, in the first round and the second
+SURE = 0.85  # quality of a face whose roll is beyond doubt; upside-down looks stay below 0.7
 LEAST_SCORE = 0.8  # mean O-net score of a face
 MOST_SPREAD = 0.06  # of its points over neighbouring squares, in eye distances; real faces have 0.01 to 0.03
 SPREAD_COST = 3.0  # what a spread of one eye distance costs in score, when answers for one place compete
@@ -104,19 +105,29 @@ class Detector:
             settings = mtcnn.Settings(self.min_face_px or SMALLEST_PX, self.thresholds, self.factor)
             return _from_cascade(mtcnn.cascade(self.nets, image, settings))
         smallest = self.smallest_px(image)
-        found = self.search(image, Search(smallest))
+        found = self._upright_first(image, smallest)
         if not found:
             found = self.search(image, Search(smallest, turns_deg=(*TURNS_DEG, *HALF_TURNS_DEG), margin=0.25))
         if self.min_face_px is None:
             least = max(SMALLEST_PX, max(image.shape[:2]) * SMALLEST_PX / LARGEST_SEARCH_PX)
             # Faces near the limit are rarely alone below it; and without any, the photo may show distant ones only.
-            while smallest > least and (not found or _side_px(found[-1]) < 2 * smallest):
+            while smallest > least and (not found or side_px(found[-1]) < 2 * smallest):
                 smallest = max(least, smallest / 2) if found else least
                 more = self.search(image, Search(smallest), poses_of(found))
                 found = largest_first(found + more)
                 if not more:
                     break
         return found
+
+    def _upright_first(self, image: np.ndarray, smallest_px: float) -> list[Face]:
+        """Beside faces that are surely upright, others are looked for from half the size of the largest only."""
+        upright, quality = self._search(image, Search(smallest_px, TURNS_DEG[:1]), None)
+        if not upright:
+            return self.search(image, Search(smallest_px, TURNS_DEG[1:]))
+        if min(quality) < SURE:  # perhaps seen upside down: all directions compete
+            return self.search(image, Search(smallest_px))
+        rest = Search(max(smallest_px, side_px(upright[0]) / 2), TURNS_DEG[1:])
+        return largest_first(upright + self.search(image, rest, poses_of(upright)))
 
     def smallest_px(self, image: np.ndarray) -> float:
         """Least face side that is looked for at first."""
@@ -129,34 +140,37 @@ class Detector:
 
         image: uint8 [H,W,3] of `check_image`.
         """
+        return largest_first(self._search(image, what, known)[0])
+
+    def _search(self, image: np.ndarray, what: Search, known: Poses | None) -> tuple[list[Face], list[float]]:
+        """As `search`, with the quality of each face: its score less the cost of its spread."""
         poses, scores = self._candidates(image, what, known)
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
         for least in ALIVE:  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
             if not len(poses):
-                return []
+                return [], []
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
             alive = seen.scores >= least
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
         if known is not None:
             away = abs(poses.centre[:, None] - known.centre) > np.maximum(poses.side_px[:, None], known.side_px) / 3
             poses, scores = poses[away.all(axis=1)], scores[away.all(axis=1)]
-        return self.confirm(image, poses[distinct(poses, scores, angle_deg=45)])
+        return self._confirm(image, poses[distinct(poses, scores, angle_deg=45)])
 
-    def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
-        """Refines poses by several squares each and keeps the sure ones, largest first."""
+    def _confirm(self, image: np.ndarray, poses: Poses) -> tuple[list[Face], list[float]]:
+        """Refines poses by several squares each and keeps the sure ones, largest first, with their quality."""
         poses = poses[plausible(poses, image)]
         if not len(poses):
-            return []
+            return [], []
         where = landmarks.sources(self.nets, image, poses)
-        for i in range(rounds):
-            seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
-            if i + 1 < rounds:
-                poses = landmarks.fit(seen.points)
+        poses = landmarks.fit(landmarks.look(self.nets, where, poses, landmarks.FOUR).points)
+        seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
         sure = np.flatnonzero((seen.scores >= LEAST_SCORE) & (seen.spread <= MOST_SPREAD))
-        quality = seen.scores[sure] - SPREAD_COST * seen.spread[sure]
-        best = sure[distinct(poses[sure], quality, angle_deg=180)]
-        return largest_first([face_of(seen, poses, int(i)) for i in best])
+        quality = seen.scores - SPREAD_COST * seen.spread
+        best = sure[distinct(poses[sure], quality[sure], angle_deg=180)]
+        best = best[np.argsort(-poses.side_px[best], kind="stable")]
+        return [face_of(seen, poses, int(i)) for i in best], quality[best].tolist()
 
     def _candidates(self, image: np.ndarray, what: Search, known: Poses | None) -> tuple[Poses, np.ndarray]:
         """What P-net and R-net leave in the photo turned each way, as squares in the photo, with scores."""
@@ -251,7 +265,8 @@ def poses_of(faces: list[Face]) -> Poses:
     return landmarks.fit(points[..., 0] + 1j * points[..., 1])
 
 
-def _side_px(face: Face) -> float:
+def side_px(face: Face) -> float:
+    """Geometric mean of the sides of its box."""
     x0, y0, x1, y1 = face.box_px
     return math.sqrt((x1 - x0) * (y1 - y0))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pyapdraw import _C, landmarks
-from pyapdraw.faces import Detector, Face, Search, check_image, distinct, face_of, largest_first, plausible
+from pyapdraw.faces import Detector, Face, Search, check_image, distinct, face_of, largest_first, plausible, side_px
 from pyapdraw.landmarks import Look, Poses
 from pyapdraw.mtcnn import OUTPUT_PX, Nets
 
@@ -188,6 +188,8 @@ class Tracker:
             extra = 0 if lost else EXTRA_TURNS_DEG[count // 2 % len(EXTRA_TURNS_DEG)]
             turn_deg = (round(roll_deg / 90) * 90 + extra) % 360
             levels = (0, None) if lost else ((0, 1), (1, None))[count % 2]
+            if extra:
+                smallest = max(smallest, side_px(largest.face) / 2)
             found = detector.search(image, Search(smallest, (turn_deg,), levels=levels), known)
         else:
             return
