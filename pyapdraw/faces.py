@@ -133,6 +133,8 @@ class Detector:
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
         for least in ALIVE:  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
+            if not len(poses):
+                return []
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
             alive = seen.scores >= least
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
@@ -144,6 +146,8 @@ class Detector:
     def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
         """Refines poses by several squares each and keeps the sure ones, largest first."""
         poses = poses[plausible(poses, image)]
+        if not len(poses):
+            return []
         where = landmarks.sources(self.nets, image, poses)
         for i in range(rounds):
             seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
@@ -187,7 +191,7 @@ class Detector:
             size = max(1, round(h / shrink)), max(1, round(w / shrink))
             work = self.nets.mean_crop(image, np.array([[0, 0, w, h]], np.int32), *size)[0]
             zoom = complex(w / size[1], h / size[0])
-        lights = np.percentile(work[::4, ::4], 98)
+        lights = np.percentile(work[::8, ::8], 98)
         if lights < landmarks.DARK * 255:
             gain = min(landmarks.MOST_GAIN, landmarks.LIGHT * 255 / max(1.0, float(lights)))
             work = np.minimum(np.arange(256) * gain, 255).astype(np.uint8)[work]
@@ -231,8 +235,9 @@ def face_of(seen: Look, poses: Poses, i: int, track: int | None = None) -> Face:
     x = math.hypot(scale.real * half.real, scale.imag * half.imag)
     y = math.hypot(scale.imag * half.real, scale.real * half.imag)
     points = np.stack([seen.points[i].real, seen.points[i].imag], 1)
-    box = (centre.real - x, centre.imag - y, centre.real + x, centre.imag + y)
-    return Face(tuple(float(v) for v in box), points, float(seen.scores[i]), track)
+    x, y, middle = float(x), float(y), complex(centre)
+    box = (middle.real - x, middle.imag - y, middle.real + x, middle.imag + y)
+    return Face(box, points, float(seen.scores[i]), track)
 
 
 def largest_first(faces: list[Face]) -> list[Face]:
@@ -253,7 +258,7 @@ def _side_px(face: Face) -> float:
 
 def _from_cascade(found: mtcnn.Found) -> list[Face]:
     rows = zip(found.boxes.tolist(), found.points.astype(np.float64), found.scores.tolist())
-    return largest_first([Face(tuple(box), points, score) for box, points, score in rows])
+    return largest_first([Face((box[0], box[1], box[2], box[3]), points, score) for box, points, score in rows])
 
 
 def plausible(poses: Poses, image: np.ndarray) -> np.ndarray:
