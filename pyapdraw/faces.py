@@ -24,7 +24,7 @@ TURNS_DEG = (0, 90, 180, 270)
 HALF_TURNS_DEG = (45, 135, 225, 315)  # tried too when the others find nothing
 PASS = (0.6, 0.6)  # scores that go on from P-net and R-net; O-net decides
 MOST_CANDIDATES = 2000  # squares that O-net looks at
-ALIVE = 0.3  # O-net score of one square that goes on
+ALIVE = (0.3, 0.5)  # O-net score of one square that goes on, in the first round and the second
 LEAST_SCORE = 0.8  # mean O-net score of a face
 MOST_SPREAD = 0.06  # of its points over neighbouring squares, in eye distances; real faces have 0.01 to 0.03
 SPREAD_COST = 3.0  # what a spread of one eye distance costs in score, when answers for one place compete
@@ -131,10 +131,10 @@ class Detector:
         """
         poses, scores = self._candidates(image, what, known)
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
-        for _ in range(2):  # one square each: from up to 90 degrees off to a few
+        for least in ALIVE:  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
-            alive = seen.scores >= ALIVE
+            alive = seen.scores >= least
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
         if known is not None:
             away = abs(poses.centre[:, None] - known.centre) > np.maximum(poses.side_px[:, None], known.side_px) / 3

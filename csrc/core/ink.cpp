@@ -43,7 +43,8 @@ void check_drawing(const Tensor& pixels, const Tensor& mask, const Tensor& landm
   check::dtype(drawing, "drawing", {DType::u8});
   check::same_device(mask, "mask", pixels, "pixels");
   check::same_device(drawing, "drawing", pixels, "pixels");
-  check::that(landmarks.device.type == DeviceType::cpu, "landmarks", "given on a CUDA device, five points on the CPU expected");
+  check::that(landmarks.device.type == DeviceType::cpu, "landmarks",
+              "given on a CUDA device, five points on the CPU expected");
   check_landmarks(landmarks, size);
   check::output(drawing, "drawing");
   check::no_overlap(drawing, "drawing", pixels, "pixels");

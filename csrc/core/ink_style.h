@@ -6,29 +6,30 @@ namespace pyapdraw {
 
 struct InkStyle {
   // flow
-  float fine = 0.4f;        // smoothing before everything, px
-  float tensor = 3.07f;     // structure tensor smoothing, px
+  float fine = 0.4f;         // smoothing before everything, px
+  float tensor = 3.07f;      // structure tensor smoothing, px
   float flow_score = 1.0f;   // smoothing of the score along the flow, px
-  float eye_sharp = 0.211f;   // less of it in the eyes
-  float flow = 1.9f;       // smoothing along the flow, px
+  float eye_sharp = 0.211f;  // less of it in the eyes
+  float flow = 1.9f;         // smoothing along the flow, px
   // two-tone of hair and clothes, on log(tone + dark)
   float dark = 0.0962f;
-  float strand = 1.55f;     // strands are finer than this, px
-  float lock = 11.9f;       // window of local contrast, px
+  float strand = 1.55f;                              // strands are finer than this, px
+  float lock = 11.9f;                                // window of local contrast, px
   float strand_noise = 0.05f, lock_noise = 0.0374f;  // contrasts below these are not amplified
   float strand_gain = 2.51f, lock_gain = 1.34f, mass_gain = 2.75f, mass_most = 2.42f;
-  float mass = -0.11f;     // log tone that parts black masses from white ones
+  float mass = -0.11f;         // log tone that parts black masses from white ones
   float hair_share = 0.0193f;  // how far that follows the hair's own tone
-  float cloth_share = 0.4f; // strands in clothes, relative
+  float sheen = 36.0f, sheen_gain = 0.0f;  // window and weight of highlights that run over many locks
+  float cloth_share = 0.4f;    // strands in clothes, relative
   // lines
-  float line = 2.18f;        // wide Gaussian of the difference, px
-  float line_low = 0.027f;  // weakest line drawn on plain skin
+  float line = 2.18f;         // wide Gaussian of the difference, px
+  float line_low = 0.027f;    // weakest line drawn on plain skin
   float line_feature = 0.6f;  // the same near eyes, nose and lips, relative
-  float line_thin = 0.35f;  // share of the ridge's height at which its ink ends
+  float line_thin = 0.35f;    // share of the ridge's height at which its ink ends
   // skin
-  float shade = 16.0f;       // window of the local skin tone, px
+  float shade = 16.0f;  // window of the local skin tone, px
   float skin_dark = 0.36f, nostril_dark = 0.1f, lip_dark = 0.08f;
-  float eye_share = 0.45f;    // threshold of an eye between its dark and light tones
+  float eye_share = 0.45f;                     // threshold of an eye between its dark and light tones
   float brow_share = 0.5f, brow_most = 0.84f;  // brow threshold between its dark and light tones, and its limit
   // person mask: shares of which ink begins, and is all there
   float person_low = 0.25f, person_high = 0.6f;
@@ -36,7 +37,7 @@ struct InkStyle {
   float jaw_low = 0.12f, jaw_width = 1.1f, jaw_shift = 2.0f;
   // specks
   float speck = 12.0f, spot = 45.0f, pinhole = 18.0f;  // areas removed: anywhere, more on plain skin, holes; px^2
-  float edge = 0.06f;       // floor of the slope that the anti-aliasing divides by
+  float edge = 0.06f;                                  // floor of the slope that the anti-aliasing divides by
 };
 
 }  // namespace pyapdraw

@@ -2,13 +2,13 @@
 // Method: squared distances separate [Felzenszwalb, Huttenlocher 2012]:
 //   d2(x, y) = min over x' of g(x', y)^2 + (x - x')^2, with g the distance within a column.
 // 1. Columns: two sweeps over stripes of columns, vectorised over the columns.
-// 2. Rows, in blocks of 32 pixels: near offsets first, then whole source blocks by distance, as
+// 2. Rows, in blocks of one register: near offsets first, then whole source blocks by distance, as
 //    long as one can still improve the block (its smallest g^2 + gap^2 against the largest value
 //    in the block, and against the row above, from which a distance differs by at most 1).
-//    16-bit lanes; a block farther than 180 px from every site leaves this path.
-// 3. Rows that leave it, or that exceed a fixed number of source blocks a block (hard cases such
-//    as circles), take the lower envelope of parabolas [Meijster, Roerdink, Hesselink 2000],
-//    which is linear in the width: so is the whole transform.
+//    Lanes of 16 bits; of 32 bits where a pixel is farther than 180 px from every site.
+// 3. Rows that exceed a fixed number of source blocks a block (hard cases such as circles), or 32
+//    bits, take the lower envelope of parabolas [Meijster, Roerdink, Hesselink 2000], which is
+//    linear in the width: so is the whole transform.
 // Numerics: integers throughout (64-bit where needed), one rounding at the end: results depend
 // neither on the number of threads nor on the instruction set.
 // Limits: sides up to 2^30.

@@ -33,7 +33,8 @@ Frame fit(const Tensor& landmarks) {
   for (int i = 0; i < 5; ++i)
     for (int k = 0; k < 2; ++k) {
       const int64_t at = i * landmarks.stride[0] + k * landmarks.stride[1];
-      f.at[i][k] = landmarks.dtype == DType::f64 ? static_cast<float>(landmarks.as<double>()[at]) : landmarks.as<float>()[at];
+      f.at[i][k] =
+          landmarks.dtype == DType::f64 ? static_cast<float>(landmarks.as<double>()[at]) : landmarks.as<float>()[at];
       sum[k] += f.at[i][k];
       mean[k] += kTemplate[i][k];
     }
@@ -60,7 +61,7 @@ Frame fit(const Tensor& landmarks) {
 struct Memory {
   Workspace block;
   Memory(int64_t n, int64_t low, int64_t coarse)
-      : block(sizeof(float) * static_cast<size_t>(6 * n * n + 12 * low * low + 5 * coarse * coarse) +
+      : block(sizeof(float) * static_cast<size_t>(6 * n * n + 13 * low * low + 5 * coarse * coarse) +
               static_cast<size_t>(3 * n * n)) {}
   void hand_out(Sheet& s) {
     float* at = static_cast<float*>(block.get());
@@ -70,7 +71,7 @@ struct Memory {
       return p;
     };
     Plane* full[] = {&s.tone, &s.flow_tone, &s.work, &s.a, &s.b, &s.score};
-    Plane* low[] = {&s.spare, &s.skin, &s.tangent_x, &s.tangent_y};
+    Plane* low[] = {&s.spare, &s.mass, &s.skin, &s.tangent_x, &s.tangent_y};
     for (Plane* p : full) *p = take(s.size);
     for (Plane* p : low) *p = take(s.low);
     for (Plane& p : s.l) p = take(s.low);
@@ -89,7 +90,7 @@ void hand_over(const Sheet& s, const Tensor& planes) {
     float* to = planes.as<float>() + y * planes.stride[1];
     const float *tx = s.tangent_x.row(y / s.factor), *ty = s.tangent_y.row(y / s.factor);
     for (int64_t x = 0; x < s.size; ++x) {
-      const float values[7] = {s.tone.row(y)[x], s.flow_tone.row(y)[x], s.a.row(y)[x],  s.b.row(y)[x],
+      const float values[7] = {s.tone.row(y)[x], s.flow_tone.row(y)[x], s.a.row(y)[x],   s.b.row(y)[x],
                                skin[x],          tx[x / s.factor],      ty[x / s.factor]};
       for (int k = 0; k < 7; ++k) to[k * planes.stride[0] + x * planes.stride[2]] = values[k];
     }
@@ -142,8 +143,8 @@ void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, cons
   inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, nullptr);
 }
 
-void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Tensor& planes,
-                const Context& ctx) {
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
+                const Tensor& planes, const Context& ctx) {
   inking::draw(pixels, mask, landmarks, out, InkStyle{}, ctx, &planes);
 }
 

@@ -9,11 +9,11 @@ namespace inking {
 
 // The face's own frame: template coordinates of a 512 px crop (u to the right, v down) by a similarity.
 struct Frame {
-  float cos_, sin_;     // scaled rotation, template -> crop
-  float from[2], to[2]; // the points that correspond
-  float at[5][2];       // landmarks in crop px
-  float yaw;            // nose offset along the eye axis in eye distances, > 0 to larger x
-  float eye_px;         // distance of the eyes in crop px
+  float cos_, sin_;      // scaled rotation, template -> crop
+  float from[2], to[2];  // the points that correspond
+  float at[5][2];        // landmarks in crop px
+  float yaw;             // nose offset along the eye axis in eye distances, > 0 to larger x
+  float eye_px;          // distance of the eyes in crop px
   void to_template(float x, float y, float* u, float* v) const {
     const float dx = x - to[0], dy = y - to[1], n = cos_ * cos_ + sin_ * sin_;
     *u = (cos_ * dx + sin_ * dy) / n + from[0];
@@ -27,40 +27,41 @@ struct Frame {
 };
 
 struct Sheet {
-  int64_t size;    // S
-  float scale;     // S / 512
-  float pen;       // scale of pen widths: scale, but never below 1/2
-  int factor;      // reduction to the working grid
+  int64_t size;  // S
+  float scale;   // S / 512
+  float pen;     // scale of pen widths: scale, but never below 1/2
+  int factor;    // reduction to the working grid
   Frame frame;
   InkStyle style;
   Context ctx;
 
-  Plane tone;      // luma relative to the skin's, [S,S]
-  Plane flow_tone; // the same smoothed along the flow
+  Plane tone;       // luma relative to the skin's, [S,S]
+  Plane flow_tone;  // the same smoothed along the flow
   Plane work, a, b, score;
-  uint8_t* person; // [S,S], 0 outside the frame
-  uint8_t* out;    // [S,S], 1 outside the photo's frame
+  uint8_t* person;  // [S,S], 0 outside the frame
+  uint8_t* out;     // [S,S], 1 outside the photo's frame
 
   int64_t low;     // side of the working grid
   int64_t coarse;  // side of the coarse grid, a quarter of it
   Plane spare;     // [low,low]
+  Plane mass;   // [low,low], see two_tone
   Plane skin;      // [low,low] 0..1
   Plane tangent_x, tangent_y;
-  Plane l[8];      // scratch planes of the working grid
-  Plane c[5];      // scratch planes of the coarse grid
-  float hair_tone; // of the hair, relative to the skin
+  Plane l[8];          // scratch planes of the working grid
+  Plane c[5];          // scratch planes of the coarse grid
+  float hair_tone;     // of the hair, relative to the skin
   float long_hair[2];  // how much of the place beside the neck is hair, at smaller u and at larger
 };
 
-void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask);   // ink_prepare.cpp
-void find_skin(Sheet& s, const Tensor& pixels);                     // ink_skin.cpp
-void find_flow(Sheet& s);                                           // ink_flow.cpp
+void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask);  // ink_prepare.cpp
+void find_skin(Sheet& s, const Tensor& pixels);                    // ink_skin.cpp
+void find_flow(Sheet& s);                                          // ink_flow.cpp
 void smooth_along_flow(Sheet& s, const Plane& in, const Plane& out, float sigma);
-void two_tone(Sheet& s);                                            // ink_tone.cpp
+void two_tone(Sheet& s);  // ink_tone.cpp
 void lines(Sheet& s);
-void compose(Sheet& s);                                             // ink_compose.cpp
-void jaw_line(Sheet& s);                                            // ink_jaw.cpp
-void remove_specks(Sheet& s, uint8_t* pixels);                      // ink_specks.cpp
+void compose(Sheet& s);                         // ink_compose.cpp
+void jaw_line(Sheet& s);                        // ink_jaw.cpp
+void remove_specks(Sheet& s, uint8_t* pixels);  // ink_specks.cpp
 
 // Soft membership of an ellipse: 1 inside, 0 beyond (1 + soft) radii.
 inline float ellipse(float u, float v, float cu, float cv, float ru, float rv) {

@@ -134,11 +134,11 @@ void feature_planes(Sheet& s) {
 
 struct Rows {  // one full-size row of everything the decision needs
   Scratch<float> memory;
-  float *skin, *lock_mean, *lock_gain, *strand_gain, *peak, *local, *threshold, *feature, *near, *mix;
-  explicit Rows(const Sheet& s) : memory(9 * s.size + s.low + 1) {
-    float** all[9] = {&skin, &lock_mean, &lock_gain, &strand_gain, &peak, &local, &threshold, &feature, &near};
-    for (int i = 0; i < 9; ++i) *all[i] = memory.get() + i * s.size;
-    mix = memory.get() + 9 * s.size;
+  float *skin, *lock_mean, *lock_gain, *strand_gain, *peak, *local, *threshold, *feature, *near, *mass, *mix;
+  explicit Rows(const Sheet& s) : memory(10 * s.size + s.low + 1) {
+    float** all[10] = {&skin, &lock_mean, &lock_gain, &strand_gain, &peak, &local, &threshold, &feature, &near, &mass};
+    for (int i = 0; i < 10; ++i) *all[i] = memory.get() + i * s.size;
+    mix = memory.get() + 10 * s.size;
   }
   void take(const Sheet& s, const Enlarge& up, int64_t y) {
     up.row(s.skin, y, mix, skin);
@@ -150,30 +150,23 @@ struct Rows {  // one full-size row of everything the decision needs
     up.row(s.l[5], y, mix, threshold);
     up.row(s.l[6], y, mix, feature);
     up.row(s.l[7], y, mix, near);
+    up.row(s.mass, y, mix, mass);
   }
 };
 
 inline float least(float a, float b) { return a < b ? a : b; }
 inline float most(float a, float b) { return a > b ? a : b; }
 
-void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __restrict out) {
+void score_row(const Sheet& s, const Rows& r, int64_t y, float* __restrict out) {
   const InkStyle& st = s.style;
   const float *flow = s.flow_tone.row(y), *strand_mean = s.a.row(y), *dip = s.b.row(y);
   const uint8_t* person = s.person + y * s.size;
-  float u0, u1, v0, v1;
-  s.frame.to_template(0.f, static_cast<float>(y), &u0, &v0);
-  s.frame.to_template(1.f, static_cast<float>(y), &u1, &v1);
-  const float hair_left = s.long_hair[0], hair_right = s.long_hair[1];
-  const float follow = st.hair_share * clamp(hair - st.mass, -1.5f, 0.5f), slope = 2.f / st.line_low;
+  const float slope = 2.f / st.line_low;
   for (int64_t x = 0; x < s.size; ++x) {
     // hair and clothes: strands within locks within masses
-    const float m1 = strand_mean[x], m2 = r.lock_mean[x];
-    const float v = v0 + static_cast<float>(x) * (v1 - v0);
-    const float side = smoothstep(u0 + static_cast<float>(x) * (u1 - u0), 196.f, 316.f);
-    const float cloth = smoothstep(v, 400.f, 470.f) * (1.f - hair_left - side * (hair_right - hair_left));
-    const float mass = st.mass + follow * (1.f - cloth), most_black = st.mass_most + 2.f * cloth;
-    const float hair_score = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain * (log_fast(flow[x] + st.dark) - m1) * r.strand_gain[x] +
-                             st.lock_gain * (m1 - m2) * r.lock_gain[x] + clamp(st.mass_gain * (m2 - mass), -most_black, most_black);
+    const float m = strand_mean[x];
+    const float hair_score = (log_fast(flow[x] + st.dark) - m) * r.strand_gain[x] +
+                             (m - r.lock_mean[x]) * r.lock_gain[x] + r.mass[x];
     // skin: dark tones, and lines as thin as their ridge
     const float tone_score = (flow[x] / r.local[x] - r.threshold[x]) * 10.f;
     const float low = st.line_low * (1.f + (st.line_feature - 1.f) * r.feature[x]);
@@ -195,12 +188,11 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float hair, float* __re
 void compose(Sheet& s) {
   feature_planes(s);
   const Enlarge up(s.size, s.factor);
-  const float hair = log_fast(s.hair_tone + s.style.dark);
   parallel_for(s.size, kBand, s.ctx, [&](int64_t begin, int64_t end) {
     Rows rows(s);
     for (int64_t y = begin; y < end; ++y) {
       rows.take(s, up, y);
-      score_row(s, rows, y, hair, s.score.row(y));
+      score_row(s, rows, y, s.score.row(y));
     }
   });
   smooth_along_flow(s, s.score, s.b, s.style.flow_score);

@@ -61,8 +61,8 @@ struct Walk {
       const float top = low_half(above) + fx * (high_half(above) - low_half(above));
       const float bottom = low_half(below) + fx * (high_half(below) - low_half(below));
       sum[i] += weight * (top + fy * (bottom - top));
-      const int32_t cell = static_cast<int32_t>((py + 0.5f) * inverse_factor) * low +
-                           static_cast<int32_t>((px + 0.5f) * inverse_factor);
+      const int32_t cell =
+          static_cast<int32_t>((py + 0.5f) * inverse_factor) * low + static_cast<int32_t>((px + 0.5f) * inverse_factor);
       const uint32_t pair = tangent[cell];
       const float nx = low_half(pair) * kTangentUnit, ny = high_half(pair) * kTangentUnit;
       const float turn = nx * dx[i] + ny * dy[i] < 0.f ? -1.f : 1.f;  // a tangent has no direction of its own

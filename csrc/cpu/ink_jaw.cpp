@@ -83,7 +83,8 @@ void soften(float (*e)[kRadii]) {
     }
   for (int i = 0; i < kAngles; ++i)
     for (int j = 0; j < kRadii; ++j)
-      e[i][j] = 0.5f * t[i][j] + 0.25f * (t[clamp_index(i - 1, kAngles - 1)][j] + t[clamp_index(i + 1, kAngles - 1)][j]);
+      e[i][j] =
+          0.5f * t[i][j] + 0.25f * (t[clamp_index(i - 1, kAngles - 1)][j] + t[clamp_index(i + 1, kAngles - 1)][j]);
 }
 
 void best_path(const float (*e)[kRadii], int* path) {
@@ -169,7 +170,9 @@ void draw_segment(Sheet& s, const Stroke& k, int i) {
   if (k.width[i] < 0.1f && k.width[i + 1] < 0.1f) return;
   const float dx = k.x[i + 1] - k.x[i], dy = k.y[i + 1] - k.y[i], n = dx * dx + dy * dy + 1e-6f;
   auto low = [&](float a, float b) { return clamp_index(static_cast<int64_t>((a < b ? a : b) - reach), s.size - 1); };
-  auto high = [&](float a, float b) { return clamp_index(static_cast<int64_t>((a > b ? a : b) + reach + 1), s.size - 1); };
+  auto high = [&](float a, float b) {
+    return clamp_index(static_cast<int64_t>((a > b ? a : b) + reach + 1), s.size - 1);
+  };
   for (int64_t y = low(k.y[i], k.y[i + 1]); y <= high(k.y[i], k.y[i + 1]); ++y)
     for (int64_t x = low(k.x[i], k.x[i + 1]); x <= high(k.x[i], k.x[i + 1]); ++x) {
       if (s.person[y * s.size + x] < 77) continue;

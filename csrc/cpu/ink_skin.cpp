@@ -19,15 +19,16 @@ struct Class3 {  // a Gaussian in three features: mean, inverse covariance (uppe
       for (int j = i; j < 3; ++j, ++k) c[k] = share * (sum[3 + k] / count - m[i] * m[j]) + (i == j ? ridge[i] : 0.0);
     const double d00 = c[3] * c[5] - c[4] * c[4], d01 = c[2] * c[4] - c[1] * c[5], d02 = c[1] * c[4] - c[2] * c[3];
     const double det = c[0] * d00 + c[1] * d01 + c[2] * d02;
-    const double inv[6] = {d00, d01, d02, c[0] * c[5] - c[2] * c[2], c[1] * c[2] - c[0] * c[4], c[0] * c[3] - c[1] * c[1]};
+    const double inv[6] = {
+        d00, d01, d02, c[0] * c[5] - c[2] * c[2], c[1] * c[2] - c[0] * c[4], c[0] * c[3] - c[1] * c[1]};
     for (int i = 0; i < 3; ++i) mean[i] = static_cast<float>(m[i]);
     for (int i = 0; i < 6; ++i) inverse[i] = static_cast<float>(inv[i] / det);
     log_det = static_cast<float>(std::log(det));
   }
   float surprise(float a, float b, float c) const {  // -2 log likelihood, without the constant
     a -= mean[0], b -= mean[1], c -= mean[2];
-    return a * (inverse[0] * a + 2.f * (inverse[1] * b + inverse[2] * c)) + b * (inverse[3] * b + 2.f * inverse[4] * c) +
-           inverse[5] * c * c + log_det;
+    return a * (inverse[0] * a + 2.f * (inverse[1] * b + inverse[2] * c)) +
+           b * (inverse[3] * b + 2.f * inverse[4] * c) + inverse[5] * c * c + log_det;
   }
 };
 

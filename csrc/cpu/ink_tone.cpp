@@ -9,8 +9,62 @@ namespace pyapdraw {
 namespace PA_ISA {
 namespace inking {
 
-// Leaves in a: mean log tone in the strand window. Leaves on the working grid l[0]: mean log tone in the lock
-// window, l[1]: its contrast there, l[2]: contrast of the strands.
+namespace {
+
+// How much brighter a lock is than the hair around it, in its standard deviations: mean and mean square of the log
+// tone in a window much wider than a lock, on the coarse grid. sums: weighted tone, weighted square, weight.
+void find_sheen(Sheet& s, const Plane* sums) {
+  const Plane* c = s.c;
+  reduce_rows<3>(s.low, 4, c, s.ctx, [&](int64_t y, float** rows) {
+    for (int k = 0; k < 3; ++k) {
+      const int from[3] = {0, 1, 3};
+      std::memcpy(rows[k], sums[from[k]].row(y), sizeof(float) * static_cast<size_t>(s.low));
+    }
+  });
+  const float sigma = s.style.sheen * s.scale / (4.f * static_cast<float>(s.factor));
+  for (int k = 0; k < 3; ++k) blur(c[k], c[k], c[3], sigma, s.ctx);
+  for (int64_t i = 0; i < s.coarse * s.coarse; ++i) {
+    const float mean = c[0].data[i] / c[2].data[i], variance = c[1].data[i] / c[2].data[i] - mean * mean;
+    c[0].data[i] = mean;
+    c[1].data[i] = 1.f / std::sqrt((variance > 0.f ? variance : 0.f) + 0.04f);
+  }
+}
+
+// From local means to what the score is made of. In the lower part of the crop, where no long hair hangs, are clothes:
+// fewer strands, and black stays black.
+void gains(const Sheet& s, const Plane* low) {
+  const InkStyle& st = s.style;
+  const Enlarge up(s.low, 4);
+  const float f = static_cast<float>(s.factor);
+  const float follow = st.hair_share * clamp(log_fast(s.hair_tone + st.dark) - st.mass, -1.5f, 0.5f);
+  each_row(s.low, s.ctx, [&](int64_t y) {
+    Scratch<float> mix(s.coarse + 1), around(s.low), spread(s.low);
+    up.row(s.c[0], y, mix.get(), around.get());
+    up.row(s.c[1], y, mix.get(), spread.get());
+    float *m = low[0].row(y), *v = low[1].row(y), *d = low[2].row(y), *mass = s.mass.row(y);
+    const float* w = low[3].row(y);
+    for (int64_t x = 0; x < s.low; ++x) {
+      float tu, tv;
+      s.frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, (static_cast<float>(y) + 0.5f) * f - 0.5f, &tu, &tv);
+      const float side = smoothstep(tu, 196.f, 316.f);
+      const float hair = s.long_hair[0] + side * (s.long_hair[1] - s.long_hair[0]);
+      const float cloth = smoothstep(tv, 400.f, 470.f) * (1.f - hair);
+      const float share = 1.f / w[x], mean = m[x] * share, variance = v[x] * share - mean * mean;
+      const float limit = st.mass_most + 2.f * cloth, middle = st.mass + follow * (1.f - cloth);
+      m[x] = mean;
+      v[x] = st.lock_gain / std::sqrt((variance > 0.f ? variance : 0.f) + st.lock_noise * st.lock_noise);
+      d[x] = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain /
+             std::sqrt(d[x] * share + st.strand_noise * st.strand_noise);
+      mass[x] = clamp(st.mass_gain * (mean - middle), -limit, limit) +
+                (1.f - cloth) * st.sheen_gain * clamp((mean - around[x]) * spread[x], -2.f, 2.f);
+    }
+  });
+}
+
+}  // namespace
+
+// Leaves in a: mean log tone in the strand window. Leaves on the working grid l[0]: mean log tone in the lock window,
+// l[1]: gain of the locks, l[2]: gain of the strands, mass: how light or dark the surroundings are to be drawn.
 void two_tone(Sheet& s) {
   const InkStyle& st = s.style;
   const Enlarge up(s.size, s.factor);
@@ -45,17 +99,9 @@ void two_tone(Sheet& s) {
     }
   });
   const float sigma = st.lock * s.scale / static_cast<float>(s.factor);
+  find_sheen(s, low);
   for (int k = 0; k < 4; ++k) blur(low[k], low[k], s.l[4], sigma, s.ctx);
-  each_row(s.low, s.ctx, [&](int64_t y) {
-    float *m = low[0].row(y), *v = low[1].row(y), *d = low[2].row(y);
-    const float* w = low[3].row(y);
-    for (int64_t x = 0; x < s.low; ++x) {
-      const float share = 1.f / w[x], mean = m[x] * share, variance = v[x] * share - mean * mean;
-      m[x] = mean;
-      v[x] = 1.f / std::sqrt((variance > 0.f ? variance : 0.f) + st.lock_noise * st.lock_noise);
-      d[x] = 1.f / std::sqrt(d[x] * share + st.strand_noise * st.strand_noise);
-    }
-  });
+  gains(s, low);
 }
 
 // Leaves in b: wide Gaussian minus the tone (positive on dark lines), relative to the skin around; l[3]: the height
@@ -115,7 +161,8 @@ void lines(Sheet& s) {
     }
   });
   each_row(s.low, s.ctx, [&](int64_t y) {
-    const float *a = peak.row(clamp_index(y - 1, s.low - 1)), *b = peak.row(y), *c = peak.row(clamp_index(y + 1, s.low - 1));
+    const float *a = peak.row(clamp_index(y - 1, s.low - 1)), *b = peak.row(y),
+                *c = peak.row(clamp_index(y + 1, s.low - 1));
     Scratch<float> column(s.low + 2);
     float* q = column.get() + 1;
     for (int64_t x = 0; x < s.low; ++x) {
