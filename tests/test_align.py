@@ -136,7 +136,7 @@ def test_profile_and_tilted_faces_are_faces():
 
 
 def test_a_picture_that_is_aligned_already_is_taken_whole():
-    from pyapdraw.align import fit_photo
+    from pyapdraw.align import fit, fit_photo, template
 
     points = template(512) + 3
     whole = fit_photo(points, 512, (512, 512, 3))
