@@ -25,6 +25,7 @@ def _official_template(size: int) -> np.ndarray:
 
 
 TEMPLATE = template(512)
+ALIGNED_WITHIN = 0.025  # of the side; what `fit_photo` takes for an aligned crop
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,23 @@ def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
         BadInput: not five finite points, or points that coincide or are no face (mirrored, wrong order), or size < 1.
     """
     return _fit(landmarks_px, template(_checked_size(size)))
+
+
+def fit_photo(landmarks_px: np.ndarray, size: int, shape: tuple[int, ...]) -> np.ndarray:
+    """As `fit`, but a picture that is an aligned crop already is taken whole, so that it is not sampled anew.
+
+    That is a square picture of shape [H, W, ...] whose corners would move by less than ALIGNED_WITHIN of its side, about
+    what two detectors differ by. For still pictures: in a video the switch between the two would show.
+    """
+    to_crop = fit(landmarks_px, size)
+    side = shape[1]
+    if shape[0] != side:
+        return to_crop
+    scale = size / side
+    whole = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
+    corners = np.array([(0, 0), (side - 1, 0), (0, side - 1), (side - 1, side - 1)], np.float64)
+    moved = np.abs(transform_points(to_crop, corners) - transform_points(whole, corners)).max()
+    return whole if moved < ALIGNED_WITHIN * size else to_crop
 
 
 def _checked_size(size: int) -> int:

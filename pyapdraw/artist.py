@@ -130,8 +130,15 @@ class Artist:
             raise NoFace("image: no face found; another picture, or no_face='pass', expected")
         largest = self.options.largest_px or (PHOTO_LARGEST_PX if not self.options.aligned else max(pixels.shape[:2]))
         return draw_faces(
-            pixels, chosen, self.style, self.segment, background=self.options.background, largest_px=largest, clock=clock
-        )  # fmt: skip
+            pixels,
+            chosen,
+            self.style,
+            self.segment,
+            background=self.options.background,
+            largest_px=largest,
+            still=True,
+            clock=clock,
+        )
 
     def with_options(self, **changes: Any) -> Artist:
         """The same tools under other options."""

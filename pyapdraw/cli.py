@@ -151,7 +151,7 @@ def run_weights(args: argparse.Namespace) -> int:
 
 def run_eval(args: argparse.Namespace) -> int:
     """`pyapdraw eval`."""
-    from pyapdraw.metrics.boundary import evaluate_folder
+    from pyapdraw.evaluate import evaluate_folder
 
     rows = evaluate_folder(args.photos, args.drawings, args.style)
     print(f"{'picture':32} {'F':>7} {'T':>7}")

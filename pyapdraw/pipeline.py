@@ -52,6 +52,7 @@ def draw_faces(
     *,
     background: str = "white",
     largest_px: int = CANVAS_PX,
+    still: bool = False,
     clock: Clock | None = None,
 ) -> np.ndarray:
     """Draws every face of a picture and puts the drawings together on one sheet.
@@ -63,6 +64,7 @@ def draw_faces(
         segment: finds the person in a crop.
         background: "white" paper; "keep" what the style drew behind the person, photo beyond the crop; "photo" around the person.
         largest_px: upper limit of the crop's side.
+        still: the picture is no video frame; if it is an aligned crop already, it is drawn without sampling it anew.
         clock: takes the seconds of the stages align, mask, draw and composite.
 
     Returns:
@@ -74,7 +76,9 @@ def draw_faces(
     for face in faces:
         with clock("align"):
             size = canvas_size(face, style, largest_px)
-            crop = align.crop(pixels, align.fit(face.landmarks_px, size), size)
+            points_px = face.landmarks_px
+            to_crop = align.fit_photo(points_px, size, pixels.shape) if still else align.fit(points_px, size)
+            crop = align.crop(pixels, to_crop, size)
             landmarks_px = align.transform_points(crop.to_crop, face.landmarks_px)
         with clock("mask"):
             person = segment(crop.pixels)

@@ -133,3 +133,14 @@ def test_profile_and_tilted_faces_are_faces():
     for squeeze in (1.0, 0.5, 0.2):
         points = align.transform_points(similarity(1.0, 35, (256, 256), (300, 300)), align.TEMPLATE * [squeeze, 1])
         assert 0.3 < align.scale_of(align.fit(points)) < 3
+
+
+def test_a_picture_that_is_aligned_already_is_taken_whole():
+    from pyapdraw.align import fit, fit_photo, template
+
+    points = template(512) + 3
+    whole = fit_photo(points, 512, (512, 512, 3))
+    np.testing.assert_array_equal(whole, [[1, 0, 0], [0, 1, 0]])
+    np.testing.assert_allclose(fit_photo(template(512), 1024, (512, 512)), [[2, 0, 0.5], [0, 2, 0.5]])
+    for moved, shape in ((points + 30, (512, 512)), (points, (512, 600)), (template(256), (512, 512))):
+        np.testing.assert_array_equal(fit_photo(moved, 512, shape), fit(moved, 512))

@@ -194,6 +194,32 @@ def test_the_frame_of_the_photo_is_not_drawn():
     assert (drawing[near_left] < 128).mean() < 0.01
 
 
+def test_a_white_wall_is_no_frame():
+    """A person before pure white keeps the outline: only what lies outside a convex photo is outside."""
+    pixels, mask, landmarks_px = cases.face(512, noise=0)
+    drawings = []
+    for wall in (255, 250):
+        scene = pixels.copy()
+        scene[mask == 0] = wall
+        drawings.append(Ink().draw(scene, mask, landmarks_px))
+    assert boundary_f(*drawings) > 0.97
+
+
+def test_instruction_sets_agree():
+    """Each level of instruction set draws the same picture, but for pixels where rounding decides."""
+    pixels, mask, landmarks_px = cases.face(256)
+    best = _C.cpu_backends()[0]
+    try:
+        drawings = []
+        for name in _C.cpu_backends():
+            _C.use_backend(name)
+            drawings.append(Ink().draw(pixels, mask, landmarks_px))
+    finally:
+        _C.use_backend(best)
+    for drawing in drawings[1:]:
+        assert (np.abs(drawing.astype(int) - drawings[0]) > 8).mean() < 0.002
+
+
 def test_no_salt():
     """Every connected area of ink is at least a short stroke, and plain skin with freckles stays clean."""
     ndimage = pytest.importorskip("scipy.ndimage")

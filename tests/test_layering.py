@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pyapdraw"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"batch", "live", "serve", "about"},
+    {"batch", "live", "serve", "about", "evaluate"},
     {"video"},
     {"artist"},
     {"pipeline"},
@@ -97,7 +97,7 @@ def allowed(importer: str, imported: str) -> bool:
     if importer in BESIDE:
         return imported in BESIDE[importer]
     if imported in BESIDE:
-        return importer == "cli"
+        return importer in ("cli", "evaluate")
     level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     return level[importer] < level[imported]
 

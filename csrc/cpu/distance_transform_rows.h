@@ -21,10 +21,10 @@ constexpr G none_of() {
 #pragma GCC diagnostic ignored "-Wpsabi"  // vectors never cross a file, so their calling convention is no matter
 namespace rows {
 
-constexpr int kNear = 8;    // offsets tried directly
-constexpr int kPair = 32;   // work of lowering one block by another, in looks at a block minimum
+constexpr int kNear = 8;            // offsets tried directly
+constexpr int kPair = 32;           // work of lowering one block by another, in looks at a block minimum
 constexpr int kBudget = 8 * kPair;  // a block, on average, before the envelope is cheaper
-constexpr int kSparse = 8;  // blocks a block with a site near enough, from which the envelope is cheaper
+constexpr int kSparse = 8;          // blocks a block with a site near enough, from which the envelope is cheaper
 
 // Squares in lanes of T. Two capped values add up without overflow; the cap also means "not known".
 template <typename T>
@@ -50,9 +50,13 @@ inline Vector<T> load(const T* p) {
   return v;
 }
 template <typename T>
-inline Vector<T> splat(T x) { return Vector<T>{} + x; }
+inline Vector<T> splat(T x) {
+  return Vector<T>{} + x;
+}
 template <typename V>
-inline V least(V a, V b) { return a < b ? a : b; }
+inline V least(V a, V b) {
+  return a < b ? a : b;
+}
 
 template <typename T>
 inline T largest(Vector<T> v) {
@@ -64,10 +68,14 @@ inline T largest(Vector<T> v) {
 
 template <typename D>
 inline void write(const D* d2, int64_t count, bool squared, bool single, float* out, int64_t step) {
-  if (step != 1) for (int64_t x = 0; x < count; ++x) out[x * step] = distance::finish(d2[x], squared);
-  else if (squared) for (int64_t x = 0; x < count; ++x) out[x] = static_cast<float>(d2[x]);
-  else if (single) for (int64_t x = 0; x < count; ++x) out[x] = std::sqrt(static_cast<float>(d2[x]));
-  else for (int64_t x = 0; x < count; ++x) out[x] = static_cast<float>(std::sqrt(static_cast<double>(d2[x])));
+  if (step != 1)
+    for (int64_t x = 0; x < count; ++x) out[x * step] = distance::finish(d2[x], squared);
+  else if (squared)
+    for (int64_t x = 0; x < count; ++x) out[x] = static_cast<float>(d2[x]);
+  else if (single)
+    for (int64_t x = 0; x < count; ++x) out[x] = std::sqrt(static_cast<float>(d2[x]));
+  else
+    for (int64_t x = 0; x < count; ++x) out[x] = static_cast<float>(std::sqrt(static_cast<double>(d2[x])));
 }
 
 enum class Outcome { done, too_far, too_much };
@@ -237,8 +245,10 @@ class RowPass {
 
  private:
   void envelope(const G* g, float* out, int64_t step) {
-    if (narrow_) envelope_of<int32_t>(g, out, step);
-    else envelope_of<int64_t>(g, out, step);
+    if (narrow_)
+      envelope_of<int32_t>(g, out, step);
+    else
+      envelope_of<int64_t>(g, out, step);
   }
 
   // Lower envelope of the parabolas f(s) + (x - s)^2, with f the square of g, in squares of type D.
@@ -276,7 +286,9 @@ class RowPass {
   }
 
   template <typename D>
-  static D at(const D* f, int64_t s, int64_t x) { return f[s] + static_cast<D>(x - s) * static_cast<D>(x - s); }
+  static D at(const D* f, int64_t s, int64_t x) {
+    return f[s] + static_cast<D>(x - s) * static_cast<D>(x - s);
+  }
 
   // Last column where the parabola of s, left of u, is not above that of u. The quotient of two
   // doubles is floored exactly for sides to 2^16: it is at least 2^-17 from an integer, or is one.

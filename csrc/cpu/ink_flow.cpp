@@ -5,6 +5,10 @@
 //   The smoothing is a line integral of Gaussian weight along the tangent, up to seven Euler steps to either side.
 #include "cpu/ink.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace pyapdraw {
 namespace PA_ISA {
 namespace inking {
@@ -48,6 +52,41 @@ struct Walk {
   // One step, then sum += weight * image there.
   void advance(float weight, float* __restrict sum) {
     const float limit = static_cast<float>(size) - 1.001f;
+#if defined(__AVX512F__)
+    // The loop below with gathers, which the compiler does not use by itself.
+    const __m512 top_limit = _mm512_set1_ps(limit), zero = _mm512_setzero_ps(), half = _mm512_set1_ps(0.5f);
+    const __m512 stride = _mm512_set1_ps(step), share = _mm512_set1_ps(inverse_factor),
+                 unit = _mm512_set1_ps(kTangentUnit);
+    const __m512i width = _mm512_set1_epi32(size), cells = _mm512_set1_epi32(low);
+    auto low_part = [](__m512i v) { return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(v, 16), 16)); };
+    auto high_part = [](__m512i v) { return _mm512_cvtepi32_ps(_mm512_srai_epi32(v, 16)); };
+    for (int i = 0; i < kLanes; i += 16) {
+      const __m512 gx = _mm512_loadu_ps(dx + i), gy = _mm512_loadu_ps(dy + i);
+      __m512 px = _mm512_fmadd_ps(stride, gx, _mm512_loadu_ps(x + i)),
+             py = _mm512_fmadd_ps(stride, gy, _mm512_loadu_ps(y + i));
+      px = _mm512_min_ps(_mm512_max_ps(px, zero), top_limit);
+      py = _mm512_min_ps(_mm512_max_ps(py, zero), top_limit);
+      const __m512i ix = _mm512_cvttps_epi32(px), iy = _mm512_cvttps_epi32(py);
+      const __m512 fx = _mm512_sub_ps(px, _mm512_cvtepi32_ps(ix)), fy = _mm512_sub_ps(py, _mm512_cvtepi32_ps(iy));
+      const __m512i at = _mm512_add_epi32(_mm512_mullo_epi32(iy, width), ix);
+      const __m512i above = _mm512_i32gather_epi32(at, image, 4);
+      const __m512i below = _mm512_i32gather_epi32(_mm512_add_epi32(at, width), image, 4);
+      const __m512i cx = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_add_ps(px, half), share));
+      const __m512i cy = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_add_ps(py, half), share));
+      const __m512i pair = _mm512_i32gather_epi32(_mm512_add_epi32(_mm512_mullo_epi32(cy, cells), cx), tangent, 4);
+      const __m512 a = low_part(above), b = low_part(below);
+      const __m512 top = _mm512_fmadd_ps(fx, _mm512_sub_ps(high_part(above), a), a);
+      const __m512 bottom = _mm512_fmadd_ps(fx, _mm512_sub_ps(high_part(below), b), b);
+      const __m512 value = _mm512_fmadd_ps(fy, _mm512_sub_ps(bottom, top), top);
+      _mm512_storeu_ps(sum + i, _mm512_fmadd_ps(_mm512_set1_ps(weight), value, _mm512_loadu_ps(sum + i)));
+      const __m512 nx = _mm512_mul_ps(low_part(pair), unit), ny = _mm512_mul_ps(high_part(pair), unit);
+      const __mmask16 turn = _mm512_cmp_ps_mask(_mm512_fmadd_ps(nx, gx, _mm512_mul_ps(ny, gy)), zero, _CMP_LT_OQ);
+      _mm512_storeu_ps(dx + i, _mm512_mask_sub_ps(nx, turn, zero, nx));
+      _mm512_storeu_ps(dy + i, _mm512_mask_sub_ps(ny, turn, zero, ny));
+      _mm512_storeu_ps(x + i, px);
+      _mm512_storeu_ps(y + i, py);
+    }
+#else
     for (int i = 0; i < kLanes; ++i) {
       float px = x[i] + step * dx[i], py = y[i] + step * dy[i];
       px = px < 0.f ? 0.f : px;
@@ -71,6 +110,7 @@ struct Walk {
       x[i] = px;
       y[i] = py;
     }
+#endif
   }
 };
 

@@ -31,6 +31,54 @@ void flood_frame(const Tensor& pixels, Sheet& s) {
   }
 }
 
+// Greatest convex function below edge[first..last], in place: the left side of a convex outline.
+void convex_side(float* edge, int64_t first, int64_t last, int32_t* corner) {
+  int64_t top = 0;
+  for (int64_t y = first; y <= last; ++y) {
+    while (top >= 2) {
+      const int64_t a = corner[top - 2], b = corner[top - 1];
+      const float turn =
+          (edge[b] - edge[a]) * static_cast<float>(y - a) - (edge[y] - edge[a]) * static_cast<float>(b - a);
+      if (turn < 0.f) break;
+      --top;
+    }
+    corner[top++] = static_cast<int32_t>(y);
+  }
+  for (int64_t i = 0; i + 1 < top; ++i) {
+    const int64_t a = corner[i], b = corner[i + 1];
+    const float from = edge[a], step = (edge[b] - edge[a]) / static_cast<float>(b - a);
+    for (int64_t y = a + 1; y < b; ++y) edge[y] = from + step * static_cast<float>(y - a);
+  }
+}
+
+// A photo is convex, a person before a white wall is not: what lies inside the convex hull of all that is not flooded
+// is background, not outside, and keeps its edges.
+void keep_hull(Sheet& s) {
+  const int64_t n = s.size;
+  float *left = s.a.data, *right = left + n;  // right is mirrored, so that both are left sides
+  int32_t* corner = reinterpret_cast<int32_t*>(s.score.data);
+  int64_t first = n, last = -1;
+  for (int64_t y = 0; y < n; ++y) {
+    const uint8_t* o = s.out + y * n;
+    int64_t a = 0, b = n - 1;
+    while (a < n && o[a]) ++a;
+    while (b >= a && o[b]) --b;
+    const bool empty = a == n;
+    left[y] = empty ? static_cast<float>(n) : static_cast<float>(a);
+    right[y] = empty ? static_cast<float>(n) : -static_cast<float>(b);
+    if (empty) continue;
+    first = first < y ? first : y;
+    last = y;
+  }
+  if (last < 0) return;
+  convex_side(left, first, last, corner);
+  convex_side(right, first, last, corner);
+  for (int64_t y = first; y <= last; ++y) {
+    const int64_t a = static_cast<int64_t>(std::ceil(left[y])), b = static_cast<int64_t>(std::floor(-right[y]));
+    if (a <= b) std::memset(s.out + y * n + a, 0, static_cast<size_t>(b - a + 1));
+  }
+}
+
 // Grows the outside by r px (square), so that pixels the warp mixed with white belong to it.
 void grow(Sheet& s, int64_t r) {
   const int64_t n = s.size;
@@ -112,6 +160,7 @@ void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask) {
   flood_frame(pixels, s);
   const bool outside = std::memchr(s.out, 1, static_cast<size_t>(n * n)) != nullptr;
   if (outside) {
+    keep_hull(s);
     grow(s, 2);
     fill_outside(s);
   }

@@ -204,10 +204,14 @@ void find_skin(Sheet& s, const Tensor& pixels) {
   });
   blur(ratio, ratio, s.l[4], 1.f * s.scale / f, s.ctx);
   each_row(s.low, s.ctx, [&](int64_t y) {
+    const Frame frame = s.frame;  // a copy, so that stores to planes leave it alone and the loop vectorises
+    const float step = static_cast<float>(s.factor), row = (static_cast<float>(y) + 0.5f) * step - 0.5f;
+    const float* odds = ratio.row(y);
+    float* __restrict label = s.skin.row(y);
     for (int64_t x = 0; x < s.low; ++x) {
       float u, v;
-      s.frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, (static_cast<float>(y) + 0.5f) * f - 0.5f, &u, &v);
-      s.skin.row(y)[x] = smoothstep(ratio.row(y)[x] + prior(u, v), -3.2f, 3.2f);
+      frame.to_template((static_cast<float>(x) + 0.5f) * step - 0.5f, row, &u, &v);
+      label[x] = smoothstep(odds[x] + prior(u, v), -3.2f, 3.2f);
     }
   });
   measure_long_hair(s, person);

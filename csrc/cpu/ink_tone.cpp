@@ -33,21 +33,28 @@ void find_sheen(Sheet& s, const Plane* sums) {
 // From local means to what the score is made of. In the lower part of the crop, where no long hair hangs, are clothes:
 // fewer strands, and black stays black.
 void gains(const Sheet& s, const Plane* low) {
-  const InkStyle& st = s.style;
   const Enlarge up(s.low, 4);
-  const float f = static_cast<float>(s.factor);
-  const float follow = st.hair_share * clamp(log_fast(s.hair_tone + st.dark) - st.mass, -1.5f, 0.5f);
+  const float tone = log_fast(s.hair_tone + s.style.dark);
   each_row(s.low, s.ctx, [&](int64_t y) {
+    // Copies: as far as the compiler knows, a store to a plane could change the originals, and the loop would stay
+    // scalar.
+    const InkStyle st = s.style;
+    const Frame frame = s.frame;
+    const float left = s.long_hair[0], right = s.long_hair[1], f = static_cast<float>(s.factor);
+    const float follow = st.hair_share * clamp(tone - st.mass, -1.5f, 0.5f),
+                row = (static_cast<float>(y) + 0.5f) * f - 0.5f;
     Scratch<float> mix(s.coarse + 1), around(s.low), spread(s.low);
     up.row(s.c[0], y, mix.get(), around.get());
     up.row(s.c[1], y, mix.get(), spread.get());
-    float *m = low[0].row(y), *v = low[1].row(y), *d = low[2].row(y), *mass = s.mass.row(y);
-    const float* w = low[3].row(y);
+    const float *near = around.get(), *scatter = spread.get();
+    float* __restrict m = low[0].row(y), * __restrict v = low[1].row(y), * __restrict d = low[2].row(y);
+    float* __restrict mass = s.mass.row(y);
+    const float* __restrict w = low[3].row(y);
     for (int64_t x = 0; x < s.low; ++x) {
       float tu, tv;
-      s.frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, (static_cast<float>(y) + 0.5f) * f - 0.5f, &tu, &tv);
+      frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, row, &tu, &tv);
       const float side = smoothstep(tu, 196.f, 316.f);
-      const float hair = s.long_hair[0] + side * (s.long_hair[1] - s.long_hair[0]);
+      const float hair = left + side * (right - left);
       const float cloth = smoothstep(tv, 400.f, 470.f) * (1.f - hair);
       const float share = 1.f / w[x], mean = m[x] * share, variance = v[x] * share - mean * mean;
       const float limit = st.mass_most + 2.f * cloth, middle = st.mass + follow * (1.f - cloth);
@@ -56,7 +63,7 @@ void gains(const Sheet& s, const Plane* low) {
       d[x] = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain /
              std::sqrt(d[x] * share + st.strand_noise * st.strand_noise);
       mass[x] = clamp(st.mass_gain * (mean - middle), -limit, limit) +
-                (1.f - cloth) * st.sheen_gain * clamp((mean - around[x]) * spread[x], -2.f, 2.f);
+                (1.f - cloth) * st.sheen_gain * clamp((mean - near[x]) * scatter[x], -2.f, 2.f);
     }
   });
 }
