@@ -6,7 +6,6 @@ where the crop reaches over the frame's border, that part of it is outside and n
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from pyapdraw.ops.warp_affine import warp_affine
 PAPER = 255
 FADE = 0.06  # of the crop's side
 
-Background = Literal["white", "keep", "photo"]
+BACKGROUNDS = ("white", "keep", "photo")
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,16 @@ def fade(size: int, margins_px: tuple[int, int, int, int]) -> np.ndarray:
 
     The lower edge is an arc, as a bust is cut, and rises by its margin towards the corners.
     """
-    at = np.arange(size) + 0.5
-    left, top, right, bottom = (np.maximum(float(m), 1e-3) for m in margins_px)
-    across = np.clip(np.minimum(at / left, at[::-1] / right), 0.0, 1.0)
+    at = np.arange(size, dtype=np.float32) + np.float32(0.5)
+    left, top, right, bottom = (max(float(m), 1e-3) for m in margins_px)
+    across = _smooth(np.clip(np.minimum(at / left, at[::-1] / right), 0.0, 1.0))
     from_top = np.clip(at / top, 0.0, 1.0)
+    alpha = np.outer(255.0 * _smooth(from_top), across)
     arc = margins_px[3] * (2 * at / size - 1) ** 2
-    from_bottom = np.clip((at[::-1, None] - arc[None]) / bottom, 0.0, 1.0)
-    ramp = np.minimum(from_top[:, None], from_bottom)
-    alpha = np.rint(255.0 * _smooth(ramp) * _smooth(across)).astype(np.uint8)
+    rows = slice(max(0, size - 2 * margins_px[3] - 1), size)  # that the arc can reach
+    from_bottom = np.clip((at[::-1][rows, None] - arc) / bottom, 0.0, 1.0)
+    alpha[rows] = 255.0 * _smooth(np.minimum(from_top[rows, None], from_bottom)) * across
+    alpha = (alpha + 0.5).astype(np.uint8)
     alpha.flags.writeable = False
     return alpha
 
@@ -54,8 +55,8 @@ def _smooth(ramp: np.ndarray) -> np.ndarray:
 def margins(to_frame: np.ndarray, side: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """How far a drawing fades at its left, top, right and lower edge, in px of the crop.
 
-    An edge that lies inside the frame fades over FADE of the crop; one at the frame's border or beyond does not, and one
-    just inside it fades over no more than what lies between, so that nothing jumps when a face moves.
+    An edge that lies inside the frame fades over FADE of the crop; one at the frame's border or beyond does not, and
+    one just inside it fades over no more than what lies between, so that nothing jumps when a face moves.
     """
     height, width = shape[:2]
     along = np.linspace(-0.5, side - 0.5, 9)
@@ -80,9 +81,9 @@ class Canvas:
     (4, 4)
     """
 
-    def __init__(self, frame: np.ndarray, background: Background = "white") -> None:
+    def __init__(self, frame: np.ndarray, background: str = "white") -> None:
         """frame: uint8 [H, W, 3]; it is not written. Raises BadInput for other arrays or backgrounds."""
-        if background not in ("white", "keep", "photo"):
+        if background not in BACKGROUNDS:
             raise BadInput(f"background: '{background}' given, 'white', 'keep' or 'photo' expected")
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise BadInput(f"frame: {frame.dtype} {list(frame.shape)} given, uint8 [H,W,3] expected")
@@ -147,7 +148,7 @@ def _bounds(to_frame: np.ndarray, side: int, shape: tuple[int, ...]) -> tuple[in
     return x0, y0, x1, y1
 
 
-def paste(frame: np.ndarray, drawing: Drawing, to_crop: np.ndarray, background: Background = "white") -> np.ndarray:
+def paste(frame: np.ndarray, drawing: Drawing, to_crop: np.ndarray, background: str = "white") -> np.ndarray:
     """One drawing on one frame: see `Canvas`. Returns uint8 [H, W] for a grey drawing on white, else [H, W, 3]."""
     canvas = Canvas(frame, background)
     canvas.add(drawing, to_crop)

@@ -24,7 +24,7 @@ TURNS_DEG = (0, 90, 180, 270)
 HALF_TURNS_DEG = (45, 135, 225, 315)  # tried too when the others find nothing
 PASS = (0.6, 0.6)  # scores that go on from P-net and R-net; O-net decides
 MOST_CANDIDATES = 2000  # squares that O-net looks at
-ALIVE = 0.3  # O-net score of one square that goes on
+ALIVE = (0.3, 0.5)  # O-net score of one square that goes on, in the first round and the second
 LEAST_SCORE = 0.8  # mean O-net score of a face
 MOST_SPREAD = 0.06  # of its points over neighbouring squares, in eye distances; real faces have 0.01 to 0.03
 SPREAD_COST = 3.0  # what a spread of one eye distance costs in score, when answers for one place compete
@@ -131,10 +131,12 @@ class Detector:
         """
         poses, scores = self._candidates(image, what, known)
         poses = poses[distinct(poses, scores, angle_deg=45)[:MOST_CANDIDATES]]
-        for _ in range(2):  # one square each: from up to 90 degrees off to a few
+        for least in ALIVE:  # one square each: from up to 90 degrees off to a few
             poses = poses[plausible(poses, image)]
+            if not len(poses):
+                return []
             seen = landmarks.look(self.nets, landmarks.sources(self.nets, image, poses), poses, landmarks.ONE)
-            alive = seen.scores >= ALIVE
+            alive = seen.scores >= least
             poses, scores = landmarks.fit(seen.points[alive]), seen.scores[alive]
         if known is not None:
             away = abs(poses.centre[:, None] - known.centre) > np.maximum(poses.side_px[:, None], known.side_px) / 3
@@ -144,6 +146,8 @@ class Detector:
     def confirm(self, image: np.ndarray, poses: Poses, rounds: int = 2) -> list[Face]:
         """Refines poses by several squares each and keeps the sure ones, largest first."""
         poses = poses[plausible(poses, image)]
+        if not len(poses):
+            return []
         where = landmarks.sources(self.nets, image, poses)
         for i in range(rounds):
             seen = landmarks.look(self.nets, where, poses, landmarks.FOUR)
@@ -187,7 +191,7 @@ class Detector:
             size = max(1, round(h / shrink)), max(1, round(w / shrink))
             work = self.nets.mean_crop(image, np.array([[0, 0, w, h]], np.int32), *size)[0]
             zoom = complex(w / size[1], h / size[0])
-        lights = np.percentile(work[::4, ::4], 98)
+        lights = np.percentile(work[::8, ::8], 98)
         if lights < landmarks.DARK * 255:
             gain = min(landmarks.MOST_GAIN, landmarks.LIGHT * 255 / max(1.0, float(lights)))
             work = np.minimum(np.arange(256) * gain, 255).astype(np.uint8)[work]
@@ -231,8 +235,9 @@ def face_of(seen: Look, poses: Poses, i: int, track: int | None = None) -> Face:
     x = math.hypot(scale.real * half.real, scale.imag * half.imag)
     y = math.hypot(scale.imag * half.real, scale.real * half.imag)
     points = np.stack([seen.points[i].real, seen.points[i].imag], 1)
-    box = (centre.real - x, centre.imag - y, centre.real + x, centre.imag + y)
-    return Face(tuple(float(v) for v in box), points, float(seen.scores[i]), track)
+    x, y, middle = float(x), float(y), complex(centre)
+    box = (middle.real - x, middle.imag - y, middle.real + x, middle.imag + y)
+    return Face(box, points, float(seen.scores[i]), track)
 
 
 def largest_first(faces: list[Face]) -> list[Face]:
@@ -253,7 +258,7 @@ def _side_px(face: Face) -> float:
 
 def _from_cascade(found: mtcnn.Found) -> list[Face]:
     rows = zip(found.boxes.tolist(), found.points.astype(np.float64), found.scores.tolist())
-    return largest_first([Face(tuple(box), points, score) for box, points, score in rows])
+    return largest_first([Face((box[0], box[1], box[2], box[3]), points, score) for box, points, score in rows])
 
 
 def plausible(poses: Poses, image: np.ndarray) -> np.ndarray:

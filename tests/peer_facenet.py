@@ -13,15 +13,21 @@ import numpy as np
 FOLDER = Path(__file__).parents[1] / "build" / "peers"
 
 
+def folder():
+    """Where the package lies, or None."""
+    for place in [FOLDER, *map(Path, sys.path)]:
+        if (place / "facenet_pytorch" / "models" / "mtcnn.py").is_file():
+            return place / "facenet_pytorch"
+    return None
+
+
 def load():
     """The MTCNN class, or None where the package is not installed."""
-    for folder in [FOLDER, *map(Path, sys.path)]:
-        if (folder / "facenet_pytorch" / "models" / "mtcnn.py").is_file():
-            break
-    else:
+    place = folder()
+    if place is None:
         return None
     package = types.ModuleType("facenet_pytorch")  # its __init__ imports more than the detector
-    package.__path__ = [str(folder / "facenet_pytorch")]
+    package.__path__ = [str(place)]
     names = ["torchvision", "torchvision.transforms", "torchvision.transforms.functional", "torchvision.ops"]
     modules = {name: types.ModuleType(name) for name in [*names, "torchvision.ops.boxes"]}
     modules["torchvision.transforms"].functional = modules["torchvision.transforms.functional"]

@@ -35,6 +35,17 @@ def test_is_the_definition_for_any_shape_and_layout(sites, layout, out_layout, s
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(180, 1400), st.integers(1, 80), st.booleans(), st.integers(0, 2**32))
+def test_is_the_definition_for_wide_images(height, width, count, clustered, seed):
+    """Distances of every size: all ways of finishing a row are taken."""
+    rng = np.random.default_rng(seed)
+    sites = np.zeros((height, width), bool)
+    columns = rng.normal(width * rng.random(), width / 20, count) if clustered else rng.uniform(0, width, count)
+    sites[rng.integers(0, height, count), np.clip(columns, 0, width - 1).astype(int)] = True
+    np.testing.assert_array_equal(distance_transform(sites), reference(sites))
+
+
+@settings(max_examples=60, deadline=None)
 @given(images(most=50), layouts, st.booleans())
 def test_pair_is_both_maps(ink, layout, squared):
     to_ink, to_paper = distance_transform_pair(laid_out(ink, layout), squared=squared)

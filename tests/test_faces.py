@@ -169,3 +169,20 @@ def test_wrong_images_are_refused(detector, image, message):
 def test_wrong_options_are_refused(options):
     with pytest.raises(BadInput, match=next(iter(options))):
         Detector(**options)
+
+
+def test_shipped_weights_are_the_published_ones():
+    torch = pytest.importorskip("torch")
+    from pyapdraw import weights
+    from pyapdraw.training.mtcnn_convert import convert
+
+    if peer_facenet.load() is None:
+        pytest.skip("facenet-pytorch is not installed in build/peers")
+    folder = peer_facenet.folder()
+    expected = {}
+    for net in ("pnet", "rnet", "onet"):
+        state = torch.load(folder / "data" / f"{net}.pt", weights_only=True)
+        expected |= convert(net, {key: value.numpy() for key, value in state.items()})
+    shipped = weights.load("mtcnn")
+    assert shipped.keys() == expected.keys()
+    assert all(np.array_equal(shipped[key], expected[key]) for key in expected)

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from pyapdraw.training import person_mask as training  # noqa: E402
 from pyapdraw.training import person_mask_data as data  # noqa: E402
+from pyapdraw.training import person_mask_scenery as scenes  # noqa: E402
 from pyapdraw.training.person_mask_outlines import OUTLINES  # noqa: E402
 
 
@@ -43,7 +44,7 @@ def test_outlines_hold_the_face(name):
 
 
 def test_batches_stay_in_range(portraits):
-    scenery = data.backgrounds(portraits, count=6, seed=0)
+    scenery = scenes.backgrounds(portraits, count=6, seed=0)
     assert scenery.isfinite().all() and scenery.min() >= 0 and scenery.max() <= 1
     augment = data.Augment(portraits, training.sample_weights(portraits), scenery, seed=0)
     for _ in range(3):
@@ -58,7 +59,7 @@ def test_batches_stay_in_range(portraits):
 def test_background_is_filled_without_the_person(portraits):
     """Behind a uniform wall's person there is wall."""
     wall = portraits.photos[0, :, 2, 2]
-    filled = data.backgrounds(portraits, count=1, seed=0)[0]
+    filled = scenes.backgrounds(portraits, count=1, seed=0)[0]
     assert (filled - wall.view(3, 1, 1)).abs().max() < 0.02
 
 

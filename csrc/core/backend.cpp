@@ -14,8 +14,8 @@ int cpu_level() {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi") ||
       !__builtin_cpu_supports("bmi2"))
     return 1;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512cd") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
     return 3;
   return 4;
 }
@@ -100,7 +100,8 @@ const Backend* cuda_backend() { return nullptr; }
 const Backend& backend_for(const Tensor& t) {
   if (t.device.type == DeviceType::cpu) return cpu_backend();
   const Backend* cuda = cuda_backend();
-  if (!cuda) throw Unsupported("the tensor lives on a CUDA device, but this build has no CUDA kernels (PYAPDRAW_CUDA=OFF)");
+  if (!cuda)
+    throw Unsupported("the tensor lives on a CUDA device, but this build has no CUDA kernels (PYAPDRAW_CUDA=OFF)");
   return *cuda;
 }
 

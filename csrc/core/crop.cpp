@@ -7,7 +7,8 @@ namespace {
 void image_like(const Tensor& t, const char* arg, int axes) {
   check::ndim(t, arg, axes, axes);
   const int64_t c = t.shape[axes - 1];
-  check::that(c <= 1 || t.stride[axes - 1] == 1, arg, "channels are not adjacent in memory, channel-last layout expected");
+  check::that(c <= 1 || t.stride[axes - 1] == 1, arg,
+              "channels are not adjacent in memory, channel-last layout expected");
 }
 
 }  // namespace
@@ -32,10 +33,12 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
   check::no_overlap(out, "out", image, "image");
   for (int64_t n = 0; n < boxes.shape[0]; ++n) {
     const int32_t* r = boxes.as<int32_t>() + 4 * n;
-    check::that(0 <= r[0] && r[0] < r[2] && r[2] <= image.shape[1] && 0 <= r[1] && r[1] < r[3] && r[3] <= image.shape[0], "boxes",
-                "row " + std::to_string(n) + " is (" + std::to_string(r[0]) + "," + std::to_string(r[1]) + "," +
-                    std::to_string(r[2]) + "," + std::to_string(r[3]) + "), x0 < x1 and y0 < y1 inside the image " +
-                    check::shape_text(image) + " expected");
+    check::that(
+        0 <= r[0] && r[0] < r[2] && r[2] <= image.shape[1] && 0 <= r[1] && r[1] < r[3] && r[3] <= image.shape[0],
+        "boxes",
+        "row " + std::to_string(n) + " is (" + std::to_string(r[0]) + "," + std::to_string(r[1]) + "," +
+            std::to_string(r[2]) + "," + std::to_string(r[3]) + "), x0 < x1 and y0 < y1 inside the image " +
+            check::shape_text(image) + " expected");
   }
   run(image, boxes, out, subtract, multiply, ctx);
 }

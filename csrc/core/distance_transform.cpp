@@ -1,6 +1,5 @@
-#include "core/distance_transform_math.h"
-
 #include "core/check.h"
+#include "core/distance_transform_math.h"
 
 namespace pyapdraw {
 
@@ -31,7 +30,8 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
   if (sites.numel() > 0) run(sites, distance, squared, ctx);
 }
 
-void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared, const Context& ctx) {
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                             const Context& ctx) {
   check_sites(ink, "ink");
   check_distance(to_ink, "to_ink", ink, "ink");
   check_distance(to_paper, "to_paper", ink, "ink");

@@ -15,8 +15,10 @@ void check_image(const Tensor& t, const char* arg, const Tensor& as, const char*
 // The image that all others are compared with.
 void check_frame(const Tensor& t, const char* arg) {
   check::ndim(t, arg, 4, 4);
-  if (t.device.type == DeviceType::cuda) check::dtype(t, arg, {DType::f32, DType::f16, DType::bf16});
-  else check::dtype(t, arg, {DType::f32, DType::bf16});
+  if (t.device.type == DeviceType::cuda)
+    check::dtype(t, arg, {DType::f32, DType::f16, DType::bf16});
+  else
+    check::dtype(t, arg, {DType::f32, DType::bf16});
 }
 
 void check_parts(const FaceParts& parts, const char* const names[4], const Tensor& frame, const char* frame_arg) {
@@ -58,7 +60,8 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
     check::output(winners, "winners");
     check::no_overlap(winners, "winners", out, "out");
   }
-  const Tensor* inputs[] = {&parts.part[0], &parts.part[1], &parts.part[2], &parts.part[3], &hair, &background, &mask, &centres};
+  const Tensor* inputs[] = {&parts.part[0], &parts.part[1], &parts.part[2], &parts.part[3],
+                            &hair,          &background,    &mask,          &centres};
   const char* const names[] = {kParts[0], kParts[1], kParts[2], kParts[3], "hair", "background", "mask", "centres"};
   for (int i = 0; i < 8; ++i) {
     check::no_overlap(out, "out", *inputs[i], names[i]);
@@ -69,8 +72,9 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
   if (hair.numel() > 0) run(parts, centres, hair, background, mask, out, winners, ctx);
 }
 
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
-                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx) {
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                           const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
+                           const Context& ctx) {
   check_frame(grad, "grad");
   check::dtype(winners, "winners", {DType::u8});
   check::same_shape(winners, "winners", grad, "grad");
@@ -79,9 +83,10 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
   check_parts(grad_parts, kGradParts, grad, "grad");
   check::same_shape(grad_hair, "grad_hair", grad, "grad");
   check::same_shape(grad_background, "grad_background", grad, "grad");
-  const Tensor* outputs[] = {&grad_parts.part[0], &grad_parts.part[1], &grad_parts.part[2], &grad_parts.part[3], &grad_hair,
-                             &grad_background};
-  const char* const names[] = {kGradParts[0], kGradParts[1], kGradParts[2], kGradParts[3], "grad_hair", "grad_background"};
+  const Tensor* outputs[] = {&grad_parts.part[0], &grad_parts.part[1], &grad_parts.part[2],
+                             &grad_parts.part[3], &grad_hair,          &grad_background};
+  const char* const names[] = {kGradParts[0], kGradParts[1], kGradParts[2],
+                               kGradParts[3], "grad_hair",   "grad_background"};
   for (int i = 0; i < 6; ++i) {
     check_image(*outputs[i], names[i], grad, "grad");
     check::output(*outputs[i], names[i]);

@@ -27,9 +27,7 @@ PA_HD double mul_exact(double a, double b) { return a * b; }
 PA_HD double add_exact(double a, double b) { return a + b; }
 #endif
 
-PA_HD double lerp_exact(double a, double b, double f) {
-  return add_exact(mul_exact(1.0 - f, a), mul_exact(f, b));
-}
+PA_HD double lerp_exact(double a, double b, double f) { return add_exact(mul_exact(1.0 - f, a), mul_exact(f, b)); }
 
 PA_HD double map_axis(const double* m, double x, double y) {
   return add_exact(add_exact(mul_exact(m[0], x), mul_exact(m[1], y)), m[2]);

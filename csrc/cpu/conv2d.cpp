@@ -41,10 +41,10 @@ inline const Vec& load(const float* p) { return *reinterpret_cast<const Vec*>(p)
 
 // What one tile needs: the input at its first pixel and first tap, and the packed weights.
 struct Taps {
-  int64_t rows, columns, run;         // taps: rows x columns x run adjacent floats
-  int64_t row_step, column_step;      // input, elements
-  int64_t pixel_step;                 // input, between neighbouring output pixels
-  int64_t weight_row, weight_step;    // weights: a row of taps, one tap element
+  int64_t rows, columns, run;       // taps: rows x columns x run adjacent floats
+  int64_t row_step, column_step;    // input, elements
+  int64_t pixel_step;               // input, between neighbouring output pixels
+  int64_t weight_row, weight_step;  // weights: a row of taps, one tap element
 };
 
 template <int P, int V>
@@ -78,8 +78,10 @@ void tile(const Taps& t, const float* x, const float* weight, const float* bias,
       const Vec a = sum[p][v], b = a * s;
       const Vec y = a > 0.0f ? a : b;
       float* to = out + p * out_step + v * kLanes;
-      if (left >= kLanes) *reinterpret_cast<Vec*>(to) = y;
-      else std::memcpy(to, &y, static_cast<size_t>(left) * sizeof(float));
+      if (left >= kLanes)
+        *reinterpret_cast<Vec*>(to) = y;
+      else
+        std::memcpy(to, &y, static_cast<size_t>(left) * sizeof(float));
     }
   }
 }
@@ -89,11 +91,12 @@ using Tile = void (*)(const Taps&, const float*, const float*, const float*, con
 template <int V>
 Tile tile_for(int pixels) {
   constexpr int M = most_pixels(V);
-#define PA_TILE(P) case P: return tile<(P) <= M ? (P) : 1, V>;
+#define PA_TILE(P) \
+  case P: return tile < (P) <= M ? (P) : 1, V > ;
   switch (pixels) {
-    PA_TILE(1) PA_TILE(2) PA_TILE(3) PA_TILE(4) PA_TILE(5) PA_TILE(6)
-    PA_TILE(7) PA_TILE(8) PA_TILE(9) PA_TILE(10) PA_TILE(11) PA_TILE(12)
-    default: return nullptr;
+    PA_TILE(1)
+    PA_TILE(2) PA_TILE(3) PA_TILE(4) PA_TILE(5) PA_TILE(6) PA_TILE(7) PA_TILE(8) PA_TILE(9) PA_TILE(10) PA_TILE(11)
+        PA_TILE(12) default : return nullptr;
   }
 #undef PA_TILE
 }
@@ -104,7 +107,7 @@ Tile choose_tile(int vectors, int pixels) {
 
 // One width of channel block: where it starts, and the tile that fits a row.
 struct Block {
-  int64_t first;   // output channel
+  int64_t first;  // output channel
   int pixels, tiles;
   Tile run;
 };
@@ -132,7 +135,10 @@ struct Packed {
   Scratch<float> memory;
 
   Packed(const Tensor& w, const Tensor& b, const Tensor& s)
-      : weight(w.as<float>()), bias(b.as<float>()), slope(s.as<float>()), step(w.shape[3]),
+      : weight(w.as<float>()),
+        bias(b.as<float>()),
+        slope(s.as<float>()),
+        step(w.shape[3]),
         memory(w.shape[3] % kLanes ? (w.shape[0] * w.shape[1] * w.shape[2] + 2) * padded(w.shape[3]) : 0) {
     const int64_t outputs = w.shape[3], taps = w.shape[0] * w.shape[1] * w.shape[2];
     if (outputs % kLanes == 0) return;
@@ -156,9 +162,11 @@ void pad_rows(const float* x, const Tensor& t, int64_t rows, int64_t pad, float*
   for (int64_t r = 0; r < rows; ++r, x += t.stride[1]) {
     std::memset(to, 0, static_cast<size_t>(side) * sizeof(float));
     to += side;
-    if (t.stride[2] == c) std::memcpy(to, x, static_cast<size_t>(w * c) * sizeof(float));
+    if (t.stride[2] == c)
+      std::memcpy(to, x, static_cast<size_t>(w * c) * sizeof(float));
     else
-      for (int64_t i = 0; i < w; ++i) std::memcpy(to + i * c, x + i * t.stride[2], static_cast<size_t>(c) * sizeof(float));
+      for (int64_t i = 0; i < w; ++i)
+        std::memcpy(to + i * c, x + i * t.stride[2], static_cast<size_t>(c) * sizeof(float));
     to += w * c;
     std::memset(to, 0, static_cast<size_t>(side) * sizeof(float));
     to += side;
@@ -166,7 +174,8 @@ void pad_rows(const float* x, const Tensor& t, int64_t rows, int64_t pad, float*
 }
 
 // Maximum of a window of `height` x `width` pixels for all c channels. NaN stays.
-void pool_window(const float* corner, int64_t height, int64_t width, int64_t row_step, int64_t step, int64_t c, float* to) {
+void pool_window(const float* corner, int64_t height, int64_t width, int64_t row_step, int64_t step, int64_t c,
+                 float* to) {
   int64_t done = 0;
   for (; done < c && c >= kLanes; done += kLanes) {
     if (done + kLanes > c) done = c - kLanes;  // the last vector overlaps the one before
@@ -191,8 +200,8 @@ void pool_window(const float* corner, int64_t height, int64_t width, int64_t row
 
 }  // namespace
 
-void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
-            int pad, const Context& ctx) {
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride, int pad, const Context& ctx) {
   const int64_t kh = weight.shape[0], kw = weight.shape[1], c = x.shape[3], h = x.shape[1];
   const int64_t ho = out.shape[1], wo = out.shape[2], outputs = out.shape[3];
   const Packed packed(weight, bias, slope);
@@ -255,7 +264,8 @@ void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, cons
       float* to = out.as<float>() + n * out.stride[0] + row % ho * out.stride[1];
       for (int64_t px = 0; px < wo; ++px, to += out.stride[2]) {
         const int64_t left = px * stride, right = left + kernel < w ? left + kernel : w;
-        pool_window(in + top * x.stride[1] + left * x.stride[2], bottom - top, right - left, x.stride[1], x.stride[2], c, to);
+        pool_window(in + top * x.stride[1] + left * x.stride[2], bottom - top, right - left, x.stride[1], x.stride[2],
+                    c, to);
       }
     }
   });

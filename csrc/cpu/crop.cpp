@@ -27,7 +27,8 @@ constexpr int kMostTaps = 4;
 
 // Column sums of a window of rows: sums[x*c + k] over `height` rows. S is wide enough for 255 * height.
 template <typename S>
-void add_rows(const uint8_t* first, int64_t height, int64_t row_step, int64_t width, int64_t c, int64_t step, S* __restrict sums) {
+void add_rows(const uint8_t* first, int64_t height, int64_t row_step, int64_t width, int64_t c, int64_t step,
+              S* __restrict sums) {
   std::memset(sums, 0, static_cast<size_t>(width * c) * sizeof(S));
   for (int64_t y = 0; y < height; ++y) {
     const uint8_t* __restrict row = first + y * row_step;
@@ -71,7 +72,8 @@ void average_columns(const AreaRow& a, const S* sums, float* out, int64_t out_st
 
 // Rows that keep 255 * rows in 16 bits are summed there: twice the lanes.
 template <int C>
-void area_row(const AreaRow& a, const uint8_t* first, int64_t row_step, int64_t step, int32_t* sums, float* out, int64_t out_step) {
+void area_row(const AreaRow& a, const uint8_t* first, int64_t row_step, int64_t step, int32_t* sums, float* out,
+              int64_t out_step) {
   if (a.rows <= 257) {
     auto* narrow = reinterpret_cast<uint16_t*>(sums);
     add_rows(first, a.rows, row_step, a.width, a.c, step, narrow);
@@ -103,12 +105,13 @@ inline void bilinear(const Tensor& image, float x, float y, float weight, float 
 
 // One output row. m: output (u,v) -> image.
 template <typename T, int C>
-void warp_row(const Tensor& image, const double* m, int64_t v, int64_t width, float subtract, float multiply, float* out,
-              int64_t out_step) {
+void warp_row(const Tensor& image, const double* m, int64_t v, int64_t width, float subtract, float multiply,
+              float* out, int64_t out_step) {
   const double side = std::sqrt(std::fabs(m[0] * m[4] - m[1] * m[3]));
   int taps = 1;
   while (taps < kMostTaps && taps + 0.25 < side) ++taps;
-  const float weight = 1.0f / static_cast<float>(taps * taps), ax = static_cast<float>(m[0]), ay = static_cast<float>(m[3]);
+  const float weight = 1.0f / static_cast<float>(taps * taps), ax = static_cast<float>(m[0]),
+              ay = static_cast<float>(m[3]);
   float offset_x[kMostTaps * kMostTaps], offset_y[kMostTaps * kMostTaps];
   for (int b = 0; b < taps; ++b)
     for (int a = 0; a < taps; ++a) {
@@ -120,7 +123,8 @@ void warp_row(const Tensor& image, const double* m, int64_t v, int64_t width, fl
   for (int64_t u = 0; u < width; ++u, out += out_step) {
     const float x = start_x + ax * static_cast<float>(u), y = start_y + ay * static_cast<float>(u);
     float sum[C] = {};
-    for (int i = 0; i < taps * taps; ++i) bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, subtract, sum);
+    for (int i = 0; i < taps * taps; ++i)
+      bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, subtract, sum);
     for (int c = 0; c < C; ++c) out[c] = (sum[c] - subtract) * multiply;
   }
 }
@@ -156,12 +160,13 @@ void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, f
                const Context& ctx) {
   const int64_t h = out.shape[1], w = out.shape[2];
   const bool bytes = image.dtype == DType::u8, grey = image.shape[2] == 1;
-  auto* row = bytes ? (grey ? warp_row<uint8_t, 1> : warp_row<uint8_t, 3>) : (grey ? warp_row<float, 1> : warp_row<float, 3>);
+  auto* row =
+      bytes ? (grey ? warp_row<uint8_t, 1> : warp_row<uint8_t, 3>) : (grey ? warp_row<float, 1> : warp_row<float, 3>);
   parallel_for(out.shape[0] * h, 1 + 1000 / (w + 1), ctx, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t n = item / h, v = item % h;
-      row(image, to_image.as<double>() + 6 * n, v, w, subtract, multiply, out.as<float>() + n * out.stride[0] + v * out.stride[1],
-          out.stride[2]);
+      row(image, to_image.as<double>() + 6 * n, v, w, subtract, multiply,
+          out.as<float>() + n * out.stride[0] + v * out.stride[1], out.stride[2]);
     }
   });
 }

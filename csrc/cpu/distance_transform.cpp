@@ -2,13 +2,13 @@
 // Method: squared distances separate [Felzenszwalb, Huttenlocher 2012]:
 //   d2(x, y) = min over x' of g(x', y)^2 + (x - x')^2, with g the distance within a column.
 // 1. Columns: two sweeps over stripes of columns, vectorised over the columns.
-// 2. Rows, in blocks of 32 pixels: near offsets first, then whole source blocks by distance, as
+// 2. Rows, in blocks of one register: near offsets first, then whole source blocks by distance, as
 //    long as one can still improve the block (its smallest g^2 + gap^2 against the largest value
 //    in the block, and against the row above, from which a distance differs by at most 1).
-//    16-bit lanes; a block farther than 180 px from every site leaves this path.
-// 3. Rows that leave it, or that exceed a fixed number of source blocks a block (hard cases such
-//    as circles), take the lower envelope of parabolas [Meijster, Roerdink, Hesselink 2000],
-//    which is linear in the width: so is the whole transform.
+//    Lanes of 16 bits; of 32 bits where a pixel is farther than 180 px from every site.
+// 3. Rows that exceed a fixed number of source blocks a block (hard cases such as circles), or 32
+//    bits, take the lower envelope of parabolas [Meijster, Roerdink, Hesselink 2000], which is
+//    linear in the width: so is the whole transform.
 // Numerics: integers throughout (64-bit where needed), one rounding at the end: results depend
 // neither on the number of threads nor on the instruction set.
 // Limits: sides up to 2^30.
@@ -22,9 +22,9 @@ namespace pyapdraw {
 namespace PA_ISA {
 namespace {
 
-constexpr int64_t kStripe = 64;              // columns swept together: one cache line of input
-constexpr int64_t kRowsPerChunk = 32;        // the first row of a chunk has no row above to learn from
-constexpr int64_t kPixelsPerGroup = 1 << 21; // images whose column distances are kept at a time
+constexpr int64_t kStripe = 64;               // columns swept together: one cache line of input
+constexpr int64_t kRowsPerChunk = 32;         // the first row of a chunk has no row above to learn from
+constexpr int64_t kPixelsPerGroup = 1 << 21;  // images whose column distances are kept at a time
 
 int64_t image_offset(const Tensor& t, int64_t image) {
   int64_t offset = 0;
@@ -49,8 +49,10 @@ void sweep_columns(const uint8_t* in, int64_t row_step, int64_t step, bool site,
       const G grown = y == 0 || above[x] == none ? none : static_cast<G>(above[x] + 1);
       here[x] = (pixel != 0) == site ? G{0} : grown;
     };
-    if (step == 1) for (int64_t x = 0; x < count; ++x) next(x, row[x]);
-    else for (int64_t x = 0; x < count; ++x) next(x, row[x * step]);
+    if (step == 1)
+      for (int64_t x = 0; x < count; ++x) next(x, row[x]);
+    else
+      for (int64_t x = 0; x < count; ++x) next(x, row[x * step]);
   }
   for (int64_t y = height - 2; y >= 0; --y) {
     G* here = g + y * width;
@@ -69,7 +71,8 @@ struct Map {
 };
 
 template <typename G>
-void transform_group(const Tensor& in, const Map& map, int64_t first, int64_t images, bool squared, G* g, const Context& ctx) {
+void transform_group(const Tensor& in, const Map& map, int64_t first, int64_t images, bool squared, G* g,
+                     const Context& ctx) {
   const int64_t height = in.size_back(2), width = in.size_back(1);
   const int64_t stripes = (width + kStripe - 1) / kStripe;
   const int64_t grain = height * kStripe < 16384 ? 16384 / (height * kStripe) : 1;
@@ -78,7 +81,8 @@ void transform_group(const Tensor& in, const Map& map, int64_t first, int64_t im
       const int64_t image = i / stripes, x = i % stripes * kStripe;
       const int64_t count = width - x < kStripe ? width - x : kStripe;
       const uint8_t* from = in.as<uint8_t>() + image_offset(in, first + image) + x * in.stride_back(1);
-      sweep_columns(from, in.stride_back(2), in.stride_back(1), map.site, height, count, g + image * height * width + x, width);
+      sweep_columns(from, in.stride_back(2), in.stride_back(1), map.site, height, count, g + image * height * width + x,
+                    width);
     }
   });
   const int64_t chunks = (height + kRowsPerChunk - 1) / kRowsPerChunk;
@@ -109,8 +113,10 @@ void transform(const Tensor& in, const Map* maps, int count, bool squared, const
 }
 
 void transform(const Tensor& in, const Map* maps, int count, bool squared, const Context& ctx) {
-  if (in.size_back(2) < none_of<uint16_t>()) transform<uint16_t>(in, maps, count, squared, ctx);
-  else transform<int32_t>(in, maps, count, squared, ctx);
+  if (in.size_back(2) < none_of<uint16_t>())
+    transform<uint16_t>(in, maps, count, squared, ctx);
+  else
+    transform<int32_t>(in, maps, count, squared, ctx);
 }
 
 }  // namespace
@@ -120,7 +126,8 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
   transform(sites, &map, 1, squared, ctx);
 }
 
-void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared, const Context& ctx) {
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                             const Context& ctx) {
   const Map maps[] = {{&to_ink, true}, {&to_paper, false}};
   transform(ink, maps, 2, squared, ctx);
 }

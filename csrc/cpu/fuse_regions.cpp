@@ -49,9 +49,12 @@ void person_row(const uint8_t* mask, int64_t step, int64_t width, uint8_t* visib
 }
 
 void visible_row(const Tensor& mask, int64_t n, int64_t y, const Segment* segments, int64_t width, uint8_t* visible) {
-  if (mask.dtype == DType::f32) person_row(row_of<float>(mask, n, 0, y), mask.stride[3], width, visible);
-  else if (mask.dtype == DType::bf16) person_row(row_of<Bfloat16>(mask, n, 0, y), mask.stride[3], width, visible);
-  else person_row(row_of<uint8_t>(mask, n, 0, y), mask.stride[3], width, visible);
+  if (mask.dtype == DType::f32)
+    person_row(row_of<float>(mask, n, 0, y), mask.stride[3], width, visible);
+  else if (mask.dtype == DType::bf16)
+    person_row(row_of<Bfloat16>(mask, n, 0, y), mask.stride[3], width, visible);
+  else
+    person_row(row_of<uint8_t>(mask, n, 0, y), mask.stride[3], width, visible);
   for (int i = 0; i < 4; ++i)
     for (int64_t x = segments[i].begin; x < segments[i].end; ++x) visible[x] &= fuse::kBackgroundVisible;
 }
@@ -107,8 +110,8 @@ struct One {
 };
 
 template <typename T, typename Step, typename ToStep>
-FuseRow<T, Step> fuse_row(const FaceParts& parts, const Tensor& hair, const Tensor& background, const Tensor& out, int64_t n,
-                          int64_t c, int64_t y, const Segment* segments, ToStep&& step) {
+FuseRow<T, Step> fuse_row(const FaceParts& parts, const Tensor& hair, const Tensor& background, const Tensor& out,
+                          int64_t n, int64_t c, int64_t y, const Segment* segments, ToStep&& step) {
   FuseRow<T, Step> r{};
   r.hair = row_of<T>(hair, n, c, y);
   r.background = row_of<T>(background, n, c, y);
@@ -152,8 +155,10 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
         };
         for_float_type(hair.dtype, [&](auto zero) {
           using T = decltype(zero);
-          if (unit) run(fuse_row<T, One>(parts, hair, background, out, n, c, y, segments, [](int64_t) { return One{}; }));
-          else run(fuse_row<T, int64_t>(parts, hair, background, out, n, c, y, segments, [](int64_t s) { return s; }));
+          if (unit)
+            run(fuse_row<T, One>(parts, hair, background, out, n, c, y, segments, [](int64_t) { return One{}; }));
+          else
+            run(fuse_row<T, int64_t>(parts, hair, background, out, n, c, y, segments, [](int64_t s) { return s; }));
         });
       }
     }
@@ -166,7 +171,8 @@ namespace {
 template <typename T>
 void select_row(const T* grad, int64_t grad_step, const uint8_t* win, int64_t win_step, const float* table, T* in,
                 int64_t in_step, int64_t count) {
-  for (int64_t x = 0; x < count; ++x) in[x * in_step] = from_float<T>(to_float(grad[x * grad_step]) * table[win[x * win_step]]);
+  for (int64_t x = 0; x < count; ++x)
+    in[x * in_step] = from_float<T>(to_float(grad[x * grad_step]) * table[win[x * win_step]]);
 }
 
 template <typename T>
@@ -175,7 +181,8 @@ void zero_row(T* in, int64_t step, int64_t count) {
 }
 
 template <typename T>
-void backward_frame(const Tensor& grad, const Tensor& winners, const float* table, const Tensor& grad_in, const Context& ctx) {
+void backward_frame(const Tensor& grad, const Tensor& winners, const float* table, const Tensor& grad_in,
+                    const Context& ctx) {
   const int64_t channels = grad.shape[1], height = grad.shape[2], width = grad.shape[3];
   parallel_for(grad.shape[0] * channels * height, kPixelsPerChunk / width + 1, ctx, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
@@ -205,8 +212,8 @@ void backward_part(const Tensor& grad, const Tensor& winners, const Tensor& cent
       }
       zero_row(in, step, s.from);
       select_row(row_of<T>(grad, n, c, y) + s.begin * grad.stride[3], grad.stride[3],
-                 row_of<uint8_t>(winners, n, c, y) + s.begin * winners.stride[3], winners.stride[3], table, in + s.from * step,
-                 step, count);
+                 row_of<uint8_t>(winners, n, c, y) + s.begin * winners.stride[3], winners.stride[3], table,
+                 in + s.from * step, step, count);
       zero_row(in + (s.from + count) * step, step, columns - s.from - count);
     }
   });
@@ -214,8 +221,9 @@ void backward_part(const Tensor& grad, const Tensor& winners, const Tensor& cent
 
 }  // namespace
 
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
-                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx) {
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                           const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
+                           const Context& ctx) {
   float table[6][256];
   for (int i = 0; i < 6; ++i)
     for (unsigned w = 0; w < 256; ++w) {

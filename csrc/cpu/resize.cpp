@@ -1,7 +1,8 @@
 // Separable triangle resampling of a whole image, or of any region of the result. Method: for
 // every output row, the source rows under the triangle are summed into one float row (a plain
-// loop along the row), which is then summed along x. Nothing is rounded in between; weights in
-// double (core/resize_math.h), accumulation in float32. A chunk is 16 output rows.
+// loop along the row), which is then summed along x, four lanes at a time: the channels of a
+// pixel, or four rows of a single channel. Nothing is rounded in between; weights in double
+// (core/resize_math.h), accumulation in float32. A chunk is 16 output rows.
 #include <cstring>
 
 #include "core/resize_math.h"
@@ -115,33 +116,63 @@ inline void put_lanes(Lanes v, bool roomy, uint8_t* out) {
   std::memcpy(out, &bytes, roomy ? 4 : C);
 }
 
-// row: float pixels, the first of them source column x0, padded to a multiple of four floats.
+// The four lanes of output column i, from float pixels of which `row` is source column x0.
+template <int C>
+inline Lanes sum_column(const float* row, int64_t x0, const Taps& taps, int64_t i) {
+  const float* w = taps.weights(i);
+  const float* p = row + (taps.begin(i) - x0) * C;
+  const int64_t size = taps.size(i);
+  Lanes even = {}, odd = {}, v;
+  int64_t k = 0;
+  for (; k + 2 <= size; k += 2) {
+    std::memcpy(&v, p + k * C, sizeof(v));
+    even += v * w[k];
+    std::memcpy(&v, p + (k + 1) * C, sizeof(v));
+    odd += v * w[k + 1];
+  }
+  if (k < size) {
+    std::memcpy(&v, p + k * C, sizeof(v));
+    even += v * w[k];
+  }
+  return even + odd;
+}
+
+// Output rows [begin, end) of interleaved pixels: the lanes are the channels.
 template <typename T, int C>
-void sum_columns(const float* row, int64_t x0, const Taps& taps, int64_t count, T* out, int64_t step) {
-  for (int64_t i = 0; i < count; ++i) {
-    const float* w = taps.weights(i);
-    const float* p = row + (taps.begin(i) - x0) * C;
-    const int64_t size = taps.size(i);
-    if (C == 1) {
-      float s = 0;
-      for (int64_t k = 0; k < size; ++k) s += w[k] * p[k];
-      put(s, out + i * step);
-      continue;
+void resample_rows(const Plane<T>& in, const Taps& across, const Taps& down, int64_t x0, int64_t x1, int64_t count,
+                   const Plane<T>& out, int64_t begin, int64_t end) {
+  Scratch<float> sum((x1 - x0) * C + 4);  // the last pixel is loaded as four lanes
+  for (int i = 0; i < 4; ++i) sum[(x1 - x0) * C + i] = 0.0f;
+  for (int64_t y = begin; y < end; ++y) {
+    sum_rows<T, C>(in, x0, x1 - x0, down, y, sum.get());
+    T* row = out.data + y * out.row;
+    for (int64_t i = 0; i < count; ++i)
+      put_lanes<C>(sum_column<C>(sum.get(), x0, across, i), i + 1 < count, row + i * out.step);
+  }
+}
+
+// The same for one channel: the lanes are four output rows.
+template <typename T>
+void resample_four_rows(const Plane<T>& in, const Taps& across, const Taps& down, int64_t x0, int64_t x1, int64_t count,
+                        const Plane<T>& out, int64_t begin, int64_t end) {
+  const int64_t n = x1 - x0;
+  Scratch<float> sums(4 * n), lanes(4 * n);
+  for (int64_t i = 0; i < 4 * n; ++i) sums[i] = 0.0f;
+  for (int64_t y = begin; y < end; y += 4) {
+    const int rows = static_cast<int>(end - y < 4 ? end - y : 4);
+    for (int r = 0; r < rows; ++r) sum_rows<T, 1>(in, x0, n, down, y + r, sums.get() + r * n);
+    const float *a = sums.get(), *b = a + n, *c = b + n, *d = c + n;
+    float* __restrict mixed = lanes.get();
+    for (int64_t i = 0; i < n; ++i) {
+      mixed[4 * i] = a[i];
+      mixed[4 * i + 1] = b[i];
+      mixed[4 * i + 2] = c[i];
+      mixed[4 * i + 3] = d[i];
     }
-    Lanes even = {}, odd = {}, v;
-    int64_t k = 0;
-    for (; k + 2 <= size; k += 2) {
-      std::memcpy(&v, p + k * C, sizeof(v));
-      even += v * w[k];
-      std::memcpy(&v, p + (k + 1) * C, sizeof(v));
-      odd += v * w[k + 1];
+    for (int64_t i = 0; i < count; ++i) {
+      const Lanes v = sum_column<4>(mixed, x0, across, i);
+      for (int r = 0; r < rows; ++r) put(v[r], out.data + (y + r) * out.row + i * out.step);
     }
-    if (k < size) {
-      std::memcpy(&v, p + k * C, sizeof(v));
-      even += v * w[k];
-    }
-    even += odd;
-    put_lanes<C>(even, i + 1 < count, out + i * step);  // the next pixel's turn comes after
   }
 }
 
@@ -152,12 +183,10 @@ void resample(const Plane<T>& in, Size from, Size to, const Region& region, cons
   const Taps across(from.w, to.w, region.x, region.w), down(from.h, to.h, region.y, region.h);
   const int64_t x0 = across.begin(0), x1 = across.begin(region.w - 1) + across.size(region.w - 1);
   parallel_for(region.h, 16, ctx, [&](int64_t begin, int64_t end) {
-    Scratch<float> sum((x1 - x0) * C + 4);
-    for (int i = 0; i < 4; ++i) sum[(x1 - x0) * C + i] = 0.0f;
-    for (int64_t y = begin; y < end; ++y) {
-      sum_rows<T, C>(in, x0, x1 - x0, down, y, sum.get());
-      sum_columns<T, C>(sum.get(), x0, across, region.w, out.data + y * out.row, out.step);
-    }
+    if constexpr (C == 1)
+      resample_four_rows(in, across, down, x0, x1, region.w, out, begin, end);
+    else
+      resample_rows<T, C>(in, across, down, x0, x1, region.w, out, begin, end);
   });
 }
 

@@ -29,7 +29,8 @@ __device__ Position position(const Tensor& t, int64_t i) {
   return p;
 }
 
-PA_KERNEL void conv2d_kernel(Tensor x, Tensor weight, Tensor bias, Tensor slope, Tensor out, int stride, int pad, int64_t count) {
+PA_KERNEL void conv2d_kernel(Tensor x, Tensor weight, Tensor bias, Tensor slope, Tensor out, int stride, int pad,
+                             int64_t count) {
   const int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
   if (i >= count) return;
   const Position p = position(out, i);
@@ -68,10 +69,11 @@ PA_KERNEL void max_pool2d_kernel(Tensor x, Tensor out, int kernel, int stride, i
 
 }  // namespace
 
-void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
-            int pad, const Context& ctx) {
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride, int pad, const Context& ctx) {
   const int64_t count = out.numel();
-  launch(conv2d_kernel, dim3(blocks(count, kThreads)), dim3(kThreads), 0, ctx, x, weight, bias, slope, out, stride, pad, count);
+  launch(conv2d_kernel, dim3(blocks(count, kThreads)), dim3(kThreads), 0, ctx, x, weight, bias, slope, out, stride, pad,
+         count);
 }
 
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) {

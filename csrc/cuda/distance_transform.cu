@@ -19,7 +19,7 @@ namespace {
 constexpr int kColumns = 32;
 constexpr int kBands = 16;
 constexpr int kRowThreads = 256;
-constexpr int kNone = 2147483647;        // no site in this column
+constexpr int kNone = 2147483647;  // no site in this column
 constexpr int64_t kMaxWidth = 24 * 1024;
 
 __device__ int64_t image_offset(const Tensor& t, int64_t image) {
@@ -39,10 +39,13 @@ PA_KERNEL void distance_transform_columns_kernel(Tensor sites, bool site, Tensor
   const int64_t image = first_image + blockIdx.y, x = static_cast<int64_t>(blockIdx.x) * kColumns + threadIdx.x;
   const int band = threadIdx.y, lane = threadIdx.x;
   const int64_t rows = (height + kBands - 1) / kBands;
-  const int64_t begin = band * rows < height ? band * rows : height, end = begin + rows < height ? begin + rows : height;
+  const int64_t begin = band * rows < height ? band * rows : height,
+                end = begin + rows < height ? begin + rows : height;
   const bool inside = x < width;
-  const uint8_t* in = sites.as<uint8_t>() + image_offset(sites, image) + (inside ? x : 0) * sites.stride[sites.ndim - 1];
-  float* out = distance.as<float>() + image_offset(distance, image) + (inside ? x : 0) * distance.stride[sites.ndim - 1];
+  const uint8_t* in =
+      sites.as<uint8_t>() + image_offset(sites, image) + (inside ? x : 0) * sites.stride[sites.ndim - 1];
+  float* out =
+      distance.as<float>() + image_offset(distance, image) + (inside ? x : 0) * distance.stride[sites.ndim - 1];
 
   int low = kNone, high = -1;
   for (int64_t y = begin; inside && y < end; ++y)
@@ -109,9 +112,10 @@ void transform(const Tensor& sites, bool site, const Tensor& distance, bool squa
           "distance_transform: shared memory for a row");
   for (int64_t first = 0; first < images; first += 65535) {
     const unsigned count = static_cast<unsigned>(images - first < 65535 ? images - first : 65535);
-    launch(distance_transform_columns_kernel, dim3(blocks(width, kColumns), count), dim3(kColumns, kBands), 0, ctx, sites, site,
-           distance, first);
-    launch(rows, dim3(static_cast<unsigned>(height), count), dim3(kRowThreads), shared_bytes, ctx, distance, squared, first);
+    launch(distance_transform_columns_kernel, dim3(blocks(width, kColumns), count), dim3(kColumns, kBands), 0, ctx,
+           sites, site, distance, first);
+    launch(rows, dim3(static_cast<unsigned>(height), count), dim3(kRowThreads), shared_bytes, ctx, distance, squared,
+           first);
   }
 }
 
@@ -121,7 +125,8 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
   transform(sites, true, distance, squared, ctx);
 }
 
-void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared, const Context& ctx) {
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                             const Context& ctx) {
   transform(ink, true, to_ink, squared, ctx);
   transform(ink, false, to_paper, squared, ctx);
 }

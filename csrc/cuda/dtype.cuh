@@ -15,18 +15,27 @@ __device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); 
 template <typename T>
 __device__ inline T from_float(float x);
 template <>
-__device__ inline float from_float<float>(float x) { return x; }
+__device__ inline float from_float<float>(float x) {
+  return x;
+}
 template <>
-__device__ inline __half from_float<__half>(float x) { return __float2half_rn(x); }
+__device__ inline __half from_float<__half>(float x) {
+  return __float2half_rn(x);
+}
 template <>
-__device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) { return __float2bfloat16_rn(x); }
+__device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
+  return __float2bfloat16_rn(x);
+}
 
 // f(T{}) for the element type of a tensor whose dtype has been checked.
 template <typename F>
 inline void for_float_type(DType t, F&& f) {
-  if (t == DType::f16) f(__half{});
-  else if (t == DType::bf16) f(__nv_bfloat16{});
-  else f(float{});
+  if (t == DType::f16)
+    f(__half{});
+  else if (t == DType::bf16)
+    f(__nv_bfloat16{});
+  else
+    f(float{});
 }
 
 }  // namespace cuda

@@ -44,8 +44,8 @@ __device__ T& at(const Tensor& t, int64_t n, int64_t c, int64_t y, int64_t x) {
 }
 
 template <typename T>
-PA_KERNEL void fuse_regions_kernel(FaceParts parts, Tensor centres, Tensor hair, Tensor background, Tensor mask, Tensor out,
-                                   Tensor winners) {
+PA_KERNEL void fuse_regions_kernel(FaceParts parts, Tensor centres, Tensor hair, Tensor background, Tensor mask,
+                                   Tensor out, Tensor winners) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t height = out.shape[2], width = out.shape[3];
   if (i >= out.shape[0] * height * width) return;
@@ -76,7 +76,8 @@ PA_KERNEL void fuse_regions_kernel(FaceParts parts, Tensor centres, Tensor hair,
 }
 
 template <typename T>
-PA_KERNEL void fuse_regions_backward_frame_kernel(Tensor grad, Tensor winners, Tensor grad_hair, Tensor grad_background) {
+PA_KERNEL void fuse_regions_backward_frame_kernel(Tensor grad, Tensor winners, Tensor grad_hair,
+                                                  Tensor grad_background) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= grad.shape[0] * grad.shape[1] * grad.shape[2] * grad.shape[3]) return;
   const int64_t x = i % grad.shape[3], y = i / grad.shape[3] % grad.shape[2];
@@ -89,7 +90,8 @@ PA_KERNEL void fuse_regions_backward_frame_kernel(Tensor grad, Tensor winners, T
 }
 
 template <typename T>
-PA_KERNEL void fuse_regions_backward_part_kernel(Tensor grad, Tensor winners, Tensor centres, int part, Tensor grad_part) {
+PA_KERNEL void fuse_regions_backward_part_kernel(Tensor grad, Tensor winners, Tensor centres, int part,
+                                                 Tensor grad_part) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t rows = grad_part.shape[2], columns = grad_part.shape[3];
   if (i >= grad_part.shape[0] * grad_part.shape[1] * rows * columns) return;
@@ -112,23 +114,24 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
   Tensor wanted = winners;
   if (winners.numel() == 0) wanted.data = nullptr;
   for_float_type(out.dtype, [&](auto zero) {
-    launch(fuse_regions_kernel<decltype(zero)>, dim3(blocks(pixels, kThreads)), dim3(kThreads), 0, ctx, parts, centres, hair,
-           background, mask, out, wanted);
+    launch(fuse_regions_kernel<decltype(zero)>, dim3(blocks(pixels, kThreads)), dim3(kThreads), 0, ctx, parts, centres,
+           hair, background, mask, out, wanted);
   });
 }
 
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
-                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx) {
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                           const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
+                           const Context& ctx) {
   for_float_type(grad.dtype, [&](auto zero) {
     using T = decltype(zero);
     if (grad.numel() > 0)
-      launch(fuse_regions_backward_frame_kernel<T>, dim3(blocks(grad.numel(), kThreads)), dim3(kThreads), 0, ctx, grad, winners,
-             grad_hair, grad_background);
+      launch(fuse_regions_backward_frame_kernel<T>, dim3(blocks(grad.numel(), kThreads)), dim3(kThreads), 0, ctx, grad,
+             winners, grad_hair, grad_background);
     for (int i = 0; i < 4; ++i) {
       const Tensor& part = grad_parts.part[i];
       if (part.numel() > 0)
-        launch(fuse_regions_backward_part_kernel<T>, dim3(blocks(part.numel(), kThreads)), dim3(kThreads), 0, ctx, grad, winners,
-               centres, i, part);
+        launch(fuse_regions_backward_part_kernel<T>, dim3(blocks(part.numel(), kThreads)), dim3(kThreads), 0, ctx, grad,
+               winners, centres, i, part);
     }
   });
 }

@@ -47,9 +47,10 @@ def _constant(value: Any, drawing: Array) -> Any:
     text = str(drawing.dtype)
     if text.endswith("uint8") and (value != int(value) or not 0 <= value <= 255):
         raise BadInput(f"background: {value} given, a whole number of 0 to 255 expected with uint8 drawings")
-    one = drawing.new_full((), value) if not isinstance(drawing, np.ndarray) else np.array(value, drawing.dtype)
     shape = drawing.shape[:2] if drawing.ndim < 4 else (drawing.shape[0], 1, *drawing.shape[2:])
-    return np.broadcast_to(one, shape) if isinstance(drawing, np.ndarray) else one.expand(*shape)
+    if isinstance(drawing, np.ndarray):
+        return np.broadcast_to(np.array(value, drawing.dtype), shape)
+    return drawing.new_full((), value).expand(*shape)
 
 
 def _shape(drawing: Array, alpha: Array, background: Array) -> tuple[int, ...]:

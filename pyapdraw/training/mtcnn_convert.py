@@ -60,7 +60,7 @@ def read_wheel(path: Path) -> dict[str, np.ndarray]:
     """All tensors of the three nets, checked against the recorded sha256. Raises WeightsError."""
     import torch
 
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path) as wheel:
         for net, expected in SOURCES.items():
             data = wheel.read(f"facenet_pytorch/data/{net}.pt")

@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from pyapdraw.training.person_mask_data import Augment, Portraits, backgrounds, read_portraits
+from pyapdraw.training.person_mask_data import Augment, Portraits, read_portraits
+from pyapdraw.training.person_mask_scenery import backgrounds
 
 log = logging.getLogger("pyapdraw.training.person_mask")
 

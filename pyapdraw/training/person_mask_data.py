@@ -1,4 +1,4 @@
-"""Pictures for the person mask: reading, backgrounds, and the augmentation that makes two dozen portraits go far.
+"""Pictures for the person mask: reading, and the augmentation that makes two dozen portraits go far.
 
 Everything is a float32 torch tensor in [0,1], [N,C,H,W], at twice the network's size when stored and at the network's
 size after `Augment`. The portraits are aligned, so any two of them can be cut into each other: a person inside
@@ -20,7 +20,6 @@ from pyapdraw.training.person_mask_outlines import ASTRONAUT_CROP, OUTLINES
 
 SIZE_PX = 128  # side of the network's input
 STORE_PX = 2 * SIZE_PX
-TEXTURES = ("brick", "grass", "gravel", "coffee", "chelsea", "rocket", "moon", "hubble_deep_field")
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,7 @@ def outline_mask(outline: list[int], canvas_px: int = 512) -> Tensor:
     """float32 [1,P,P] of a closed outline (x, y by turns, pixels of the crop), its edge about as soft as theirs."""
     image = Image.new("L", (canvas_px, canvas_px))
     ImageDraw.Draw(image).polygon(outline, fill=255)
-    return _tensor(image.filter(ImageFilter.GaussianBlur(3)))
-
-
-def backgrounds(portraits: Portraits, count: int, seed: int) -> Tensor:
-    """float32 [K,3,P,P]: the portraits' own backgrounds with the person filled in, textures, and drawn ones."""
-    own = _filled(portraits.photos, 1 - portraits.masks)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = [_drawn_background(i, generator) for i in range(count)]
-    return torch.cat([own, *_textures(generator), torch.stack(drawn)])
+    return picture_tensor(image.filter(ImageFilter.GaussianBlur(3)))
 
 
 class Augment:
@@ -120,12 +111,12 @@ class Augment:
     # -- who is in front of what -----------------------------------------------------------------------------------
 
     def _compose(self, photos: Tensor, masks: Tensor, scenery: Tensor) -> tuple[Tensor, Tensor]:
-        """Of ten: four as they are, one before another person, two in another's silhouette, three elsewhere."""
+        """Of ten: three as they are, one before another person, two in another's silhouette, four elsewhere."""
         count = len(scenery)
         photo, other = photos, photos.roll(1, 0)
         mask, other_mask = self._crisp(masks), self._crisp(masks.roll(1, 0))
         kind = torch.rand(count, generator=self.random).view(-1, 1, 1, 1)
-        cut, behind, plain = kind < 0.17, (kind >= 0.17) & (kind < 0.27), kind >= 0.60
+        cut, behind, plain = kind < 0.17, (kind >= 0.17) & (kind < 0.27), kind >= 0.70
         back = torch.where(behind, self._toned(other) * other_mask + scenery * (1 - other_mask), scenery)
         alpha = torch.where(cut, mask * other_mask, mask)
         composite = photo * alpha + back * (1 - alpha)
@@ -152,6 +143,8 @@ class Augment:
         dressed = self._toned(person, strength=2.5)
         person = torch.where(self._chance(count, 0.4).view(-1, 1, 1, 1), person + (dressed - person) * clothes, person)
         behind = self._toned(photo, strength=1.5)
+        night = 0.15 + 0.5 * torch.rand(count, 1, 1, 1, generator=self.random)  # dark hair on dark leaves
+        behind = torch.where(self._chance(count, 0.15).view(-1, 1, 1, 1), behind * night, behind)
         photo = person * mask + behind * (1 - mask)
         return self._light(photo)
 
@@ -231,7 +224,7 @@ class Augment:
 
 def _picture(path: Path, mode: str = "RGB") -> Tensor:
     with Image.open(path) as image:
-        return _tensor(image.convert(mode))
+        return picture_tensor(image.convert(mode))
 
 
 def _astronaut() -> Tensor | None:
@@ -241,88 +234,11 @@ def _astronaut() -> Tensor | None:
         return None
     image = Image.fromarray(data.astronaut())
     crop = image.transform((512, 512), Image.Transform.AFFINE, ASTRONAUT_CROP, Image.Resampling.BILINEAR)
-    return _tensor(crop)
+    return picture_tensor(crop)
 
 
-def _tensor(image: Image.Image) -> Tensor:
+def picture_tensor(image: Image.Image) -> Tensor:
+    """float32 [C,P,P] in [0,1], reduced by averaging."""
     image = image.resize((STORE_PX, STORE_PX), Image.Resampling.BOX)
     pixels = np.asarray(image, np.float32) / 255
     return torch.from_numpy(pixels.reshape(STORE_PX, STORE_PX, -1).transpose(2, 0, 1).copy())
-
-
-def _filled(photos: Tensor, keep: Tensor) -> Tensor:
-    """Fills what is not kept from coarser and coarser averages of what is (pull-push over a pyramid of halves)."""
-    keep = (keep > 0.97).float()
-    keep = -F.max_pool2d(-keep, 9, stride=1, padding=4)  # away from soft edges and loose hair
-    levels = [(photos * keep, keep)]
-    while levels[-1][0].shape[-1] > 1:
-        levels.append((F.avg_pool2d(levels[-1][0], 2), F.avg_pool2d(levels[-1][1], 2)))
-    filled = levels[-1][0] / levels[-1][1].clamp_min(1e-6)
-    for colour, weight in reversed(levels[:-1]):
-        filled = F.interpolate(filled, size=colour.shape[-1], mode="bilinear", align_corners=False)
-        known = (weight * 4).clamp(max=1)
-        filled = filled * (1 - known) + colour / weight.clamp_min(1e-6) * known
-    return filled.clamp(0, 1)
-
-
-def _textures(generator: torch.Generator) -> list[Tensor]:
-    """Squares of the public-domain pictures that scikit-image brings; none where it is not installed."""
-    try:
-        from skimage import data
-    except ImportError:
-        return []
-    squares = []
-    for name in TEXTURES:
-        image = Image.fromarray(getattr(data, name)()).convert("RGB")
-        for _ in range(4):
-            side = int(min(image.size) * (0.4 + 0.6 * torch.rand(1, generator=generator).item()))
-            left = torch.randint(image.width - side + 1, (1,), generator=generator).item()
-            top = torch.randint(image.height - side + 1, (1,), generator=generator).item()
-            squares.append(_tensor(image.crop((left, top, left + side, top + side))))
-    return [torch.stack(squares)]
-
-
-def _drawn_background(index: int, generator: torch.Generator) -> Tensor:
-    """[3,P,P]: by turns a wall, a fading wall, clouds, blurred lights, blocks like rooms and streets."""
-    first, second = torch.rand(2, 3, 1, 1, generator=generator)
-    if index % 3 == 0:  # studio walls are light or dark rather than colourful
-        first = first.mean() + 0.2 * (first - first.mean())
-        second = first + 0.3 * (second - 0.5)
-    kind = index % 5
-    if kind == 0:
-        weight = torch.zeros(1, STORE_PX, STORE_PX)
-    elif kind == 1:
-        ramp = torch.rand(1, 1, 2, 2, generator=generator)
-        weight = F.interpolate(ramp, size=STORE_PX, mode="bilinear", align_corners=True)[0]
-    elif kind == 2:
-        weight = torch.zeros(1, STORE_PX, STORE_PX)
-        side, roughness = 2, 0.4 + 0.5 * torch.rand(1, generator=generator).item()
-        amplitude = 0.5
-        while side <= STORE_PX:
-            noise = torch.randn(1, 1, side, side, generator=generator) * amplitude
-            weight = weight + F.interpolate(noise, size=STORE_PX, mode="bicubic", align_corners=True)[0]
-            side, amplitude = side * 2, amplitude * roughness
-        weight = torch.sigmoid(2 * weight)
-    else:
-        return _shapes(kind == 3, first, second, generator)
-    return (first + (second - first) * weight).clamp(0, 1)
-
-
-def _shapes(lights: bool, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
-    image = Image.new("RGB", (STORE_PX, STORE_PX), _colour(first))
-    draw = ImageDraw.Draw(image)
-    for _ in range(40 if lights else 14):
-        x, y, wide, tall = torch.rand(4, generator=generator).tolist()
-        colour = second.flatten().lerp(torch.rand(3, generator=generator), 0.6)
-        x, y = (x * 1.2 - 0.2) * STORE_PX, (y * 1.2 - 0.2) * STORE_PX
-        if lights:
-            radius = (0.02 + 0.08 * wide) * STORE_PX
-            draw.ellipse([x, y, x + radius, y + radius], fill=_colour(colour))
-        else:
-            draw.rectangle([x, y, x + wide**2 * STORE_PX, y + tall * STORE_PX], fill=_colour(colour))
-    radius_px = 6 * torch.rand(1, generator=generator).item()
-    return _tensor(image.filter(ImageFilter.GaussianBlur(radius_px)))
-
-
-def _colour(value: Tensor) -> tuple[int, ...]:
-    return tuple(int(v * 255) for v in value.flatten().clamp(0, 1))
