@@ -3,14 +3,15 @@
     python bench/bench_product.py speed [--frames 300 3000]
     python bench/bench_product.py quality [--shared FOLDER]
 
-speed: cold start, import, a 720p clip with one face and sound from file to file, in fresh processes. Single stages are in
-bench_ink.py, bench_faces.py and bench_mask.py. quality: drawings against given ones, landmarks under roll, a still head;
-needs the portraits and pairs of a shared/ folder.
+speed: cold start, import, a 720p clip with one face and sound from file to file, in fresh processes; single stages
+are in bench_ink.py, bench_faces.py and bench_mask.py. quality: drawings against given ones, landmarks under roll, a
+still head; needs the portraits and pairs of a shared/ folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -35,9 +36,14 @@ def process_s(*words: str) -> float:
 
 def start_up(photo: Path) -> None:
     """Import time beyond a bare interpreter, and `pyapdraw draw photo` cold."""
-    rounds = [(process_s("-c", "pass"), process_s("-c", "import numpy"), process_s("-c", "import pyapdraw")) for _ in range(9)]
+    rounds = [
+        (process_s("-c", "pass"), process_s("-c", "import numpy"), process_s("-c", "import pyapdraw")) for _ in range(9)
+    ]
     bare, numpy_s, ours = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"import pyapdraw          {1e3 * (ours - bare):7.0f} ms   (numpy alone {1e3 * (numpy_s - bare):.0f} ms; must 150 ms)")
+    print(
+        f"import pyapdraw          {1e3 * (ours - bare):7.0f} ms   "
+        f"(numpy alone {1e3 * (numpy_s - bare):.0f} ms; must 150 ms)"
+    )
     out = photo.with_name("cold.png")
     cold = [process_s("-m", "pyapdraw", "draw", str(photo), "-o", str(out), "--overwrite") for _ in range(5)]
     print(f"draw one photo, cold     {statistics.median(cold):7.2f} s    (must 1.5 s)")
@@ -86,8 +92,10 @@ def video(folder: Path, portrait: np.ndarray, lengths: list[int], rounds: int) -
         per_frame = {k: round(1e3 * v / frames, 1) for k, v in {**seconds["draw_stages"], **seconds["threads"]}.items()}
         share = sum(seconds["main"].values()) / seconds["wall"]
         print(
-            f"720p, {frames} frames, sound {statistics.median(rates):7.1f} fps  (must 24), peak {details['peak_rss_mib']:.0f} MiB "
-            f"(must 429 MiB = 450 MB), faces a frame {np.mean(details['faces_per_frame']):.2f}, stages cover {share:.1%} of wall"
+            f"720p, {frames} frames, sound {statistics.median(rates):7.1f} fps  (must 24), "
+            f"peak {details['peak_rss_mib']:.0f} MiB "
+            f"(must 429 MiB = 450 MB), faces a frame {np.mean(details['faces_per_frame']):.2f}, "
+            f"stages cover {share:.1%} of wall"
         )
         print(f"   ms a frame: {per_frame}")
 
@@ -106,7 +114,7 @@ def still_head(shared: Path) -> None:
             frame = noisy(photo, rng)
             drawings.append(frames(frame, k / 30) < 128)
             points.append(frames.tracker.tracks[0].face.landmarks_px)
-        changes.append(np.mean([(a != b).mean() for a, b in zip(drawings[5:], drawings[6:])]))
+        changes.append(np.mean([(a != b).mean() for a, b in itertools.pairwise(drawings[5:])]))
         late = np.array(points[5:])
         jitter.append(np.sqrt(((late - late.mean(0)) ** 2).sum(-1).mean()))
     print(f"still head: {np.mean(changes):.2%} of pixels change a frame, at most {max(changes):.2%} (must 2 %); "
@@ -145,7 +153,9 @@ def main() -> int:
     parser.add_argument("table", nargs="?", choices=("speed", "quality"))
     parser.add_argument("--frames", type=int, nargs="+", default=[300])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--shared", type=Path, default=next((p / "shared" for p in ROOT.parents if (p / "shared").is_dir()), None))
+    parser.add_argument(
+        "--shared", type=Path, default=next((p / "shared" for p in ROOT.parents if (p / "shared").is_dir()), None)
+    )
     args = parser.parse_args()
     if args.table != "quality":
         import skimage.data
@@ -156,7 +166,9 @@ def main() -> int:
             photo = Path(folder) / "photo.jpg"
             Image.fromarray(astronaut).save(photo, quality=95)
             start_up(photo)
-            video(Path(folder), np.kron(astronaut[:300, 80:380], np.ones((2, 2, 1), np.uint8)), args.frames, args.rounds)
+            video(
+                Path(folder), np.kron(astronaut[:300, 80:380], np.ones((2, 2, 1), np.uint8)), args.frames, args.rounds
+            )
     if args.table != "speed":
         if args.shared is None:
             print("no quality table: no shared/ folder with portraits and pairs beside this checkout")
