@@ -32,12 +32,12 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=("pass", "skip", "error"), default="pass",
-                      help="a picture without a face: left unchanged, no output (in a video: an empty sheet), or an error")  # fmt: skip
+                      help="without a face: picture unchanged, no output (in a video: empty sheet), or an error")  # fmt: skip
     draw.add_argument(
         "--aligned", action="store_true", help="inputs are aligned square crops already: no face detection"
     )
     draw.add_argument("--background", choices=("white", "keep", "photo"), default="white",
-                      help="around the person: white, what the style draws there, or the photo (default: white)")  # fmt: skip
+                      help="around the person: white, what the style draws, or the photo (default: white)")  # fmt: skip
     draw.add_argument("--side-by-side", action="store_true", help="photo and drawing next to each other")
     draw.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="never replaced silently when named"
