@@ -1,7 +1,9 @@
 """The person mask: which pixels of an aligned crop belong to the person, hair and clothes included.
 
 A small network of this project (training/person_mask.py, weights/person_mask.md) looks at the crop at 128 x 128
-pixels; a guided filter enlarges its answer so that the edges follow those of the crop. Nothing here needs torch.
+pixels. Where it is unsure, the colours of what it is sure of decide: two histograms a crop, as in GrabCut [Rother,
+Kolmogorov, Blake 2004] but in one pass and as a bounded vote. A guided filter enlarges the answer so that the edges
+follow those of the crop. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -14,6 +16,10 @@ from pyapdraw import _C, weights
 from pyapdraw.errors import BadInput
 
 SIZE_PX = 128  # side of the network's input
+COLOURS = 16  # levels a channel of the histograms
+SURE = 0.8  # a pixel this likely on either side begins to count in its histogram
+VOTE = 0.6  # weight of the logarithm of the ratio of the histograms, which is cut at +-VOTE_MOST
+VOTE_MOST = 3.0
 RADIUS = 4  # of the guided filter, in network pixels: as far as the network's edges are off
 EPSILON = 1e-3  # variance of grey that counts as an edge; 3e-4 to 1e-2 give the same overlap to 0.0003
 GAIN = 1.6  # the filter leaves a soft veil where crop and background hardly differ: steeper around one half
@@ -38,7 +44,9 @@ class PersonMask:
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """pixels: crop uint8 [S,S,3]. Returns uint8 [S,S]. Raises BadInput."""
         pixels = _checked(pixels)
-        likely = 1 / (1 + np.exp(-self.logits(pixels)))
+        logits = self.logits(pixels)
+        logits += VOTE * colour_votes(logits, self._buffers()["input"][0, :, :, :3])
+        likely = 1 / (1 + np.exp(-logits))
         mask = np.empty(pixels.shape[:2], np.uint8)
         _C.guided_upsample(likely, pixels, mask, RADIUS, EPSILON, GAIN, self._context)
         return mask
@@ -46,6 +54,7 @@ class PersonMask:
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """The network's own answer, float32 [128,128]: log odds of person, for crop uint8 [S,S,3]."""
         buffers = self._buffers()
+        pixels = np.ascontiguousarray(pixels)
         tall, wide = pixels.shape[:2]
         box = np.array([[0, 0, wide, tall]], np.int32)
         _C.crop_area(pixels, box, buffers["input"][..., :3], 127.5, 1 / 127.5, self._context)
@@ -87,6 +96,35 @@ class PersonMask:
             made[f"up.{level}"] = _plane(side_px, above)
         self._local.buffers = made
         return made
+
+
+def colour_votes(logits: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """How much more at home each pixel's colour is on the person than behind, by the surest pixels of the same crop.
+
+    logits float32 [h,w]; photo float32 [h,w,3] in -1..1. Returns float32 [h,w], log ratios within +-VOTE_MOST.
+    """
+    levels = np.minimum((photo + 1) * (COLOURS / 2), COLOURS - 1).astype(np.intp)
+    colour = (levels[..., 0] * COLOURS + levels[..., 1]) * COLOURS + levels[..., 2]
+    likely = 1 / (1 + np.exp(-logits))
+    shares = []
+    for side in (likely, 1 - likely):
+        weight = np.maximum(side - SURE, 0) / (1 - SURE)
+        counts = np.bincount(colour.ravel(), weight.ravel(), COLOURS**3).reshape(COLOURS, COLOURS, COLOURS)
+        shares.append(_neighbours(counts) / (27 * max(float(weight.sum()), 1)))
+    floor = 2e-4  # of all pixels: a colour rarer than this tells nothing
+    votes = np.log((shares[0] + floor) / (shares[1] + floor)).ravel()[colour]
+    return np.clip(_neighbours(votes) / 9, -VOTE_MOST, VOTE_MOST).astype(np.float32)
+
+
+def _neighbours(values: np.ndarray) -> np.ndarray:
+    """Sum of every element and its neighbours along all axes."""
+    for axis in range(values.ndim):
+        line = np.moveaxis(values, axis, 0)
+        total = line.copy()
+        total[1:] += line[:-1]
+        total[:-1] += line[1:]
+        values = np.moveaxis(total, 0, axis)
+    return values
 
 
 def _plane(side_px: int, channels: int) -> np.ndarray:
