@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=("pass", "skip", "error"), default="pass",
-                      help="without a face: picture unchanged, no output (in a video: empty sheet), or an error")  # fmt: skip
+                      help="without a face: unchanged, no output (video: empty sheet), or an error")  # fmt: skip
     draw.add_argument(
         "--aligned", action="store_true", help="inputs are aligned square crops already: no face detection"
     )
