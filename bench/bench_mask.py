@@ -1,6 +1,6 @@
 """Person mask of one 512 crop: whole call, network alone, and the convolutions one by one; medians in milliseconds.
 
-    python bench/bench_mask.py [--repeats 50]
+python bench/bench_mask.py [--repeats 50]
 """
 
 from __future__ import annotations
