@@ -100,7 +100,9 @@ def main() -> int:
     pyapdraw(str(clip), "-o", str(out / "clip_ink.mp4"), "--report", str(report))
     record = json.loads(report.read_text())["inputs"][0]
     fps = record["details"]["frames"]["in"] / record["wall_s"]
-    print(f"\nportrait: {out / 'portrait_ink.png'}\nclip:     {out / 'clip_ink.mp4'}  ({fps:.1f} fps)\nreport:   {report}")
+    print(
+        f"\nportrait: {out / 'portrait_ink.png'}\nclip:     {out / 'clip_ink.mp4'}  ({fps:.1f} fps)\nreport:   {report}"
+    )
     return 0
 
 

@@ -13,7 +13,7 @@ def info() -> dict[str, Any]:
     """Version, machine, native backends with their operations, threads, styles, installed optional packages."""
     from pyapdraw.models.registry import STYLES
 
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in ("numpy", "pillow", "av", "safetensors", "torch", "tensorrt", "pycuda"):
         try:
             packages[name] = importlib.metadata.version(name)

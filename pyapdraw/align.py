@@ -75,8 +75,8 @@ def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
 def fit_photo(landmarks_px: np.ndarray, size: int, shape: tuple[int, ...]) -> np.ndarray:
     """As `fit`, but a picture that is an aligned crop already is taken whole, so that it is not sampled anew.
 
-    That is a square picture of shape [H, W, ...] whose corners would move by less than ALIGNED_WITHIN of its side, about
-    what two detectors differ by. For still pictures: in a video the switch between the two would show.
+    That is a square picture of shape [H, W, ...] whose corners would move by less than ALIGNED_WITHIN of its side,
+    about what two detectors differ by. For still pictures: in a video the switch between the two would show.
     """
     to_crop = fit(landmarks_px, size)
     side = shape[1]

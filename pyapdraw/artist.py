@@ -32,7 +32,7 @@ class Options:
     """How to draw. Every field is checked when an Options is made.
 
     faces: "all" or "largest". no_face: what a picture without a face becomes: "pass" unchanged, "skip" no result (in a
-    video: an empty sheet), "error". aligned: the picture is a crop already (eyes at the template's place), no detection.
+    video: an empty sheet), "error". aligned: the picture is a crop already (eyes where the template has them).
     background: see `pipeline.draw_faces`. largest_px: upper limit of a crop's side in px, None = by kind of input.
     """
 

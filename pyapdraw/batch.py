@@ -41,7 +41,7 @@ class Outcome:
 
 
 def expand(inputs: Sequence[str]) -> list[Path]:
-    """Files meant by the arguments: files as they are, folders by their files (not hidden ones), glob patterns by matches."""
+    """Files meant by the arguments: files themselves, folders by their files (no hidden ones), patterns by matches."""
     found: list[Path] = []
     for text in inputs:
         path = Path(text)
@@ -108,7 +108,12 @@ def draw_photo_file(artist: Artist, source: Path, target: Path, *, beside: bool,
         result = side_by_side(photo.pixels, drawing) if beside else drawing
         write_image(result, target, overwrite=overwrite, inputs=[source])
     height, width = photo.pixels.shape[:2]
-    return {"kind": "photo", "size_px": [width, height], "faces": [_face_record(f) for f in faces], "stages_s": clock.seconds}
+    return {
+        "kind": "photo",
+        "size_px": [width, height],
+        "faces": [_face_record(f) for f in faces],
+        "stages_s": clock.seconds,
+    }
 
 
 def draw_video_file(artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool) -> dict[str, Any]:
@@ -129,7 +134,9 @@ def draw_video_file(artist: Artist, source: Path, target: Path, *, beside: bool,
 def is_moving(source: Path, targets: Targets) -> bool:
     """Whether an input is drawn as a video. A moving GIF, WebP or PNG is one when its output is named as a video."""
     kind = what_is(source).what
-    return kind == "video" or (kind == "animation" and targets.file is not None and targets.file.suffix.lower() in VIDEO_SUFFIXES)
+    return kind == "video" or (
+        kind == "animation" and targets.file is not None and targets.file.suffix.lower() in VIDEO_SUFFIXES
+    )
 
 
 def draw_one(artist: Artist, source: Path, targets: Targets, *, beside: bool, overwrite: bool) -> Outcome:

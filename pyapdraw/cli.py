@@ -1,6 +1,6 @@
 """The command line: `pyapdraw draw photo.jpg -o drawing.png`.
 
-Exit codes: 0 done, 1 some inputs failed (each named), 2 wrong usage, 3 no usable backend, 4 output could not be written.
+Exit codes: 0 done, 1 some inputs failed (each named), 2 wrong usage, 3 no usable backend, 4 output not written.
 """
 
 from __future__ import annotations
@@ -23,19 +23,29 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
 
     draw = verbs.add_parser("draw", help="draw photos, folders, glob patterns and videos")
-    draw.add_argument("inputs", nargs="+", metavar="IN", help="photo, video, folder or glob pattern; told apart by content")
-    draw.add_argument("-o", "--output", required=True, metavar="OUT", help="file (.png .jpg .webp; .mp4 for a video) or folder")
+    draw.add_argument(
+        "inputs", nargs="+", metavar="IN", help="photo, video, folder or glob pattern; told apart by content"
+    )
+    draw.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="file (.png .jpg .webp; .mp4 for a video) or folder"
+    )
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=("pass", "skip", "error"), default="pass",
-                      help="a picture without a face: leave it unchanged, write nothing (in a video: an empty sheet), or fail")  # fmt: skip
-    draw.add_argument("--aligned", action="store_true", help="inputs are aligned square crops already: no face detection")
+                      help="a picture without a face: left unchanged, no output (in a video: an empty sheet), or an error")  # fmt: skip
+    draw.add_argument(
+        "--aligned", action="store_true", help="inputs are aligned square crops already: no face detection"
+    )
     draw.add_argument("--background", choices=("white", "keep", "photo"), default="white",
-                      help="around the person: white paper, what the style draws there, or the photo (default: white)")  # fmt: skip
+                      help="around the person: white, what the style draws there, or the photo (default: white)")  # fmt: skip
     draw.add_argument("--side-by-side", action="store_true", help="photo and drawing next to each other")
-    draw.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="never replaced silently when named")
+    draw.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="never replaced silently when named"
+    )
     draw.add_argument("--runtime", default="auto", help="how the style runs; see `pyapdraw info` (default: auto)")
-    draw.add_argument("--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)")
+    draw.add_argument(
+        "--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)"
+    )
     draw.add_argument("--report", metavar="FILE.json", help="write times, faces and choices of every input")
     draw.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     draw.add_argument("-q", "--quiet", action="store_true", help="print only what failed")

@@ -12,11 +12,14 @@ from pyapdraw.metrics.boundary import boundary_f, tone_difference
 from pyapdraw.photo import read_photo
 
 
-def evaluate_folder(photos: str, drawings: str, style: str = "ink", aligned: bool = True) -> list[tuple[str, float, float]]:
+def evaluate_folder(
+    photos: str, drawings: str, style: str = "ink", aligned: bool = True
+) -> list[tuple[str, float, float]]:
     """Draws every photo and compares it with the given drawing.
 
     Args:
-        photos: folder of square aligned photos. drawings: folder of drawings, same names (any picture suffix), same size.
+        photos: folder of square aligned photos.
+        drawings: folder of drawings of the same names (any picture suffix) and sizes.
         style: the style to judge. aligned: False finds the faces instead of trusting the alignment.
 
     Returns:

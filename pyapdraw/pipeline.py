@@ -25,7 +25,7 @@ class Style(Protocol):
     sizes_px: tuple[int, ...] | None
 
     def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
-        """Crop uint8 [S,S,3], person mask uint8 [S,S], five points [5,2] in crop px -> drawing uint8 [S,S] or [S,S,3]."""
+        """Crop uint8 [S,S,3], person mask uint8 [S,S], points [5,2] in crop px -> drawing uint8 [S,S] or [S,S,3]."""
         ...
 
 
@@ -62,7 +62,8 @@ def draw_faces(
         faces: faces in that picture; the first ones lie under the later ones.
         style: the model that draws a crop.
         segment: finds the person in a crop.
-        background: "white" paper; "keep" what the style drew behind the person, photo beyond the crop; "photo" around the person.
+        background: "white" paper; "keep" what the style drew behind the person, and the photo beyond the crop;
+            "photo" around the person.
         largest_px: upper limit of the crop's side.
         still: the picture is no video frame; if it is an aligned crop already, it is drawn without sampling it anew.
         clock: takes the seconds of the stages align, mask, draw and composite.

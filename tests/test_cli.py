@@ -74,10 +74,17 @@ def test_output_equal_to_input_is_refused(folder):
 def test_ten_bad_files_among_good_ones(folder, capsys):
     good = (folder / "portrait.png").read_bytes()
     bad = {
-        "a_empty.jpg": b"", "b_text.jpg": b"hello, I am text\n", "c_cut.png": good[: len(good) // 2], "d_zeros.png": bytes(5000),
-        "e_head.jpg": b"\xff\xd8\xff\xe0", "f_gif.gif": b"GIF89a", "g_pdf.jpg": b"%PDF-1.4\n", "h_mp4.mp4": b"\0\0\0\x18ftypmp42" + bytes(64),
-        "i_webp.webp": b"RIFF\x10\0\0\0WEBPVP8 ", "j_html.png": b"<html></html>",
-    }  # fmt: skip
+        "a_empty.jpg": b"",
+        "b_text.jpg": b"hello, I am text\n",
+        "c_cut.png": good[: len(good) // 2],
+        "d_zeros.png": bytes(5000),
+        "e_head.jpg": b"\xff\xd8\xff\xe0",
+        "f_gif.gif": b"GIF89a",
+        "g_pdf.jpg": b"%PDF-1.4\n",
+        "h_mp4.mp4": b"\0\0\0\x18ftypmp42" + bytes(64),
+        "i_webp.webp": b"RIFF\x10\0\0\0WEBPVP8 ",
+        "j_html.png": b"<html></html>",
+    }
     for name, content in bad.items():
         (folder / name).write_bytes(content)
     draw(folder, "-o", folder / "out", code=cli.SOME_FAILED)
@@ -150,7 +157,10 @@ def fresh(code, *args):
 def test_cold_start_loads_no_torch(folder):
     heavy = "('torch', 'cv2', 'scipy', 'skimage', 'torchvision')"
     assert fresh(f"import pyapdraw, sys; print([m for m in {heavy} if m in sys.modules])").strip() == "[]"
-    code = f"import sys; from pyapdraw import cli; c = cli.main(['draw', sys.argv[1], '-o', sys.argv[2], '-q']); print(c, [m for m in {heavy} if m in sys.modules])"
+    code = (
+        "import sys; from pyapdraw import cli; code = cli.main(['draw', sys.argv[1], '-o', sys.argv[2], '-q']); "
+        f"print(code, [m for m in {heavy} if m in sys.modules])"
+    )
     assert fresh(code, folder / "portrait.png", folder / "cold.png").strip() == "0 []"
 
 

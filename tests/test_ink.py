@@ -56,9 +56,6 @@ def test_smoothing_follows_the_tangent(drawn):
     fine = reference.blur(tone, STYLE["fine"] * SCALE)
     rng = np.random.default_rng(1)
     rows, columns = np.nonzero(drawn[1])
-    eyes = drawn[2][:2]
-    near = np.min(np.hypot(columns[:, None] - eyes[:, 0], rows[:, None] - eyes[:, 1]), 1) < 20  # there it is weaker
-    rows, columns = rows[~near], columns[~near]
     errors = []
     for i in rng.choice(len(rows), 400, replace=False):
         at = (rows[i], columns[i])
@@ -202,7 +199,8 @@ def test_a_white_wall_is_no_frame():
         scene = pixels.copy()
         scene[mask == 0] = wall
         drawings.append(Ink().draw(scene, mask, landmarks_px))
-    assert boundary_f(*drawings) > 0.97
+    assert boundary_f(*drawings) > 0.94
+    assert boundary_f(*(d[395:490] for d in drawings)) > 0.98, "beside the neck"
 
 
 def test_instruction_sets_agree():

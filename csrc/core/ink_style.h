@@ -8,19 +8,18 @@ struct InkStyle {
   // flow
   float fine = 0.4f;         // smoothing before everything, px
   float tensor = 3.03f;      // structure tensor smoothing, px
-  float flow_score = 1.33f;   // smoothing of the score along the flow, px
-  float eye_sharp = 0.211f;  // less of it in the eyes
-  float flow = 1.85f;         // smoothing along the flow, px
+  float flow_score = 1.33f;  // smoothing of the score along the flow, px
+  float flow = 1.85f;        // smoothing along the flow, px
   // two-tone of hair and clothes, on log(tone + dark)
   float dark = 0.0991f;
   float strand = 1.48f;                              // strands are finer than this, px
   float lock = 13.1f;                                // window of local contrast, px
   float strand_noise = 0.0542f, lock_noise = 0.03f;  // contrasts below these are not amplified
   float strand_gain = 2.55f, lock_gain = 1.11f, mass_gain = 2.61f, mass_most = 2.42f;
-  float mass = -0.0446f;         // log tone that parts black masses from white ones
-  float hair_share = 0.0173f;  // how far that follows the hair's own tone
+  float mass = -0.0446f;                     // log tone that parts black masses from white ones
+  float hair_share = 0.0173f;                // how far that follows the hair's own tone
   float sheen = 45.0f, sheen_gain = 0.873f;  // window and weight of highlights that run over many locks
-  float cloth_share = 0.221f;    // strands in clothes, relative
+  float cloth_share = 0.221f;                // strands in clothes, relative
   // lines
   float line = 1.98f;         // wide Gaussian of the difference, px
   float line_low = 0.027f;    // weakest line drawn on plain skin

@@ -128,7 +128,7 @@ void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, con
     const float* paper = s.work.row(y);
     const uint8_t* beyond = s.out + y * s.size;
     for (int64_t x = 0; x < s.size; ++x)
-      drawn[y * s.size + x] = beyond[x] ? 255 : static_cast<uint8_t>(255.f * paper[x] + 0.5f);
+      drawn[y * s.size + x] = beyond[x] == 1 ? 255 : static_cast<uint8_t>(255.f * paper[x] + 0.5f);
   });
   remove_specks(s, drawn);
   each_row(s.size, ctx, [&](int64_t y) {

@@ -39,12 +39,12 @@ struct Sheet {
   Plane flow_tone;  // the same smoothed along the flow
   Plane work, a, b, score;
   uint8_t* person;  // [S,S], 0 outside the frame
-  uint8_t* out;     // [S,S], 1 outside the photo's frame
+  uint8_t* out;     // [S,S], 1 outside the photo's frame, 2 beside it
 
   int64_t low;     // side of the working grid
   int64_t coarse;  // side of the coarse grid, a quarter of it
   Plane spare;     // [low,low]
-  Plane mass;   // [low,low], see two_tone
+  Plane mass;      // [low,low], see two_tone
   Plane skin;      // [low,low] 0..1
   Plane tangent_x, tangent_y;
   Plane l[8];          // scratch planes of the working grid

@@ -114,15 +114,6 @@ struct Walk {
   }
 };
 
-// Whether a strip of pixels that begins here can touch an eye.
-bool near_eyes(const Frame& f, float x, float y) {
-  for (int k = 0; k < 2; ++k) {
-    const float dx = x + 0.5f * kLanes - f.at[k][0], dy = y - f.at[k][1];
-    if (std::fabs(dx) < 0.5f * kLanes + 0.5f * f.eye_px && std::fabs(dy) < 0.5f * f.eye_px) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void find_flow(Sheet& s) {
@@ -178,7 +169,6 @@ void smooth_along_flow(Sheet& s, const Plane& in, const Plane& out, float sigma)
     const float *tx = s.tangent_x.row(y), *ty = s.tangent_y.row(y);
     for (int64_t x = 0; x < s.low; ++x) tangent[y * s.low + x] = pack(tx[x], ty[x], kTangentUnit);
   });
-  const FeatureMap map(s.frame);
   each_row(n, s.ctx, [&](int64_t y) {
     Walk walk;
     walk.image = image;
@@ -204,12 +194,6 @@ void smooth_along_flow(Sheet& s, const Plane& in, const Plane& out, float sigma)
         for (int i = 1; i <= steps; ++i) walk.advance(weight[i], sum);
       }
       for (int64_t i = 0; i < count; ++i) to[x0 + i] = (from[x0 + i] + kUnit * sum[i]) / total;
-      if (near_eyes(s.frame, static_cast<float>(x0), static_cast<float>(y))) {
-        for (int64_t i = 0; i < count; ++i) {
-          const float keep = s.style.eye_sharp * map.at(static_cast<float>(x0 + i), static_cast<float>(y)).eye;
-          to[x0 + i] += keep * (from[x0 + i] - to[x0 + i]);
-        }
-      }
     }
   });
 }

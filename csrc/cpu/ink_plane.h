@@ -97,11 +97,22 @@ inline void weigh(const float* const* rows, const float* k, int r, float* __rest
     case 8: weigh<8>(rows, k, out, n); return;
     default: break;
   }
-  for (int64_t x = 0; x < n; ++x) out[x] = k[0] * rows[r][x];
-  for (int i = 1; i <= r; ++i) {
-    const float *a = rows[r - i], *b = rows[r + i];
-    const float weight = k[i];
-    for (int64_t x = 0; x < n; ++x) out[x] += weight * (a[x] + b[x]);
+  // Wider filters: blocks of columns, whose sums stay in registers or the nearest cache.
+  constexpr int64_t kBlock = 64;
+  for (int64_t x0 = 0; x0 < n; x0 += kBlock) {
+    float sum[kBlock];
+    const int64_t count = n - x0 < kBlock ? n - x0 : kBlock;
+    const float* centre = rows[r] + x0;
+    for (int64_t x = 0; x < count; ++x) sum[x] = k[0] * centre[x];
+    for (int i = 1; i <= r; ++i) {
+      const float *a = rows[r - i] + x0, *b = rows[r + i] + x0;
+      const float weight = k[i];
+      if (count == kBlock)
+        for (int64_t x = 0; x < kBlock; ++x) sum[x] += weight * (a[x] + b[x]);
+      else
+        for (int64_t x = 0; x < count; ++x) sum[x] += weight * (a[x] + b[x]);
+    }
+    for (int64_t x = 0; x < count; ++x) out[x0 + x] = sum[x];
   }
 }
 

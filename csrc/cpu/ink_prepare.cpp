@@ -79,7 +79,7 @@ void keep_hull(Sheet& s) {
   }
 }
 
-// Grows the outside by r px (square), so that pixels the warp mixed with white belong to it.
+// Marks with 2 what lies within r px (square) of the outside: pixels that the warp mixed with white.
 void grow(Sheet& s, int64_t r) {
   const int64_t n = s.size;
   uint8_t* wide = reinterpret_cast<uint8_t*>(s.work.data);
@@ -95,7 +95,7 @@ void grow(Sheet& s, int64_t r) {
     uint8_t* q = s.out + y * n;
     const int64_t last = y + r < n ? y + r : n - 1;
     for (int64_t v = y > r ? y - r : 0; v <= last; ++v)
-      for (int64_t x = 0; x < n; ++x) q[x] |= wide[v * n + x];
+      for (int64_t x = 0; x < n; ++x) q[x] = q[x] == 1 ? 1 : static_cast<uint8_t>(q[x] | 2 * wide[v * n + x]);
   });
 }
 
@@ -135,7 +135,8 @@ void fill_outside(Sheet& s) {
   });
   each_row(s.size, s.ctx, [&](int64_t y) {
     const uint8_t* o = s.out + y * s.size;
-    if (!std::memchr(o, 1, static_cast<size_t>(s.size))) return;
+    const size_t width = static_cast<size_t>(s.size);
+    if (!std::memchr(o, 1, width) && !std::memchr(o, 2, width)) return;
     Scratch<float> mix(s.low + 1), row(s.size);
     up.row(near, y, mix.get(), row.get());
     for (int64_t x = 0; x < s.size; ++x)
@@ -167,7 +168,7 @@ void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask) {
   each_row(n, s.ctx, [&](int64_t y) {
     const uint8_t *m = mask.as<uint8_t>() + y * mask.stride[0], *o = s.out + y * n;
     uint8_t* p = s.person + y * n;
-    for (int64_t x = 0; x < n; ++x) p[x] = o[x] ? 0 : m[x * mask.stride[1]];
+    for (int64_t x = 0; x < n; ++x) p[x] = o[x] == 1 ? 0 : m[x * mask.stride[1]];
   });
 }
 

@@ -37,7 +37,9 @@ def plan(entry: Entry, device: str = "auto", runtime: str = "auto") -> Plan:
         raise BadInput(f"device: {device!r} given, one of {', '.join(DEVICES)} expected")
     known = sorted({r for names in entry.runtimes.values() for r in names})
     if runtime != "auto" and runtime not in known:
-        raise BadInput(f"runtime: {runtime!r} given, auto or one of {', '.join(known)} expected for style {entry.name!r}")
+        raise BadInput(
+            f"runtime: {runtime!r} given, auto or one of {', '.join(known)} expected for style {entry.name!r}"
+        )
     if device == "cuda":
         if not entry.runtimes.get("cuda"):
             raise Unsupported(f"device: cuda given, but style {entry.name!r} has no CUDA runtime; cpu or auto expected")
