@@ -93,11 +93,13 @@ Tile tile_for(int pixels) {
   constexpr int M = most_pixels(V);
 #define PA_TILE(P) \
   case P: return tile < (P) <= M ? (P) : 1, V > ;
+  // clang-format off
   switch (pixels) {
-    PA_TILE(1)
-    PA_TILE(2) PA_TILE(3) PA_TILE(4) PA_TILE(5) PA_TILE(6) PA_TILE(7) PA_TILE(8) PA_TILE(9) PA_TILE(10) PA_TILE(11)
-        PA_TILE(12) default : return nullptr;
+    PA_TILE(1) PA_TILE(2) PA_TILE(3) PA_TILE(4) PA_TILE(5) PA_TILE(6)
+    PA_TILE(7) PA_TILE(8) PA_TILE(9) PA_TILE(10) PA_TILE(11) PA_TILE(12)
+    default: return nullptr;
   }
+  // clang-format on
 #undef PA_TILE
 }
 
