@@ -64,7 +64,7 @@ def _patchworks(photo: Tensor, free: Tensor, count: int, generator: torch.Genera
         total, weight = torch.zeros(3, STORE_PX + wide, STORE_PX + wide), torch.zeros(STORE_PX + wide, STORE_PX + wide)
         for top in range(0, STORE_PX + 1, 3 * wide // 4):
             for left in range(0, STORE_PX + 1, 3 * wide // 4):
-                y, x = places[torch.randint(len(places), (1,), generator=generator).item()].tolist()
+                y, x = places[int(torch.randint(len(places), (1,), generator=generator))].tolist()
                 patch = photo[:, y : y + side, x : x + side]
                 if torch.rand(1, generator=generator).item() < 0.5:
                     patch = patch.flip(2)
