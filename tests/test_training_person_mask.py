@@ -74,7 +74,7 @@ def test_sittings_share_a_fold():
 
 
 def test_same_seed_same_weights(portraits):
-    config = training.Config(steps=6, batch=2)
+    config = training.Config(steps=6, batch=2, scenes=8)
     first, second = (training.folded(training.train(portraits, config)) for _ in range(2))
     assert first.keys() == second.keys()
     assert all(np.array_equal(first[key], second[key]) for key in first)

@@ -40,13 +40,17 @@ SITTINGS = (
 
 @dataclass(frozen=True)
 class Config:
-    """steps: batches in all. rate: peak of the learning rate, which warms up and then falls as a cosine to zero."""
+    """steps: batches in all. rate: peak of the learning rate, which warms up and then falls as a cosine to zero.
+
+    scenes: drawn backgrounds, beside the real ones.
+    """
 
     steps: int = 2400
     batch: int = 8
     rate: float = 3e-3
     decay: float = 2e-2
     seed: int = 0
+    scenes: int = 160
 
 
 class PersonNet(nn.Module):
@@ -109,7 +113,7 @@ def train(portraits: Portraits, config: Config, start: Path | None = None) -> Pe
     if start is not None:
         net.load_state_dict(torch.load(start, weights_only=True))
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scenery = backgrounds(portraits, 160, config.seed)
+    scenery = backgrounds(portraits, config.scenes, config.seed)
     augment = Augment(portraits, sample_weights(portraits), scenery, config.seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=config.decay)
     warm_up = max(0.1, 2 / config.steps)
