@@ -76,4 +76,4 @@ def test_cmake_package_is_found_and_works(tmp_path):
     run([cmake, "--build", str(user / "build")])
     out = run([str(user / "build" / "embed")])
     assert " 4.0 3.0 2.0 1.0 0.0 1.0 2.0 3.0 4.0" in out
-    assert "refused: distance: shape [5,8] given, the shape of sites, [5,9], expected" in out
+    assert "refused: out: shape [5,8] given, the shape of sites, [5,9], expected" in out

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -54,47 +55,73 @@ struct Job {
   }
 };
 
+// How long a thread looks for work, or for the end of it, before it sleeps: waking a sleeping thread takes 30 to 60 us,
+// as long as many an operation on a small picture. It yields meanwhile, so that other threads of a busy machine run.
+constexpr auto kLookFor = std::chrono::microseconds(60);
+
+template <typename Done>
+bool look_for(Done done) {
+  for (int i = 0; i < 64; ++i)
+    if (done()) return true;
+  const auto end = std::chrono::steady_clock::now() + kLookFor;
+  do {
+    if (done()) return true;
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() < end);
+  return done();
+}
+
 class Pool {
  public:
-  // Runs the job with `helpers` workers beside the caller; false if the pool is in use.
+  // Runs the job with up to `helpers` workers beside the caller; false if the pool is in use. A worker that wakes too late
+  // is not waited for.
   bool run(Job& job, int helpers) {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner) return false;
+    bool wake;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      while (static_cast<int>(workers_.size()) < helpers) {
-        const int index = static_cast<int>(workers_.size());
-        workers_.emplace_back([this, index] { loop(index); });
-      }
+      while (static_cast<int>(workers_.size()) < helpers) workers_.emplace_back([this] { loop(); });
       job_ = &job;
-      wanted_ = helpers;
-      running_ = helpers;
-      ++generation_;
+      places_ = helpers;
+      generation_.fetch_add(1, std::memory_order_release);
+      wake = sleeping_ > 0;
     }
-    wake_.notify_all();
+    if (wake) wake_.notify_all();
     inside_worker = true;  // a nested call must not wait for the pool it runs in
     job.work();
     inside_worker = false;
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return running_ == 0; });
-    job_ = nullptr;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      job_ = nullptr;  // from here on nobody takes it up
+    }
+    const auto finished = [this] { return active_.load(std::memory_order_acquire) == 0; };
+    if (!look_for(finished)) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      done_.wait(lock, finished);
+    }
     return true;
   }
 
  private:
-  void loop(int index) {
+  void loop() {
     inside_worker = true;
     uint64_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return generation_ != seen; });
-      seen = generation_;
-      if (index >= wanted_ || !job_) continue;
+      look_for([&] { return generation_.load(std::memory_order_acquire) != seen; });
+      std::unique_lock<std::mutex> lock(mutex_);
+      ++sleeping_;
+      wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+      --sleeping_;
+      seen = generation_.load(std::memory_order_relaxed);
+      if (!job_ || places_ == 0) continue;
       Job* job = job_;
+      --places_;
+      active_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
       job->work();
       lock.lock();
-      if (--running_ == 0) done_.notify_one();
+      if (active_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_one();
     }
   }
 
@@ -102,8 +129,9 @@ class Pool {
   std::condition_variable wake_, done_;
   std::vector<std::thread> workers_;
   Job* job_ = nullptr;
-  int wanted_ = 0, running_ = 0;
-  uint64_t generation_ = 0;
+  int places_ = 0, sleeping_ = 0;
+  std::atomic<int> active_{0};
+  std::atomic<uint64_t> generation_{0};
 };
 
 // The pool is never destroyed: its threads sleep until the process ends. A forked child has
