@@ -25,7 +25,7 @@ bench: $(VENV)/.ready
 
 lint: $(VENV)/.ready
 	$(RUN) -m ruff check .
-	$(RUN) -m ruff format --check --diff . || true
+	$(RUN) -m ruff format --check pyapdraw tests bench examples setup.py
 	$(RUN) -m mypy
 	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 

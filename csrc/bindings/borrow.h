@@ -19,7 +19,9 @@ namespace py = pybind11;
 
 inline DType dtype_from(uint8_t code, int bits, const char* what) {
   switch (code) {
-    case dlpack::kBool: if (bits == 8) return DType::boolean; break;
+    case dlpack::kBool:
+      if (bits == 8) return DType::boolean;
+      break;
     case dlpack::kUInt:
       if (bits == 8) return DType::u8;
       if (bits == 16) return DType::u16;
@@ -33,26 +35,43 @@ inline DType dtype_from(uint8_t code, int bits, const char* what) {
       if (bits == 32) return DType::f32;
       if (bits == 64) return DType::f64;
       break;
-    case dlpack::kBfloat: if (bits == 16) return DType::bf16; break;
+    case dlpack::kBfloat:
+      if (bits == 16) return DType::bf16;
+      break;
   }
   throw BadInput(std::string(what) +
-                 ": this element type is not supported; bool, uint8, uint16, int32, int64, float16, bfloat16, float32 or float64 expected");
+                 ": this element type is not supported; bool, uint8, uint16, int32, int64, float16, bfloat16, float32 "
+                 "or float64 expected");
 }
 
 // One character of the buffer protocol or of a numpy typestr, with its size.
 inline DType dtype_from_kind(char kind, int bytes, const char* what) {
   switch (kind) {
-    case '?': case 'b': if (kind == '?' || bytes == 1) return dtype_from(kind == '?' ? dlpack::kBool : dlpack::kInt, 8, what); break;
-    case 'B': case 'H': case 'I': case 'L': case 'Q': case 'u': return dtype_from(dlpack::kUInt, bytes * 8, what);
-    case 'h': case 'i': case 'l': case 'q': return dtype_from(dlpack::kInt, bytes * 8, what);
-    case 'e': case 'f': case 'd': return dtype_from(dlpack::kFloat, bytes * 8, what);
+    case '?':
+    case 'b':
+      if (kind == '?' || bytes == 1) return dtype_from(kind == '?' ? dlpack::kBool : dlpack::kInt, 8, what);
+      break;
+    case 'B':
+    case 'H':
+    case 'I':
+    case 'L':
+    case 'Q':
+    case 'u': return dtype_from(dlpack::kUInt, bytes * 8, what);
+    case 'h':
+    case 'i':
+    case 'l':
+    case 'q': return dtype_from(dlpack::kInt, bytes * 8, what);
+    case 'e':
+    case 'f':
+    case 'd': return dtype_from(dlpack::kFloat, bytes * 8, what);
     default: break;
   }
   return dtype_from(255, 0, what);
 }
 
 inline void set_axes(Tensor& t, int ndim, const char* what) {
-  if (ndim > kMaxDims) throw BadInput(std::string(what) + ": " + std::to_string(ndim) + " axes given, at most 5 expected");
+  if (ndim > kMaxDims)
+    throw BadInput(std::string(what) + ": " + std::to_string(ndim) + " axes given, at most 5 expected");
   t.ndim = ndim;
 }
 
@@ -68,13 +87,18 @@ inline Tensor from_dl(const dlpack::DLTensor& d, const char* what) {
   Tensor t;
   t.data = static_cast<char*>(d.data) + d.byte_offset;
   t.dtype = dtype_from(d.dtype.code, d.dtype.bits * d.dtype.lanes, what);
-  if (d.device.type == dlpack::kCPU || d.device.type == dlpack::kCUDAHost) t.device = {DeviceType::cpu, 0};
-  else if (d.device.type == dlpack::kCUDA || d.device.type == dlpack::kCUDAManaged) t.device = {DeviceType::cuda, d.device.index};
-  else throw Unsupported(std::string(what) + ": lives on a device that is neither CPU nor CUDA");
+  if (d.device.type == dlpack::kCPU || d.device.type == dlpack::kCUDAHost)
+    t.device = {DeviceType::cpu, 0};
+  else if (d.device.type == dlpack::kCUDA || d.device.type == dlpack::kCUDAManaged)
+    t.device = {DeviceType::cuda, d.device.index};
+  else
+    throw Unsupported(std::string(what) + ": lives on a device that is neither CPU nor CUDA");
   set_axes(t, d.ndim, what);
   for (int i = 0; i < t.ndim; ++i) t.shape[i] = d.shape[i];
-  if (d.strides) for (int i = 0; i < t.ndim; ++i) t.stride[i] = d.strides[i];
-  else set_contiguous(t);
+  if (d.strides)
+    for (int i = 0; i < t.ndim; ++i) t.stride[i] = d.strides[i];
+  else
+    set_contiguous(t);
   return t;
 }
 
@@ -167,7 +191,8 @@ class Borrowed {
     if (!py::hasattr(object, "__dlpack__")) return false;
     py::object capsule = object.attr("__dlpack__")();
     if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
-      versioned_ = static_cast<dlpack::DLManagedTensorVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
+      versioned_ =
+          static_cast<dlpack::DLManagedTensorVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
       PyCapsule_SetName(capsule.ptr(), "used_dltensor_versioned");
       tensor = from_dl(versioned_->tensor, "array");
       tensor.read_only = (versioned_->flags & dlpack::kFlagReadOnly) != 0;

@@ -63,7 +63,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("default_threads", &default_threads);
   m.def("backends", &backends);
   m.def("cpu_backends", &cpu_backend_names);
-  m.def("use_backend", &use_cpu_backend, py::arg("name"), "For tests: run CPU operations of the whole process on this table.");
+  m.def("use_backend", &use_cpu_backend, py::arg("name"),
+        "For tests: run CPU operations of the whole process on this table.");
 
   py::class_<Context>(m, "Context")
       .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),
@@ -76,43 +77,50 @@ PYBIND11_MODULE(_C, m) {
 
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
-  m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false, ctx, nogil());
-  m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
-  m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), py::arg("planes"),
+  m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false,
         ctx, nogil());
-  m.def("warp_affine", &warp_affine, py::arg("image"), py::arg("matrix"), py::arg("out"), py::arg("filter") = "bilinear",
-        py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
+  m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
+  m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
+        py::arg("planes"), ctx, nogil());
+  m.def("warp_affine", &warp_affine, py::arg("image"), py::arg("matrix"), py::arg("out"),
+        py::arg("filter") = "bilinear", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("resize", &resize, py::arg("image"), py::arg("out"), ctx, nogil());
-  m.def("yuv_to_rgb", &yuv_to_rgb, py::arg("y"), py::arg("u"), py::arg("v"), py::arg("out"), py::arg("format"), ctx, nogil());
-  m.def("rgb_to_yuv", &rgb_to_yuv, py::arg("image"), py::arg("y"), py::arg("u"), py::arg("v"), py::arg("format"), ctx, nogil());
+  m.def("yuv_to_rgb", &yuv_to_rgb, py::arg("y"), py::arg("u"), py::arg("v"), py::arg("out"), py::arg("format"), ctx,
+        nogil());
+  m.def("rgb_to_yuv", &rgb_to_yuv, py::arg("image"), py::arg("y"), py::arg("u"), py::arg("v"), py::arg("format"), ctx,
+        nogil());
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
-  m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx, nogil());
+  m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx,
+        nogil());
   m.def("distance_transform_pair", &distance_transform_pair, py::arg("ink"), py::arg("to_ink"), py::arg("to_paper"),
         py::arg("squared") = false, ctx, nogil());
-  m.def("fuse_regions",
-        [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres, const Tensor& hair,
-           const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& c) {
-          fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, c);
-        },
-        py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
-        py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), ctx, nogil());
-  m.def("fuse_regions_backward",
-        [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& eyel, const Tensor& eyer, const Tensor& nose,
-           const Tensor& mouth, const Tensor& hair, const Tensor& background, const Context& c) {
-          fuse_regions_backward(grad, winners, centres, {{eyel, eyer, nose, mouth}}, hair, background, c);
-        },
-        py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"), py::arg("grad_nose"),
-        py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
-  m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"), py::arg("stride") = 1,
-        py::arg("pad") = 0, ctx, nogil());
+  m.def(
+      "fuse_regions",
+      [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres,
+         const Tensor& hair, const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners,
+         const Context& c) {
+        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, c);
+      },
+      py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
+      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), ctx, nogil());
+  m.def(
+      "fuse_regions_backward",
+      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& eyel, const Tensor& eyer,
+         const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background, const Context& c) {
+        fuse_regions_backward(grad, winners, centres, {{eyel, eyer, nose, mouth}}, hair, background, c);
+      },
+      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"),
+      py::arg("grad_nose"), py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
+  m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
+        py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());
   m.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("out"), py::arg("kernel"), py::arg("stride"), ctx, nogil());
-  m.def("crop_area", &crop_area, py::arg("image"), py::arg("boxes"), py::arg("out"), py::arg("subtract") = 0, py::arg("multiply") = 1,
-        ctx, nogil());
+  m.def("crop_area", &crop_area, py::arg("image"), py::arg("boxes"), py::arg("out"), py::arg("subtract") = 0,
+        py::arg("multiply") = 1, ctx, nogil());
   m.def("crop_warp", &crop_warp, py::arg("image"), py::arg("to_image"), py::arg("out"), py::arg("subtract") = 0,
         py::arg("multiply") = 1, ctx, nogil());
   m.def("guided_upsample", &guided_upsample, py::arg("coarse"), py::arg("image"), py::arg("out"), py::arg("radius") = 4,
         py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
-  m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0, py::arg("minimum") = false, ctx,
-        nogil());
+  m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0,
+        py::arg("minimum") = false, ctx, nogil());
 }

@@ -12,32 +12,38 @@ struct WarpPlan;  // core/warp_affine_math.h
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
-  void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx) = nullptr;
+  void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+              const Context& ctx) = nullptr;
   void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
                      const Tensor& planes, const Context& ctx) = nullptr;
   void (*warp_affine)(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx) = nullptr;
   void (*resize)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
-  void (*yuv_to_rgb)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx) = nullptr;
-  void (*rgb_to_yuv)(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format, const Context& ctx) = nullptr;
+  void (*yuv_to_rgb)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                     const Context& ctx) = nullptr;
+  void (*rgb_to_yuv)(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                     const Context& ctx) = nullptr;
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
-  void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx) = nullptr;
+  void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+                    const Context& ctx) = nullptr;
   void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                                   const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                        const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
-  void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
-                                const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx) = nullptr;
-  void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
-                 int pad, const Context& ctx) = nullptr;
+  void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                                const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
+                                const Context& ctx) = nullptr;
+  void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+                 int stride, int pad, const Context& ctx) = nullptr;
   void (*max_pool2d)(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) = nullptr;
   void (*crop_area)(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
                     const Context& ctx) = nullptr;
   void (*crop_warp)(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
                     const Context& ctx) = nullptr;
-  void (*guided_upsample)(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon, float gain,
-                          const Context& ctx) = nullptr;
-  void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx) = nullptr;
+  void (*guided_upsample)(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
+                          float gain, const Context& ctx) = nullptr;
+  void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum,
+              const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with
@@ -48,15 +54,21 @@ struct OpEntry {
 };
 const OpEntry* op_entries(int* count);
 
-const Backend& cpu_backend();             // the best instruction set of this machine
+const Backend& cpu_backend();                   // the best instruction set of this machine
 int cpu_backends(const Backend* tables[3]);     // all that this machine can run, best first
 void use_cpu_backend(const std::string& name);  // for tests: that table from now on, for the whole process
-const Backend* cuda_backend();            // null when built without CUDA
+const Backend* cuda_backend();                  // null when built without CUDA
 const Backend& backend_for(const Tensor& t);
 
-namespace cpu_v4 { const Backend& backend(); }
-namespace cpu_v3 { const Backend& backend(); }
-namespace cpu_base { const Backend& backend(); }
+namespace cpu_v4 {
+const Backend& backend();
+}
+namespace cpu_v3 {
+const Backend& backend();
+}
+namespace cpu_base {
+const Backend& backend();
+}
 
 [[noreturn]] void missing_op(const char* op, const Backend& b);
 

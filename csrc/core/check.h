@@ -16,7 +16,9 @@ inline std::string shape_text(const Tensor& t) {
   return s + "]";
 }
 
-[[noreturn]] inline void fail(const char* arg, const std::string& what) { throw BadInput(std::string(arg) + ": " + what); }
+[[noreturn]] inline void fail(const char* arg, const std::string& what) {
+  throw BadInput(std::string(arg) + ": " + what);
+}
 
 inline void that(bool ok, const char* arg, const std::string& what) {
   if (!ok) fail(arg, what);
@@ -32,8 +34,8 @@ inline void dtype(const Tensor& t, const char* arg, std::initializer_list<DType>
 
 inline void ndim(const Tensor& t, const char* arg, int low, int high) {
   if (t.ndim >= low && t.ndim <= high) return;
-  fail(arg, "shape " + shape_text(t) + " given, " + std::to_string(low) + (high != low ? " to " + std::to_string(high) : "") +
-                " axes expected");
+  fail(arg, "shape " + shape_text(t) + " given, " + std::to_string(low) +
+                (high != low ? " to " + std::to_string(high) : "") + " axes expected");
 }
 
 inline void shape(const Tensor& t, const char* arg, std::initializer_list<int64_t> expected) {
@@ -50,7 +52,8 @@ inline void shape(const Tensor& t, const char* arg, std::initializer_list<int64_
 inline void same_shape(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
   bool ok = t.ndim == as.ndim;
   for (int i = 0; ok && i < t.ndim; ++i) ok = t.shape[i] == as.shape[i];
-  if (!ok) fail(arg, "shape " + shape_text(t) + " given, the shape of " + as_arg + ", " + shape_text(as) + ", expected");
+  if (!ok)
+    fail(arg, "shape " + shape_text(t) + " given, the shape of " + as_arg + ", " + shape_text(as) + ", expected");
 }
 
 inline void same_device(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
@@ -86,7 +89,9 @@ inline void output(const Tensor& t, const char* arg) {
     }
     done[least] = true;
     if (t.shape[least] == 1) continue;
-    if (step <= reach) fail(arg, "has elements that share memory (a broadcast or sliding view), an array with memory of its own expected");
+    if (step <= reach)
+      fail(arg,
+           "has elements that share memory (a broadcast or sliding view), an array with memory of its own expected");
     reach += (t.shape[least] - 1) * step;
   }
 }

@@ -2,8 +2,8 @@
 
 namespace pyapdraw {
 
-void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon, float gain,
-                     const Context& ctx) {
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
+                     float gain, const Context& ctx) {
   check::ndim(coarse, "coarse", 2, 2);
   check::dtype(coarse, "coarse", {DType::f32});
   check::ndim(image, "image", 3, 3);
@@ -19,7 +19,8 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
   const Backend& b = backend_for(coarse);
   auto* run = require(b, b.guided_upsample, "guided_upsample");
   if (out.numel() == 0) return;
-  check::that(coarse.numel() > 0, "coarse", "shape " + check::shape_text(coarse) + " given, at least one cell expected");
+  check::that(coarse.numel() > 0, "coarse",
+              "shape " + check::shape_text(coarse) + " given, at least one cell expected");
   check::no_overlap(out, "out", coarse, "coarse");
   check::no_overlap(out, "out", image, "image");
   run(coarse, image, out, radius, epsilon, gain, ctx);

@@ -73,8 +73,8 @@ bool look_for(Done done) {
 
 class Pool {
  public:
-  // Runs the job with up to `helpers` workers beside the caller; false if the pool is in use. A worker that wakes too late
-  // is not waited for.
+  // Runs the job with up to `helpers` workers beside the caller; false if the pool is in use. A worker that wakes too
+  // late is not waited for.
   bool run(Job& job, int helpers) {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner) return false;

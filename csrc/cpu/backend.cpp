@@ -1,4 +1,5 @@
 #include "core/backend.h"
+
 #include "cpu/kernels.h"
 
 #define PA_TEXT2(x) #x

@@ -24,7 +24,9 @@ inline float to_float(Bfloat16 x) {
 template <typename T>
 inline T from_float(float x);
 template <>
-inline float from_float<float>(float x) { return x; }
+inline float from_float<float>(float x) {
+  return x;
+}
 template <>
 inline Bfloat16 from_float<Bfloat16>(float x) {
   uint32_t u;
@@ -37,8 +39,10 @@ inline Bfloat16 from_float<Bfloat16>(float x) {
 // f(T{}) for the element type of a tensor whose dtype has been checked to be one of the two.
 template <typename F>
 inline void for_float_type(DType t, F&& f) {
-  if (t == DType::bf16) f(Bfloat16{});
-  else f(0.0f);
+  if (t == DType::bf16)
+    f(Bfloat16{});
+  else
+    f(0.0f);
 }
 
 }  // namespace PA_ISA

@@ -29,7 +29,8 @@ void grey_row(const uint8_t* p, int64_t step, int64_t channel, float* grey, int6
   if (step == 3 && channel == 1)
     for (int64_t x = 0; x < n; ++x) grey[x] = kRed * p[3 * x] + kGreen * p[3 * x + 1] + kBlue * p[3 * x + 2];
   else
-    for (int64_t x = 0; x < n; ++x) grey[x] = kRed * p[x * step] + kGreen * p[x * step + channel] + kBlue * p[x * step + 2 * channel];
+    for (int64_t x = 0; x < n; ++x)
+      grey[x] = kRed * p[x * step] + kGreen * p[x * step + channel] + kBlue * p[x * step + 2 * channel];
 }
 
 // Means over the image cells of one coarse row.
@@ -127,8 +128,8 @@ void mix_rows(const float* upper, const float* lower, float f, float* mixed, int
   mixed[w] = mixed[w - 1];
 }
 
-void apply_row(const float* a, const float* b, const int32_t* cell, const float* fraction, const float* grey, float gain,
-               uint8_t* __restrict out, int64_t n) {
+void apply_row(const float* a, const float* b, const int32_t* cell, const float* fraction, const float* grey,
+               float gain, uint8_t* __restrict out, int64_t n) {
   const float scale = 255.0f * gain, offset = 127.5f - 127.5f * gain + 0.5f;
   for (int64_t x = 0; x < n; ++x) {
     const int32_t j = cell[x];
@@ -144,14 +145,15 @@ void apply_row(const float* a, const float* b, const int32_t* cell, const float*
 const float* contiguous(const Tensor& t, Scratch<float>& copy) {
   if (t.contiguous()) return t.as<float>();
   for (int64_t i = 0; i < t.shape[0]; ++i)
-    for (int64_t j = 0; j < t.shape[1]; ++j) copy[i * t.shape[1] + j] = t.as<float>()[i * t.stride[0] + j * t.stride[1]];
+    for (int64_t j = 0; j < t.shape[1]; ++j)
+      copy[i * t.shape[1] + j] = t.as<float>()[i * t.stride[0] + j * t.stride[1]];
   return copy.get();
 }
 
 }  // namespace
 
-void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon, float gain,
-                     const Context& ctx) {
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
+                     float gain, const Context& ctx) {
   const int64_t h = coarse.shape[0], w = coarse.shape[1], H = image.shape[0], W = image.shape[1];
   const int64_t longest = h > w ? h : w, reach = radius < longest ? radius : longest;
   const Window win{h, w, reach};

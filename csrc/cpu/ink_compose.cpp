@@ -165,8 +165,8 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float* __restrict out) 
   for (int64_t x = 0; x < s.size; ++x) {
     // hair and clothes: strands within locks within masses
     const float m = strand_mean[x];
-    const float hair_score = (log_fast(flow[x] + st.dark) - m) * r.strand_gain[x] +
-                             (m - r.lock_mean[x]) * r.lock_gain[x] + r.mass[x];
+    const float hair_score =
+        (log_fast(flow[x] + st.dark) - m) * r.strand_gain[x] + (m - r.lock_mean[x]) * r.lock_gain[x] + r.mass[x];
     // skin: dark tones, and lines as thin as their ridge
     const float tone_score = (flow[x] / r.local[x] - r.threshold[x]) * 10.f;
     const float low = st.line_low * (1.f + (st.line_feature - 1.f) * r.feature[x]);

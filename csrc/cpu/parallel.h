@@ -1,9 +1,9 @@
 #pragma once
+#include <type_traits>
+
 #include "core/threads.h"
 #include "cpu/isa.h"
 #include "pyapdraw/tensor.h"
-
-#include <type_traits>
 
 namespace pyapdraw {
 namespace PA_ISA {

@@ -7,19 +7,24 @@ namespace cuda {
 
 void warp_affine(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx);
 void resize(const Tensor& image, const Tensor& out, const Context& ctx);
-void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format, const Context& ctx);
-void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format, const Context& ctx);
+void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                const Context& ctx);
+void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
+                const Context& ctx);
 void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx);
 void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
-void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out, const Context& ctx);
+void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
+               const Context& ctx);
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
-void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared, const Context& ctx);
+void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
+                             const Context& ctx);
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                   const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx);
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
-                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx);
-void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out, int stride,
-            int pad, const Context& ctx);
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                           const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
+                           const Context& ctx);
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
 
 }  // namespace cuda

@@ -15,8 +15,10 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
 
 // Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
-// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the photo.
-void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx = {});
+// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the
+// photo.
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+         const Context& ctx = {});
 
 // The same, with what the drawing was decided on: planes f32 [7,S,S]: tone relative to the skin's, that tone smoothed
 // along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
@@ -93,8 +95,9 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
 // grad [N,C,H,W] of out -> the gradients of parts, hair and background (all written, no
 // accumulation). A tie splits as in the nested elementwise minimum
 // min(background, min(hair, min(mouth, min(nose, min(eye, eye))))): each tie halves.
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const FaceParts& grad_parts,
-                           const Tensor& grad_hair, const Tensor& grad_background, const Context& ctx = {});
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                           const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
+                           const Context& ctx = {});
 // 2D convolution with bias and PReLU on channel-last arrays: x f32 [N,H,W,C], weight f32 [kh,kw,C,O],
 // bias and slope f32 [O] (slope 1: no activation, 0: ReLU), out f32 [N,Ho,Wo,O] with
 // Ho = (H + 2 pad - kh) / stride + 1. x and out may be channel slices of larger arrays, also of the same one.
@@ -118,8 +121,8 @@ void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, f
 // Enlarges coarse f32 [h,w] in [0,1] to out u8 [H,W], its edges drawn to those of image u8 [H,W,3] by a guided
 // filter: windows of 2 radius + 1 cells, epsilon the variance (of grey in [0,1]) that counts as an edge.
 // gain steepens around 1/2.
-void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius = 4, float epsilon = 1e-3f,
-                     float gain = 1, const Context& ctx = {});
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius = 4,
+                     float epsilon = 1e-3f, float gain = 1, const Context& ctx = {});
 
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two

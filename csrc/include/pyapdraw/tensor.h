@@ -27,12 +27,14 @@ struct Tensor {
   DType dtype = DType::u8;
   Device device;
   int32_t ndim = 0;
-  bool read_only = false;           // outputs must not be
+  bool read_only = false;  // outputs must not be
   int64_t shape[kMaxDims] = {};
-  int64_t stride[kMaxDims] = {};    // in elements, may be negative
+  int64_t stride[kMaxDims] = {};  // in elements, may be negative
 
   template <typename T>
-  PYAPDRAW_DEVICE T* as() const { return static_cast<T*>(data); }
+  PYAPDRAW_DEVICE T* as() const {
+    return static_cast<T*>(data);
+  }
 
   // Axis counted from the end: 1 is the innermost.
   PYAPDRAW_DEVICE int64_t size_back(int i) const { return shape[ndim - i]; }
@@ -93,13 +95,34 @@ inline const char* name(DType t) {
 // A contiguous CPU view over the caller's memory: the usual way in from C++.
 template <typename T>
 inline constexpr DType dtype_of();
-template <> inline constexpr DType dtype_of<bool>() { return DType::boolean; }
-template <> inline constexpr DType dtype_of<uint8_t>() { return DType::u8; }
-template <> inline constexpr DType dtype_of<uint16_t>() { return DType::u16; }
-template <> inline constexpr DType dtype_of<int32_t>() { return DType::i32; }
-template <> inline constexpr DType dtype_of<int64_t>() { return DType::i64; }
-template <> inline constexpr DType dtype_of<float>() { return DType::f32; }
-template <> inline constexpr DType dtype_of<double>() { return DType::f64; }
+template <>
+inline constexpr DType dtype_of<bool>() {
+  return DType::boolean;
+}
+template <>
+inline constexpr DType dtype_of<uint8_t>() {
+  return DType::u8;
+}
+template <>
+inline constexpr DType dtype_of<uint16_t>() {
+  return DType::u16;
+}
+template <>
+inline constexpr DType dtype_of<int32_t>() {
+  return DType::i32;
+}
+template <>
+inline constexpr DType dtype_of<int64_t>() {
+  return DType::i64;
+}
+template <>
+inline constexpr DType dtype_of<float>() {
+  return DType::f32;
+}
+template <>
+inline constexpr DType dtype_of<double>() {
+  return DType::f64;
+}
 
 template <typename T, typename... Sizes>
 Tensor view(T* data, Sizes... sizes) {
