@@ -27,6 +27,11 @@ struct Names<YuvMatrix> {
   static constexpr const char* arg = "matrix";
   static constexpr const char* values[] = {"bt601", "bt709", "bt2020"};
 };
+template <>
+struct Names<Activation> {
+  static constexpr const char* arg = "activation";
+  static constexpr const char* values[] = {"linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish"};
+};
 
 template <typename E>
 E from_text(const std::string& text) {
@@ -64,6 +69,8 @@ template <>
 struct type_caster<pyapdraw::Border> : option_caster<pyapdraw::Border> {};
 template <>
 struct type_caster<pyapdraw::YuvMatrix> : option_caster<pyapdraw::YuvMatrix> {};
+template <>
+struct type_caster<pyapdraw::Activation> : option_caster<pyapdraw::Activation> {};
 
 }  // namespace detail
 }  // namespace pybind11

@@ -130,6 +130,9 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
 void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side = 0, bool minimum = false,
          const Context& ctx = {});
 
+// The pointwise functions of StyleGAN2's bias_act; alpha is the slope of lrelu.
+enum class Activation : int32_t { linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish };
+
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
 
