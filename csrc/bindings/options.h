@@ -30,7 +30,8 @@ struct Names<YuvMatrix> {
 template <>
 struct Names<Activation> {
   static constexpr const char* arg = "activation";
-  static constexpr const char* values[] = {"linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish"};
+  static constexpr const char* values[] = {"linear", "relu", "lrelu",    "tanh", "sigmoid",
+                                           "elu",    "selu", "softplus", "swish"};
 };
 
 template <typename E>
