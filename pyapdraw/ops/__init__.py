@@ -6,6 +6,7 @@ One file an operation: the wrapper, its fake and its backward. torch is not impo
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
+from pyapdraw.ops.modulated_conv2d import modulated_conv2d
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.rgb_to_nchw import rgb_to_nchw
@@ -18,6 +19,7 @@ __all__ = [
     "distance_transform",
     "distance_transform_pair",
     "fuse_regions",
+    "modulated_conv2d",
     "nchw_to_rgb",
     "resize",
     "rgb_to_nchw",
