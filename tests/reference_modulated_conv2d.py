@@ -27,24 +27,25 @@ def padded(x, left, right, top, bottom):
 
 
 def correlation(x, weight, stride):
-    """Valid correlation: x [I, H, W], weight [O, I, k, k] -> [O, H', W']."""
-    k = weight.shape[2]
-    h, w = ((side - k) // stride + 1 for side in x.shape[1:])
-    y = np.zeros((weight.shape[0], h, w))
+    """Valid correlation, every sample with its own weight: x [N, I, H, W], weight [N, O, I, k, k]."""
+    k = weight.shape[3]
+    h, w = ((side - k) // stride + 1 for side in x.shape[2:])
+    y = np.zeros((*weight.shape[:2], h * w))
     for a in range(k):
         for b in range(k):
-            window = x[:, a : a + (h - 1) * stride + 1 : stride, b : b + (w - 1) * stride + 1 : stride]
-            y += np.einsum("oi,ihw->ohw", weight[:, :, a, b], window)
-    return y
+            window = x[:, :, a : a + (h - 1) * stride + 1 : stride, b : b + (w - 1) * stride + 1 : stride]
+            y += weight[:, :, :, a, b] @ window.reshape(*x.shape[:2], h * w)
+    return y.reshape(*y.shape[:2], h, w)
 
 
 def transposed(x, weight):
     """Transposed convolution of stride 2: every input pixel adds its k x k patch."""
-    k, (_, h, w) = weight.shape[2], x.shape
-    y = np.zeros((weight.shape[0], (h - 1) * 2 + k, (w - 1) * 2 + k))
+    k, (n, i, h, w) = weight.shape[3], x.shape
+    y = np.zeros((*weight.shape[:2], (h - 1) * 2 + k, (w - 1) * 2 + k))
     for a in range(k):
         for b in range(k):
-            y[:, a : a + 2 * h - 1 : 2, b : b + 2 * w - 1 : 2] += np.einsum("oi,ihw->ohw", weight[:, :, a, b], x)
+            patch = weight[:, :, :, a, b] @ x.reshape(n, i, h * w)
+            y[:, :, a : a + 2 * h - 1 : 2, b : b + 2 * w - 1 : 2] += patch.reshape(n, -1, h, w)
     return y
 
 
@@ -64,13 +65,13 @@ def upfirdn(x, filter, up, down, pads, gain):
 
 
 def convolved(x, weight, filter, up, down):
-    """One sample [I, H, W] with its own weight: the resampled convolution with padding k // 2."""
-    k = weight.shape[2]
-    size = [side * up // down for side in x.shape[1:]]
-    if 0 in size:
-        return np.zeros((weight.shape[0], *size))
+    """The resampled convolution with padding k // 2 of x [N, I, H, W], every sample with its own weight."""
+    k = weight.shape[3]
+    size = [side * up // down for side in x.shape[2:]]
+    if 0 in (*size, len(x)):
+        return np.zeros((*weight.shape[:2], *size))
     if up == down:
-        return correlation(padded(x[None], *[k // 2] * 4)[0], weight, 1)
+        return correlation(padded(x, *[k // 2] * 4), weight, 1)
     pads = []
     for taps in (filter.shape[1], filter.shape[0]):
         if down == 2:
@@ -78,11 +79,11 @@ def convolved(x, weight, filter, up, down):
         else:
             pads += [k // 2 + (taps + 1) // 2 - (k - 1), k // 2 + (taps - 2) // 2 - (k - 2 if k == 3 else 0)]
     if down == 2:
-        y = upfirdn(x[None], filter, 1, 1 if k == 3 else 2, pads, 1)[0]
+        y = upfirdn(x, filter, 1, 1 if k == 3 else 2, pads, 1)
         return correlation(y, weight, 2 if k == 3 else 1)
     if k == 3:
-        return upfirdn(transposed(x, weight)[None], filter, 1, 1, pads, 4)[0]
-    return upfirdn(correlation(x, weight, 1)[None], filter, 2, 1, pads, 4)[0]
+        return upfirdn(transposed(x, weight), filter, 1, 1, pads, 4)
+    return upfirdn(correlation(x, weight, 1), filter, 2, 1, pads, 4)
 
 
 def modulated_conv2d(
@@ -103,12 +104,10 @@ def modulated_conv2d(
     x, weight, styles = (np.asarray(a, np.float64) for a in (x, weight, styles))
     filter = np.ones((1, 1)) if resample_filter is None else np.asarray(resample_filter, np.float64)
     filter = np.outer(filter, filter) if filter.ndim == 1 else filter
-    y = np.zeros((len(x), len(weight), *(side * up // down for side in x.shape[2:])))
-    for n in range(len(x)):
-        own = weight * styles[n][None, :, None, None]
-        if demodulate:
-            own = own / np.sqrt((own**2).sum((1, 2, 3), keepdims=True) + 1e-8)
-        y[n] = convolved(x[n], own, filter, up, down)
+    own = weight[None] * styles[:, None, :, None, None]  # [N, O, I, k, k]
+    if demodulate:
+        own = own / np.sqrt((own**2).sum((2, 3, 4), keepdims=True) + 1e-8)
+    y = convolved(x, own, filter, up, down)
     if noise is not None:
         y = y + np.asarray(noise, np.float64)
     if bias is not None:

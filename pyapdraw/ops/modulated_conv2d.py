@@ -17,10 +17,9 @@ from pyapdraw.ops._torch import Operator, declare, operators
 
 SLOPE = 0.2  # of lrelu
 FUSED = ("linear", "relu", "lrelu")  # the activations that the kernel applies itself
-_GAINS = {
-    **dict.fromkeys(("linear", "tanh", "sigmoid", "elu", "selu", "softplus"), 1.0),
-    **dict.fromkeys(("relu", "lrelu", "swish"), 2**0.5),
-}
+_ROOT2 = 2**0.5
+_GAINS = {"linear": 1.0, "relu": _ROOT2, "lrelu": _ROOT2, "tanh": 1.0, "sigmoid": 1.0, "elu": 1.0, "selu": 1.0}
+_GAINS |= {"softplus": 1.0, "swish": _ROOT2}
 _ABSENT = np.empty(0, np.float32)  # stands for a filter, noise or bias that is not given
 
 
