@@ -68,7 +68,7 @@ class Sweep {
     first_ = index * s_.lanes;
     const int64_t outputs = c_.weight.shape[0];
     const bool demodulate = c_.plan.options.demodulate;
-    pack_weights(c_.weight, first_, s_.lanes, weight_, demodulate ? squares_ : nullptr);
+    pack_weights(c_.weight, first_, s_.lanes, weight_, demodulate ? squares_ : nullptr, part_);
     for (int64_t o = 0; o < s_.lanes; ++o) {
       const bool given = c_.bias.numel() > 0 && first_ + o < outputs;
       bias_[o] = given ? c_.bias.template as<float>()[(first_ + o) * c_.bias.stride[0]] : 0.0f;
@@ -128,6 +128,7 @@ class Sweep {
   size_t carve(char* memory) {
     size_t at = 0;
     weight_ = take<Unit>(memory, &at, taps() * s_.units * s_.lanes);
+    part_ = take<float>(memory, &at, kPackFloats + 9 * s_.lanes);
     squares_ = take<float>(memory, &at, c_.plan.options.demodulate ? s_.channels * s_.lanes : 0);
     operands_ = take<Unit>(memory, &at, kSlots * s_.row_w * s_.units);
     sums_ = take<float>(memory, &at, sums_pixels() * s_.lanes);
@@ -258,15 +259,15 @@ class Sweep {
       const int64_t count = s_.out_w - x < most ? s_.out_w - x : most;
       float* sums = resampled() ? segment_ : sums_ + x * s_.lanes;
       if (resampled()) combine_rows(rows, x * s_.lanes, count * s_.lanes, segment_);
-      finish_pixels<T, Unit>(finish_, sums, count, noisy ? from + x * noise_step : nullptr, noise_step,
-                             to + x * out.stride[3], out.stride[3], out.stride[1]);
+      const Target<T, Unit> target{to + x * out.stride[3], out.stride[3], out.stride[1]};
+      finish_pixels(finish_, sums, count, noisy ? from + x * noise_step : nullptr, noise_step, target);
     }
   }
 
   const Call& c_;
   const Sizes<Unit>& s_;
   Unit *weight_, *operands_;
-  float *squares_, *sums_, *ring_, *segment_, *filtered_, *styles_, *scale_, *bias_;
+  float *part_, *squares_, *sums_, *ring_, *segment_, *filtered_, *styles_, *scale_, *bias_;
   Workspace memory_;
   Finish finish_{};
   int64_t n_ = 0, first_ = 0, next_row_ = 0;

@@ -73,48 +73,67 @@ struct Finish {
   const float* bias;   // [lanes]
   int64_t lanes, channels;
 
-  inline Vec value(Vec sum, int64_t o, float noise) const {
+  // The activation is a template argument so that nothing is asked in the inner loop.
+  template <Activation A>
+  inline Vec value(Vec sum, int64_t o, Vec noise, Vec most) const {
     Vec y = sum * load(scale + o) + (load(bias + o) + noise);
-    if (activation == Activation::relu) {
+    if (A == Activation::relu) {
       const Vec none = Vec{}, kept = y > 0.0f ? y : none;
       y = y != y ? y : kept;  // NaN stays
-    } else if (activation == Activation::lrelu) {
+    } else if (A == Activation::lrelu) {
       y = y > 0.0f ? y : y * slope;
     }
     y = y * gain;
-    if (clamp >= 0) {
-      const Vec most = Vec{} + clamp, least = Vec{} - clamp;
-      y = y > most ? most : y;
-      y = y < least ? least : y;
-    }
-    return y;
+    y = y > most ? most : y;
+    return y < -most ? -most : y;
   }
 };
 
-// Sums of `count` pixels -> out; noise is null or one value a pixel. `sums` is overwritten.
+// Where the results go; Unit as in store_lanes.
 template <typename T, typename Unit>
-PA_BF16 void finish_pixels(const Finish& f, float* sums, int64_t count, const float* noise, int64_t noise_step, T* out,
-                           int64_t pixel_step, int64_t channel_step) {
-  const bool whole = channel_step == 1 && f.channels == f.lanes;
+struct Target {
+  T* out;
+  int64_t pixel_step, channel_step;
+};
+
+// Sums of `count` pixels -> out; noise is null or one value a pixel. `sums` is overwritten.
+template <typename T, typename Unit, Activation A>
+PA_BF16 void finish_values(const Finish& f, float* sums, int64_t count, const float* noise, int64_t noise_step,
+                           const Target<T, Unit>& to) {
+  const bool whole = to.channel_step == 1 && f.channels == f.lanes;
+  const Vec most = Vec{} + (f.clamp >= 0 ? f.clamp : __builtin_inff());
   for (int64_t c = 0; c < count; ++c) {
-    const float add = noise ? noise[c * noise_step] : 0.0f;
+    const Vec add = Vec{} + (noise ? noise[c * noise_step] : 0.0f);
     float* row = sums + c * f.lanes;
+    T* target = to.out + c * to.pixel_step;
     for (int64_t o = 0; o < f.lanes; o += kLanes) {
-      const Vec y = f.value(load(row + o), o, add);
+      const Vec y = f.value<A>(load(row + o), o, add, most);
       if (whole)
-        store_lanes(y, out + c * pixel_step + o, Unit{});
+        store_lanes(y, target + o, Unit{});
       else
         store(row + o, y);
     }
   }
-  if (whole) return;
-  if (channel_step == 1) {
+}
+
+template <typename T, typename Unit>
+void finish_pixels(const Finish& f, float* sums, int64_t count, const float* noise, int64_t noise_step,
+                   const Target<T, Unit>& to) {
+  if (f.activation == Activation::relu)
+    finish_values<T, Unit, Activation::relu>(f, sums, count, noise, noise_step, to);
+  else if (f.activation == Activation::lrelu)
+    finish_values<T, Unit, Activation::lrelu>(f, sums, count, noise, noise_step, to);
+  else
+    finish_values<T, Unit, Activation::linear>(f, sums, count, noise, noise_step, to);
+  if (to.channel_step == 1) {
+    if (f.channels == f.lanes) return;
     for (int64_t c = 0; c < count; ++c)
-      for (int64_t o = 0; o < f.channels; ++o) out[c * pixel_step + o] = from_float<T>(sums[c * f.lanes + o]);
+      for (int64_t o = 0; o < f.channels; ++o) to.out[c * to.pixel_step + o] = from_float<T>(sums[c * f.lanes + o]);
     return;
   }
   for (int64_t o = 0; o < f.channels; ++o)
-    for (int64_t c = 0; c < count; ++c) out[o * channel_step + c * pixel_step] = from_float<T>(sums[c * f.lanes + o]);
+    for (int64_t c = 0; c < count; ++c)
+      to.out[o * to.channel_step + c * to.pixel_step] = from_float<T>(sums[c * f.lanes + o]);
 }
 
 }  // namespace modconv

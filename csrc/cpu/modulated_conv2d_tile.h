@@ -4,6 +4,9 @@
 // units are the limit: 97 to 100 % of the peak of one Zen 4 core for P >= 4, in float32 and in bf16 dot products.
 #include "cpu/kernels.h"
 #if defined(__AVX512F__)
+// GCC 12 warns of its own header's deliberately undefined registers (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #endif
 
@@ -57,11 +60,14 @@ struct Taps {
   int64_t step = 0;   // between neighbouring output pixels
 };
 
-// out[p][v] = sum over taps and channels; pixels of out lie V vectors apart, times out_spread.
+// out[p * out_step + v * lanes] = sum over taps and channels.
 template <typename Unit, int P, int V>
 PA_BF16 void tile(const Taps& taps, const Unit* x, const Unit* weight, float* out, int64_t out_step) {
+  // Unrolled by hand of the pragma: the sums must become registers before the optimiser looks at them as an array.
   Vec sum[P][V];
+#pragma GCC unroll 12
   for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[p][v] = Vec{};
   const int64_t step = taps.step, units = taps.units;
   for (int t = 0; t < taps.count; ++t) {
@@ -70,13 +76,17 @@ PA_BF16 void tile(const Taps& taps, const Unit* x, const Unit* weight, float* ou
     for (int q = 0; q < (P + 2) / 3; ++q) base[q] = x + taps.x[t] + 3 * q * step;
     for (int64_t i = 0; i < units; ++i, w += V * kLanes) {
       const int64_t at[3] = {i, i + step, i + 2 * step};
+#pragma GCC unroll 12
       for (int p = 0; p < P; ++p) {
         const Unit value = base[p / 3][at[p % 3]];
+#pragma GCC unroll 4
         for (int v = 0; v < V; ++v) sum[p][v] = multiply_add(sum[p][v], value, w + v * kLanes);
       }
     }
   }
+#pragma GCC unroll 12
   for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
     for (int v = 0; v < V; ++v) store(out + p * out_step + v * kLanes, sum[p][v]);
 }
 
