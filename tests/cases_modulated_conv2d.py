@@ -45,9 +45,7 @@ def size_of_sums(x, weight, styles, *, demodulate, up, down, resample_filter, ga
     if taps is not None:
         taps = np.outer(taps, taps) if taps.ndim == 1 else taps
         taps = (2 * taps) ** 2
-    squares = reference(
-        x**2, weight**2, styles**2, demodulate=False, up=up, down=down, resample_filter=taps, gain=1
-    )
+    squares = reference(x**2, weight**2, styles**2, demodulate=False, up=up, down=down, resample_filter=taps, gain=1)
     squares = squares / own[:, :, None, None] if demodulate else squares
     return abs(gain) * np.sqrt(squares.max(initial=0))
 

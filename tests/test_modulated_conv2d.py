@@ -114,7 +114,9 @@ def layer_of(name, seed=0, **changed):
 def run_native(main, options, out, **context):
     """The native call, as the wrapper makes it."""
     absent = np.empty(0, np.float32)
-    rest = [absent if options[n] is None else options[n].astype(np.float32) for n in ("resample_filter", "noise", "bias")]
+    rest = [
+        absent if options[n] is None else options[n].astype(np.float32) for n in ("resample_filter", "noise", "bias")
+    ]
     clamp = -1.0 if options["clamp"] is None else options["clamp"]
     fused = (options["activation"], 0.2, options["gain"], clamp)
     _C.modulated_conv2d(
@@ -264,7 +266,10 @@ WRONG = {
         lambda a: a.update({k: a[k][:, :0] for k in ("x", "weight", "styles")}),
         "weight: .* at least one input",
     ),
-    "styles of other samples": (lambda a: a.update(styles=a["styles"][1:]), r"styles: shape \[2, 17\] given, \[3, 17\]"),
+    "styles of other samples": (
+        lambda a: a.update(styles=a["styles"][1:]),
+        r"styles: shape \[2, 17\] given, \[3, 17\]",
+    ),
     "styles of integers": (lambda a: a.update(styles=a["styles"].astype(np.int64)), "styles: dtype .*int64"),
     "filter of three axes": (lambda a: a.update(resample_filter=np.zeros((2, 2, 2)), up=2), "resample_filter: shape"),
     "empty filter": (lambda a: a.update(resample_filter=np.zeros(0), down=2), r"resample_filter: shape \[0\]"),
@@ -304,8 +309,17 @@ WRONG_NATIVE = {
     "out of another shape": (lambda a: a.update(out=a["out"][..., 1:]), "out: shape"),
     "out of another dtype": (lambda a: a.update(out=a["out"].astype(F64)), "out: dtype float64"),
     "read-only out": (lambda a: a.update(out=read_only(a["out"])), "out: is read-only"),
-    "out over x": (lambda a: a.update(x=a["x"][:, :3], weight=a["weight"][:3, :3], styles=a["styles"][:, :3],
-                                      noise=None, bias=None, out=a["x"][:, :3]), "out: shares memory with x"),
+    "out over x": (
+        lambda a: a.update(
+            x=a["x"][:, :3],
+            weight=a["weight"][:3, :3],
+            styles=a["styles"][:, :3],
+            noise=None,
+            bias=None,
+            out=a["x"][:, :3],
+        ),
+        "out: shares memory with x",
+    ),
     "out on itself": (
         lambda a: a.update(out=np.broadcast_to(a["out"][:1], a["out"].shape)),
         "out: ",

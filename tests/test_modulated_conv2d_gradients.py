@@ -65,15 +65,18 @@ def test_gradcheck_of_both_orders(up, down, k, demodulate):
     assert torch.autograd.gradgradcheck(run, leaf, fast_mode=True)
 
 
-@pytest.mark.parametrize("taps", [None, 1, 2, 3, 5, (2, 3), (3, 3)], ids=str)
-@pytest.mark.parametrize("activation", ["linear", "relu", "lrelu"])
+@pytest.mark.parametrize(
+    ("taps", "activation"),
+    [(None, "linear"), (4, "relu"), *((taps, "lrelu") for taps in (None, 1, 2, 3, (2, 3), (3, 5)))],
+    ids=str,
+)
 @pytest.mark.parametrize(("k", "way"), [(k, way) for k in (1, 3) for way in WAYS[1:]])
 def test_gradients_for_any_filter_and_side(taps, activation, k, way):
     up, down = way
     rng = np.random.default_rng(2)
     taps = None if taps is None else torch.from_numpy(rng.normal(size=taps))
     options = dict(up=up, down=down, resample_filter=taps, activation=activation, clamp=1.5, gain=1.3)
-    for h, w in ((4, 6), (5, 3), (1, 1), (2, 1)):
+    for h, w in ((5, 4), (1, 1)):
         leaf = leaves((2, 3, 2, h, w, k, up, down), noise=2)
         mine, theirs = layer(*leaf, **options), slow_layer(*leaf, **options)
         torch.testing.assert_close(mine, theirs)
@@ -107,7 +110,9 @@ def test_gradients_in_the_kernels_dtypes(name, dtype):
     narrow[0] = narrow[0].detach().to(getattr(torch, dtype)).requires_grad_()
     exact = [x.detach().double().requires_grad_() for x in narrow]
     taps = torch.from_numpy(FILTER)
-    options = dict(up=up, down=down, resample_filter=taps, activation="lrelu", demodulate=shape[5] == 3)
+    # In bfloat16 a sum near zero may land on the other side of the kink, so that case has none.
+    activation = "lrelu" if dtype == "float32" else "linear"
+    options = dict(up=up, down=down, resample_filter=taps, activation=activation, demodulate=shape[5] == 3)
     mine, theirs = layer(*narrow, **options), layer(*exact, **options)
     cotangent = torch.from_numpy(np.random.default_rng(1).normal(size=mine.shape))
     grads = torch.autograd.grad(mine, narrow, cotangent.to(mine.dtype))

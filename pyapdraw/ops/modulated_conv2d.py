@@ -69,9 +69,7 @@ def modulated_conv2d(
     >>> modulated_conv2d(x, weight, np.array([[3, 4]], np.float32))
     array([[[[1.4, 1.4]]]], dtype=float32)
     """
-    in_torch = all_torch(
-        x=x, weight=weight, styles=styles, resample_filter=resample_filter, noise=noise, bias=bias
-    )
+    in_torch = all_torch(x=x, weight=weight, styles=styles, resample_filter=resample_filter, noise=noise, bias=bias)
     up, down = _factor(up, "up"), _factor(down, "down")
     if up == 2 and down == 2:
         raise BadInput("down: 2 given together with up 2, only one of them may be 2")
