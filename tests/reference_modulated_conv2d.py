@@ -1,5 +1,5 @@
-"""Slow float64 definition of the modulated convolution, one step at a time: weights modulated per sample, zero insertion
-by hand, every filter tap a shifted copy. After the layer of StyleGAN2 [Karras et al. 2020]."""
+"""Slow float64 definition of the modulated convolution, one step at a time: weights of every sample, zeros inserted by
+hand, every filter tap a shifted copy. After the layer of StyleGAN2 [Karras et al. 2020]."""
 
 import math
 

@@ -36,17 +36,17 @@ def layers(draw, largest=9):
         taps = np.outer(rng.normal(size=taps[0]), rng.normal(size=taps[1]))
     elif taps:
         taps = rng.normal(size=taps)
-    options = dict(
-        demodulate=draw(st.booleans()),
-        up=up,
-        down=down,
-        resample_filter=None if taps is None else taps.astype(np.float32),
-        noise=grain,
-        bias=bias if draw(st.booleans()) else None,
-        activation=draw(st.sampled_from(["linear", "relu", "lrelu"])),
-        gain=draw(st.sampled_from([1.0, 2**0.5, 0.7])),
-        clamp=draw(st.sampled_from([None, 256.0, 0.8])),
-    )
+    options = {
+        "demodulate": draw(st.booleans()),
+        "up": up,
+        "down": down,
+        "resample_filter": None if taps is None else taps.astype(np.float32),
+        "noise": grain,
+        "bias": bias if draw(st.booleans()) else None,
+        "activation": draw(st.sampled_from(["linear", "relu", "lrelu"])),
+        "gain": draw(st.sampled_from([1.0, 2**0.5, 0.7])),
+        "clamp": draw(st.sampled_from([None, 256.0, 0.8])),
+    }
     return (x, weight, styles), options
 
 
@@ -106,8 +106,15 @@ def test_published_values(shared_dir):
 def layer_of(name, seed=0, **changed):
     *shape, up, down = SHAPES[name]
     x, weight, styles, noise, bias = operands(np.random.default_rng(seed), *shape, up, down)
-    options = dict(demodulate=shape[5] == 3, up=up, down=down, resample_filter=FILTER, noise=noise, bias=bias)
-    options |= dict(activation="lrelu", gain=2**0.5, clamp=None) | changed
+    options = {
+        "demodulate": shape[5] == 3,
+        "up": up,
+        "down": down,
+        "resample_filter": FILTER,
+        "noise": noise,
+        "bias": bias,
+    }
+    options |= {"activation": "lrelu", "gain": 2**0.5, "clamp": None} | changed
     return (x, weight, styles), options
 
 
@@ -164,7 +171,7 @@ def test_any_number_of_threads_gives_the_same_bits_in_a_large_layer(dtype):
             _C.modulated_conv2d(x, weight, styles, *rest, _C.Context(threads=threads))
         assert all(torch.equal(out, outs[0]) for out in outs)
         exact = (x.double().numpy(), weight.numpy(), styles.numpy())
-        options = dict(demodulate=True, up=up, down=1, resample_filter=FILTER, gain=2**0.5)
+        options = {"demodulate": True, "up": up, "down": 1, "resample_filter": FILTER, "gain": 2**0.5}
         expected = reference(*exact, **options, noise=noise, bias=bias, activation="lrelu", clamp=256)
         assert_close(outs[0].double().numpy(), expected, 0, TOLERANCE[dtype])
 
@@ -206,7 +213,7 @@ def test_filter_that_is_not_a_product(way, k):
     pytest.importorskip("torch", reason="the composed definition is torch code")
     rng = np.random.default_rng(5)
     x, weight, styles, *_ = operands(rng, 2, 6, 5, 7, 8, k, noise=0)
-    options = dict(demodulate=True, up=1, down=1, resample_filter=rng.normal(size=(3, 4)), gain=1.0) | way
+    options = {"demodulate": True, "up": 1, "down": 1, "resample_filter": rng.normal(size=(3, 4)), "gain": 1.0} | way
     scale = size_of_sums(x, weight, styles, **options)
     y = modulated_conv2d(x, weight, styles, **options)
     assert_close(y, reference(x, weight, styles, **options), scale, 1e-5)

@@ -75,7 +75,7 @@ def test_gradients_for_any_filter_and_side(taps, activation, k, way):
     up, down = way
     rng = np.random.default_rng(2)
     taps = None if taps is None else torch.from_numpy(rng.normal(size=taps))
-    options = dict(up=up, down=down, resample_filter=taps, activation=activation, clamp=1.5, gain=1.3)
+    options = {"up": up, "down": down, "resample_filter": taps, "activation": activation, "clamp": 1.5, "gain": 1.3}
     for h, w in ((5, 4), (1, 1)):
         leaf = leaves((2, 3, 2, h, w, k, up, down), noise=2)
         mine, theirs = layer(*leaf, **options), slow_layer(*leaf, **options)
@@ -94,7 +94,7 @@ def test_gradients_for_any_filter_and_side(taps, activation, k, way):
 @pytest.mark.parametrize("wanted", [w for w in itertools.product([False, True], repeat=5) if any(w)])
 def test_only_what_is_wanted(wanted):
     leaf = [x.detach().requires_grad_(want) for x, want in zip(leaves((2, 5, 4, 4, 3, 3, 2, 1), "float32"), wanted)]
-    options = dict(up=2, resample_filter=torch.from_numpy(FILTER).float(), activation="lrelu", clamp=2.0)
+    options = {"up": 2, "resample_filter": torch.from_numpy(FILTER).float(), "activation": "lrelu", "clamp": 2.0}
     mine, theirs = layer(*leaf, **options), slow_layer(*leaf, **options)
     asked = [x for x in leaf if x.requires_grad]
     cotangent = torch.randn(mine.shape, generator=torch.Generator().manual_seed(0))
@@ -112,7 +112,7 @@ def test_gradients_in_the_kernels_dtypes(name, dtype):
     taps = torch.from_numpy(FILTER)
     # In bfloat16 a sum near zero may land on the other side of the kink, so that case has none.
     activation = "lrelu" if dtype == "float32" else "linear"
-    options = dict(up=up, down=down, resample_filter=taps, activation=activation, demodulate=shape[5] == 3)
+    options = {"up": up, "down": down, "resample_filter": taps, "activation": activation, "demodulate": shape[5] == 3}
     mine, theirs = layer(*narrow, **options), layer(*exact, **options)
     cotangent = torch.from_numpy(np.random.default_rng(1).normal(size=mine.shape))
     grads = torch.autograd.grad(mine, narrow, cotangent.to(mine.dtype))

@@ -1,8 +1,8 @@
 """Modulated convolution composed of torch operations: the definition, and the gradients.
 
-The definition serves float64, float16, filters that are not of rank one, and devices without a kernel. The gradients are
-written with differentiable operations only, so that they can be differentiated again (path length regularisation needs
-the gradient of a gradient). With g the gradient before activation, d the demodulation and z = d * conv(w, s x):
+The definition serves float64, float16, filters that are not of rank one, and devices without a kernel. The gradients
+are written with differentiable operations only, so that they can be differentiated again (path length regularisation
+needs the gradient of a gradient). With g the gradient before activation, d the demodulation and z = d * conv(w, s x):
 
     x       s * A, A the adjoint convolution of d g: the same operator with the weight transposed
     styles  sum of x A, and through d:  -d^2/2 sum(g z) * dS/ds, S = sum of (w s)^2
@@ -148,7 +148,7 @@ def gradients(grad: Any, saved: tuple, options: tuple, needed: tuple[bool, ...])
     g, gy = _before_activation(grad, y, options)
     d = demodulation(weight, styles) if demodulate else None
     grads: list = [None] * 6
-    sums = g.sum((2, 3), dtype=styles.dtype) if for_bias or (demodulate and bias is not None) else None
+    sums: Any = g.sum((2, 3), dtype=styles.dtype) if for_bias or (demodulate and bias is not None) else None
     if for_x or for_styles:
         adjoint = _adjoint(g, weight, d, filter, (up, down, x.shape))
         grads[0] = adjoint * styles.to(x.dtype)[:, :, None, None] if for_x else None

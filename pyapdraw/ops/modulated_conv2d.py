@@ -1,8 +1,8 @@
 """Modulated convolution with everything around it: one synthesis layer of StyleGAN2 in one call
 [Karras et al.: Analyzing and Improving the Image Quality of StyleGAN, CVPR 2020, section 2.2 and appendix B].
 
-The weights are never copied per sample: y = d * conv(w, s * x) with d from s^2 and the sums of w^2, so one packed weight
-serves the whole batch. The definition in torch, the gradients, and what has no kernel are in _modulated_conv2d_torch.py.
+The weights are never copied per sample: y = d * conv(w, s * x) with d from s^2 and the sums of w^2, so that one packed
+weight serves the whole batch. The definition in torch and the gradients are in _modulated_conv2d_torch.py.
 """
 
 from collections.abc import Callable
