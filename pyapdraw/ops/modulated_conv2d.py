@@ -98,27 +98,28 @@ def _factor(value: int, name: str) -> int:
     return int(value)
 
 
-def _shape(name: str, array: Array, ok: bool, expected: str) -> None:
-    if not ok:
-        raise BadInput(f"{name}: shape {list(array.shape)} given, {expected} expected")
+def _wrong_shape(name: str, array: Array, expected: str) -> BadInput:
+    return BadInput(f"{name}: shape {list(array.shape)} given, {expected} expected")
 
 
 def _check_shapes(x: Any, weight: Any, styles: Any, filter: Any, noise: Any, bias: Any, up: int, down: int) -> None:
-    _shape("x", x, x.ndim == 4, "[N, I, H, W]")
-    n, inputs = x.shape[0], x.shape[1]
-    fits = weight.ndim == 4 and weight.shape[2] == weight.shape[3] and weight.shape[2] in (1, 3)
-    _shape("weight", weight, fits, "[O, I, 1, 1] or [O, I, 3, 3]")
-    _shape("weight", weight, weight.shape[1] == inputs and inputs > 0, f"[O, {inputs}, k, k] with at least one input")
-    _shape("styles", styles, styles.ndim == 2 and tuple(styles.shape) == (n, inputs), f"[{n}, {inputs}]")
-    if filter is not None:
-        fits = filter.ndim in (1, 2) and min(filter.shape) > 0
-        _shape("resample_filter", filter, fits, "[f] or [fh, fw] with at least one tap")
+    if x.ndim != 4:
+        raise _wrong_shape("x", x, "[N, I, H, W]")
+    n, inputs, h, w = x.shape
+    if weight.ndim != 4 or weight.shape[2] != weight.shape[3] or weight.shape[2] not in (1, 3):
+        raise _wrong_shape("weight", weight, "[O, I, 1, 1] or [O, I, 3, 3]")
+    if weight.shape[1] != inputs or inputs == 0:
+        raise _wrong_shape("weight", weight, f"[O, {inputs}, k, k] with at least one input")
+    if tuple(styles.shape) != (n, inputs):
+        raise _wrong_shape("styles", styles, f"[{n}, {inputs}]")
+    if filter is not None and (filter.ndim not in (1, 2) or 0 in filter.shape):
+        raise _wrong_shape("resample_filter", filter, "[f] or [fh, fw] with at least one tap")
     if noise is not None:
-        h, w = (_side(side, up, down) for side in x.shape[2:])
-        fits = noise.ndim == 4 and tuple(noise.shape[1:]) == (1, h, w) and noise.shape[0] in (1, n)
-        _shape("noise", noise, fits, f"[{n}, 1, {h}, {w}], [1, 1, {h}, {w}] or [{h}, {w}]")
-    if bias is not None:
-        _shape("bias", bias, bias.ndim == 1 and bias.shape[0] == weight.shape[0], f"[{weight.shape[0]}]")
+        h, w = _side(h, up, down), _side(w, up, down)
+        if noise.ndim != 4 or noise.shape[0] not in (1, n) or tuple(noise.shape[1:]) != (1, h, w):
+            raise _wrong_shape("noise", noise, f"[{n}, 1, {h}, {w}], [1, 1, {h}, {w}] or [{h}, {w}]")
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise _wrong_shape("bias", bias, f"[{weight.shape[0]}]")
 
 
 def _side(side: int, up: int, down: int) -> int:
