@@ -276,18 +276,23 @@ class Sweep {
 template <typename T, typename Unit>
 void run(const Call& call, const Context& ctx) {
   const Sizes<Unit> s(call);
-  const int64_t samples = call.x.shape[0], pixels = samples * s.out_h * s.out_w;
-  int64_t slices = pixels / kSlicePixels;
-  if (slices > 32 / s.blocks) slices = 32 / s.blocks;  // enough work items for any two to sixteen threads
-  if (slices > s.out_h) slices = s.out_h;
-  if (slices < 1) slices = 1;
+  const int64_t rows = call.x.shape[0] * s.out_h, threads = ctx.threads > 0 ? ctx.threads : default_threads();
+  // Slices of an up-sampling layer repeat the rows that its filter reaches over their border, so they are kept few.
+  const int64_t wanted = divide_up(threads * (call.plan.options.up == 1 ? 4 : 2), s.blocks);
+  int64_t slices = rows * s.out_w / kSlicePixels;
+  if (slices > wanted) slices = wanted;
+  if (slices > rows) slices = rows;
+  if (slices < 1 || threads == 1) slices = 1;
   parallel_for(s.blocks * slices, 1, ctx, [&](int64_t begin, int64_t end) {
     Sweep<T, Unit> sweep(call, s);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t slice = item % slices;
+      const int64_t slice = item % slices, last = (slice + 1) * rows / slices;
       sweep.block(item / slices);
-      for (int64_t n = 0; n < samples; ++n)
-        sweep.rows(n, slice * s.out_h / slices, (slice + 1) * s.out_h / slices);
+      for (int64_t row = slice * rows / slices; row < last;) {
+        const int64_t n = row / s.out_h, rest = s.out_h - row % s.out_h, count = last - row < rest ? last - row : rest;
+        sweep.rows(n, row % s.out_h, row % s.out_h + count);
+        row += count;
+      }
     }
   });
 }

@@ -65,6 +65,19 @@ PA_BF16 inline __attribute__((always_inline)) void store_lanes(Vec v, Bfloat16* 
 }
 #endif
 
+// clamp(y, -most, most); NaN stays, which decides the order of the operands.
+#if defined(__AVX512F__)
+inline Vec within(Vec y, Vec most) {
+  const __m512 high = (__m512)most, low = (__m512)(-most);
+  return (Vec)_mm512_max_ps(low, _mm512_min_ps(high, (__m512)y));
+}
+#else
+inline Vec within(Vec y, Vec most) {
+  y = y > most ? most : y;
+  return y < -most ? -most : y;
+}
+#endif
+
 // Everything after the sums of one block of output channels.
 struct Finish {
   Activation activation;
@@ -84,8 +97,7 @@ struct Finish {
       y = y > 0.0f ? y : y * slope;
     }
     y = y * gain;
-    y = y > most ? most : y;
-    return y < -most ? -most : y;
+    return within(y, most);
   }
 };
 

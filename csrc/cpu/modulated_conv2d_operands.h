@@ -96,8 +96,11 @@ void gather_channels(const Tensor& weight, int64_t first, int64_t lanes, int64_t
   for (int64_t o = 0; o < lanes; o += kLanes) {
     const T* from = weight.as<T>() + (first + o) * weight.stride[0] + channel * weight.stride[1];
     if (kLanes == 16 && plain && count == kPackChannels && first + o + 16 <= outputs) {
-      for (int64_t j = 0; j < count * taps; j += 16)
+      for (int64_t j = 0; j < count * taps; j += 16) {
+        // Sixteen rows at once are more than the processor foresees by itself.
+        for (int64_t l = 0; l < 16; ++l) __builtin_prefetch(from + j + count * taps + l * weight.stride[0]);
         transpose_16(from + j, weight.stride[0], to + j * lanes + o, lanes);
+      }
       continue;
     }
     for (int64_t l = 0; l < kLanes; ++l)
