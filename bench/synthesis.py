@@ -1,4 +1,5 @@
-"""The synthesis network of StyleGAN2, config f, with random weights: the layer list, whatever computes a layer.
+"""The synthesis network of StyleGAN2: the layer list of config f with random weights, or the layers of a state dict in
+the published names; whatever computes a layer.
 
 A layer is a function `layer(x, weight, styles, *, noise, bias, taps, up, demodulate, activation, clamp)`, and `widened`
 doubles the size of the image that the toRGB layers add up.
@@ -14,7 +15,7 @@ TAPS = (0.125, 0.375, 0.375, 0.125)
 
 @dataclass
 class Weights:
-    """One layer: styles = latent @ affine.T / sqrt(512) + affine_bias."""
+    """One layer: styles = latent @ affine.T / sqrt(latent size) + affine_bias."""
 
     weight: torch.Tensor
     affine: torch.Tensor
@@ -24,7 +25,7 @@ class Weights:
     up: int = 1
 
     def styles(self, latent):
-        return torch.addmm(self.affine_bias, latent, self.affine.T, alpha=LATENT**-0.5)
+        return torch.addmm(self.affine_bias, latent, self.affine.T, alpha=latent.shape[1] ** -0.5)
 
     def to(self, dtype) -> "Weights":
         return Weights(self.weight.to(dtype), self.affine, self.affine_bias, self.bias, self.noise, self.up)
@@ -68,8 +69,27 @@ def random_network(size: int, seed: int = 0) -> tuple[torch.Tensor, list[Block]]
     return normal(1, channels(4), 4, 4), blocks
 
 
-def synthesis(constant, blocks, latents, layer, widened):
-    """latents [N, rows, 512] -> image [N, 3, S, S] in float32; toRGB shares its row with the next block's conv0."""
+def network_of(state: dict[str, torch.Tensor]) -> tuple[torch.Tensor, list[Block]]:
+    """The same from the tensors of a generator under their published names, "synthesis.b4.const" and so on."""
+
+    def weights(name, up=1):
+        if f"{name}.weight" not in state:
+            return None
+        noise = state.get(f"{name}.noise_const")
+        noise = None if noise is None else (noise * state[f"{name}.noise_strength"])[None, None]
+        affine = [state[f"{name}.affine.{part}"] for part in ("weight", "bias")]
+        return Weights(state[f"{name}.weight"], *affine, state[f"{name}.bias"], noise, up)
+
+    sides = sorted({int(name.split(".")[1][1:]) for name in state if name.startswith("synthesis.b")})
+    blocks = [
+        Block(*(weights(f"synthesis.b{side}.{part}", up) for part, up in (("conv0", 2), ("conv1", 1), ("torgb", 1))))
+        for side in sides
+    ]
+    return state["synthesis.b4.const"][None], blocks
+
+
+def synthesis(constant, blocks, latents, layer, widened, clamp=256.0):
+    """latents [N, rows, size] -> image [N, 3, S, S]; toRGB shares its row with the next block's conv0."""
     taps = torch.tensor(TAPS)
     x, image, row = constant.expand(len(latents), -1, -1, -1), None, 0
 
@@ -82,15 +102,17 @@ def synthesis(constant, blocks, latents, layer, widened):
     for block in blocks:
         for weights in (block.conv0, block.conv1):
             if weights is not None:
-                x = run(x, weights, latents[:, row], demodulate=True, activation="lrelu", clamp=256.0)
+                x = run(x, weights, latents[:, row], demodulate=True, activation="lrelu", clamp=clamp)
                 row += 1
-        rgb = rgb_layer(run, x, block.to_rgb, latents[:, row])
+        rgb = rgb_layer(run, x, block.to_rgb, latents[:, row], clamp)
         image = rgb if image is None else widened(image, taps) + rgb
     return image
 
 
-def rgb_layer(run, x, weights, latent):
-    """No demodulation; the gain 1 / sqrt(inputs) sits in the styles, so in the affine layer."""
+def rgb_layer(run, x, weights, latent, clamp):
+    """Float32 (float64 for float64), in which the image adds up. Not demodulated; the styles, so the affine layer, carry
+    the gain 1 / sqrt(inputs)."""
     gain = weights.weight.shape[1] ** -0.5
     scaled = Weights(weights.weight, weights.affine * gain, weights.affine_bias * gain, weights.bias, None)
-    return run(x, scaled, latent, demodulate=False, activation="linear", clamp=256.0).float()
+    rgb = run(x, scaled, latent, demodulate=False, activation="linear", clamp=clamp)
+    return rgb if rgb.dtype == torch.float64 else rgb.float()
