@@ -11,9 +11,9 @@
 // Numerics: float32 sums in the order taps, channels; bf16 operands (styles * x rounded) multiplied by vdpbf16ps where
 // the processor has it. The order does not depend on slices or threads, so neither do the results.
 // Memory: a block of packed weights and about a dozen rows for each thread; nothing of the size of the image.
-#include "core/modulated_conv2d_plan.h"
 #include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
+#include "cpu/modulated_conv2d_winograd.h"
 #include "cpu/parallel.h"
 
 namespace pyapdraw {
@@ -24,13 +24,6 @@ namespace {
 constexpr int64_t kSlots = 3;              // of the ring of operand rows: as many as a 3x3 kernel meets
 constexpr int64_t kSegmentFloats = 4096;   // finished at a time: half of a first-level cache
 constexpr int64_t kSlicePixels = 8192;     // a slice at least, so that packing weights costs under 2 %
-
-struct Call {
-  const Tensor &x, &weight, &styles, &noise, &bias, &out;
-  const ModulatedConvPlan& plan;
-};
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Sizes that follow from a call: "sums" is the image before the filter of an up-sampling layer.
 template <typename Unit>
@@ -66,25 +59,14 @@ class Sweep {
 
   void block(int64_t index) {
     first_ = index * s_.lanes;
-    const int64_t outputs = c_.weight.shape[0];
-    const bool demodulate = c_.plan.options.demodulate;
-    pack_weights(c_.weight, first_, s_.lanes, weight_, demodulate ? squares_ : nullptr, part_);
-    for (int64_t o = 0; o < s_.lanes; ++o) {
-      const bool given = c_.bias.numel() > 0 && first_ + o < outputs;
-      bias_[o] = given ? c_.bias.template as<float>()[(first_ + o) * c_.bias.stride[0]] : 0.0f;
-      scale_[o] = 1.0f;
-    }
-    const ModulatedConvOptions& o = c_.plan.options;
-    finish_ = {o.activation, o.alpha, o.gain, o.clamp, scale_, bias_, s_.lanes, outputs - first_};
-    if (finish_.channels > s_.lanes) finish_.channels = s_.lanes;
+    pack_weights(c_.weight, first_, s_.lanes, weight_, c_.plan.options.demodulate ? squares_ : nullptr, part_);
+    finish_ = begin_block(c_, first_, s_.lanes, scale_, bias_);
   }
 
   // Output rows [begin, end) of sample n.
   void rows(int64_t n, int64_t begin, int64_t end) {
     n_ = n;
-    for (int64_t i = 0; i < s_.channels; ++i)
-      styles_[i] = c_.styles.template as<float>()[n * c_.styles.stride[0] + i * c_.styles.stride[1]];
-    if (c_.plan.options.demodulate) demodulation(styles_, squares_, s_.channels, s_.lanes, scale_);
+    begin_sample(c_, n, styles_, squares_, s_.lanes, scale_);
     next_row_ = -1 - kSlots;  // nothing prepared yet
     if (c_.plan.options.up == 1) {
       for (int64_t y = begin; y < end; ++y) {
@@ -249,18 +231,12 @@ class Sweep {
       rows.row[rows.count] = ring_row(from);
       rows.tap[rows.count++] = c_.plan.filter_y[j];
     }
-    const Tensor &out = c_.out, &noise = c_.noise;
-    T* to = out.as<T>() + n_ * out.stride[0] + first_ * out.stride[1] + y * out.stride[2];
-    const bool noisy = noise.numel() > 0;
-    const float* from = noisy ? noise.as<float>() + (noise.shape[0] == 1 ? 0 : n_) * noise.stride[0] + y * noise.stride[2]
-                              : nullptr;
-    const int64_t noise_step = noisy ? noise.stride[3] : 0, most = kSegmentFloats / s_.lanes;
+    const int64_t most = kSegmentFloats / s_.lanes;
     for (int64_t x = 0; x < s_.out_w; x += most) {
       const int64_t count = s_.out_w - x < most ? s_.out_w - x : most;
       float* sums = resampled() ? segment_ : sums_ + x * s_.lanes;
       if (resampled()) combine_rows(rows, x * s_.lanes, count * s_.lanes, segment_);
-      const Target<T, Unit> target{to + x * out.stride[3], out.stride[3], out.stride[1]};
-      finish_pixels(finish_, sums, count, noisy ? from + x * noise_step : nullptr, noise_step, target);
+      finish_at<T, Unit>(c_, finish_, Place{n_, first_, y, x}, sums, count);
     }
   }
 
@@ -310,7 +286,9 @@ bool has_bf16() {
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                       const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx) {
   const modconv::Call call{x, weight, styles, noise, bias, out, plan};
-  if (x.dtype == DType::f32)
+  if (modconv::winograd_pays(call))
+    modconv::winograd(call, ctx);
+  else if (x.dtype == DType::f32)
     modconv::run<float, float>(call, ctx);
 #if defined(__AVX512F__)
   else if (modconv::has_bf16())

@@ -148,6 +148,49 @@ void finish_pixels(const Finish& f, float* sums, int64_t count, const float* noi
       to.out[o * to.channel_step + c * to.pixel_step] = from_float<T>(sums[c * f.lanes + o]);
 }
 
+// All tensors of a call.
+struct Call {
+  const Tensor &x, &weight, &styles, &noise, &bias, &out;
+  const ModulatedConvPlan& plan;
+};
+
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// What stays the same over a block of output channels; fills bias, and scale with ones.
+inline Finish begin_block(const Call& c, int64_t first, int64_t lanes, float* scale, float* bias) {
+  const int64_t left = c.weight.shape[0] - first;
+  for (int64_t o = 0; o < lanes; ++o) {
+    bias[o] = c.bias.numel() > 0 && o < left ? c.bias.as<float>()[(first + o) * c.bias.stride[0]] : 0.0f;
+    scale[o] = 1.0f;
+  }
+  const ModulatedConvOptions& o = c.plan.options;
+  return {o.activation, o.alpha, o.gain, o.clamp, scale, bias, lanes, left < lanes ? left : lanes};
+}
+
+// The styles of sample n in one run, and the demodulation of the block they give.
+inline void begin_sample(const Call& c, int64_t n, float* styles, const float* squares, int64_t lanes, float* scale) {
+  const int64_t channels = c.weight.shape[1];
+  for (int64_t i = 0; i < channels; ++i)
+    styles[i] = c.styles.as<float>()[n * c.styles.stride[0] + i * c.styles.stride[1]];
+  if (c.plan.options.demodulate) demodulation(styles, squares, channels, lanes, scale);
+}
+
+// Sample, first output channel, row and column of a run of outputs.
+struct Place {
+  int64_t n, channel, y, x;
+};
+
+template <typename T, typename Unit>
+void finish_at(const Call& c, const Finish& f, const Place& at, float* sums, int64_t count) {
+  const Tensor &out = c.out, &noise = c.noise;
+  const float* add = nullptr;
+  if (noise.numel() > 0)
+    add = noise.as<float>() + (noise.shape[0] == 1 ? 0 : at.n) * noise.stride[0] + at.y * noise.stride[2] +
+          at.x * noise.stride[3];
+  T* to = out.as<T>() + at.n * out.stride[0] + at.channel * out.stride[1] + at.y * out.stride[2] + at.x * out.stride[3];
+  finish_pixels(f, sums, count, add, noise.stride[3], Target<T, Unit>{to, out.stride[3], out.stride[1]});
+}
+
 }  // namespace modconv
 }  // namespace PA_ISA
 }  // namespace pyapdraw

@@ -113,6 +113,24 @@ void gather_channels(const Tensor& weight, int64_t first, int64_t lanes, int64_t
   }
 }
 
+inline void gather(const Tensor& weight, int64_t first, int64_t lanes, int64_t channel, int64_t count, float* to) {
+  if (weight.dtype == DType::bf16)
+    gather_channels<Bfloat16>(weight, first, lanes, channel, count, to);
+  else
+    gather_channels<float>(weight, first, lanes, channel, count, to);
+}
+
+// squares[count][lanes]: the sum over taps of the squared weights.
+inline void sum_squares(const float* part, int64_t count, int64_t taps, int64_t lanes, float* squares) {
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t o = 0; o < lanes; o += kLanes) {
+      const float* row = part + i * taps * lanes + o;
+      Vec sum = load(row) * load(row);
+      for (int64_t t = 1; t < taps; ++t) sum += load(row + t * lanes) * load(row + t * lanes);
+      store(squares + i * lanes + o, sum);
+    }
+}
+
 // Output channels [first, first + lanes) of weight [O,I,k,k] -> packed [k*k][units][lanes], zero beyond O; and
 // squares [I][lanes]: the sum over taps of the squared weights. part: kPackFloats of scratch.
 template <typename Unit>
@@ -121,24 +139,14 @@ void pack_weights(const Tensor& weight, int64_t first, int64_t lanes, Unit* pack
   const int64_t channels = weight.shape[1], taps = weight.shape[2] * weight.shape[3], units = units_of<Unit>(channels);
   for (int64_t c = 0; c < channels; c += kPackChannels) {
     const int64_t count = channels - c < kPackChannels ? channels - c : kPackChannels;
-    if (weight.dtype == DType::bf16)
-      gather_channels<Bfloat16>(weight, first, lanes, c, count, part);
-    else
-      gather_channels<float>(weight, first, lanes, c, count, part);
+    gather(weight, first, lanes, c, count, part);
     if (count % kGroup) std::memset(part + count * taps * lanes, 0, static_cast<size_t>(taps * lanes) * sizeof(float));
     for (int64_t i = 0; i < count; i += kGroup)
       for (int64_t t = 0; t < taps; ++t) {
         const float* row = part + (i * taps + t) * lanes;
         pack_row(row, row + taps * lanes, lanes, packed + (t * units + (c + i) / kGroup) * lanes);
       }
-    if (!squares) continue;
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t o = 0; o < lanes; o += kLanes) {
-        const float* row = part + i * taps * lanes + o;
-        Vec sum = load(row) * load(row);
-        for (int64_t t = 1; t < taps; ++t) sum += load(row + t * lanes) * load(row + t * lanes);
-        store(squares + (c + i) * lanes + o, sum);
-      }
+    if (squares) sum_squares(part, count, taps, lanes, squares + c * lanes);
   }
 }
 
