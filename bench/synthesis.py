@@ -110,8 +110,8 @@ def synthesis(constant, blocks, latents, layer, widened, clamp=256.0):
 
 
 def rgb_layer(run, x, weights, latent, clamp):
-    """Float32 (float64 for float64), in which the image adds up. Not demodulated; the affine layer, so the styles, carry
-    the gain 1 / sqrt(inputs)."""
+    """In float32 (float64 for float64), in which the image adds up. There is no demodulation; the affine layer, so the
+    styles, carry the gain 1 / sqrt(inputs)."""
     gain = weights.weight.shape[1] ** -0.5
     scaled = Weights(weights.weight, weights.affine * gain, weights.affine_bias * gain, weights.bias, None)
     rgb = run(x, scaled, latent, demodulate=False, activation="linear", clamp=clamp)

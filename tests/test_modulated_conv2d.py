@@ -248,7 +248,7 @@ def test_what_is_not_finite_reaches_its_neighbours_and_no_others(name, value, cl
 
 
 def test_what_is_not_finite_stays_in_its_tiles():
-    """Minimal filtering sums 4x4 patches: float32 layers of many channels may spoil one row or column more, and give NaN
+    """Minimal filtering sums 4x4 patches: float32 layers of many channels may spoil a row or column more, and give NaN
     for infinity. Nothing is hidden, and nothing goes further."""
     main, options = layer_of("2x2 tiles", noise=None)
     for value, y, x in ((np.nan, 5, 6), (np.inf, 6, 5)):
