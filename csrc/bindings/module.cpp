@@ -135,4 +135,7 @@ PYBIND11_MODULE(_C, m) {
       py::arg("out"), py::arg("demodulate") = true, py::arg("up") = 1, py::arg("down") = 1,
       py::arg("activation") = "linear", py::arg("alpha") = 0.2f, py::arg("gain") = 1.0f, py::arg("clamp") = -1.0f, ctx,
       nogil());
+  m.def("modulated_conv2d_backward_weight", &modulated_conv2d_backward_weight, py::arg("grad"), py::arg("grad_scale"),
+        py::arg("x"), py::arg("x_scale"), py::arg("grad_weight"), py::arg("stride") = 1, py::arg("pad") = 1, ctx,
+        nogil());
 }

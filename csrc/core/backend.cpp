@@ -54,6 +54,7 @@ const OpEntry kEntries[] = {
     PA_OP(guided_upsample),
     PA_OP(nms),
     PA_OP(modulated_conv2d),
+    PA_OP(modulated_conv2d_backward_weight),
 };
 #undef PA_OP
 

@@ -48,6 +48,9 @@ struct Backend {
   void (*modulated_conv2d)(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                            const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan,
                            const Context& ctx) = nullptr;
+  void (*modulated_conv2d_backward_weight)(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                           const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                           const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

@@ -32,6 +32,7 @@ const Backend& backend() {
     b.guided_upsample = guided_upsample;
     b.nms = nms;
     b.modulated_conv2d = modulated_conv2d;
+    b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;
     return b;
   }();
   return table;

@@ -153,6 +153,16 @@ void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& style
                       const Tensor& noise, const Tensor& bias, const Tensor& out,
                       const ModulatedConvOptions& options = {}, const Context& ctx = {});
 
+// The gradient of its weights: grad_weight[o,i,ky,kx] = sum over n, y, x of grad_scale[n,o] grad[n,o,y,x] times
+// x_scale[n,i] x[n, i, y * stride + ky - pad, x * stride + kx - pad], zero outside x. grad [N,O,h,w] is that of the sums
+// of the convolution, x [N,I,H,W] its input, both f32 or bf16 with any strides; scales f32 [N,O] (demodulation) and [N,I]
+// (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of up = 2 grad
+// and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with the weight
+// transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down exchanged.
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
+                                      const Context& ctx = {});
+
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
 
