@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/distance_transform_math.h"
+#include "core/workspace.h"
 #include "cpu/distance_transform_columns.h"
 #include "cpu/distance_transform_rows.h"
 #include "cpu/kernels.h"
@@ -90,16 +91,17 @@ void distances_of_chunks(const Job& job, const Kept<G>& kept, int64_t images) {
 template <typename G>
 class Output {
  public:
-  Output(const Job& job, bool ink)
-      : map_(ink ? job.to_ink : job.to_paper), colour_(ink ? 1 : 2), past_(job.past_caches), pass_(job.shape, ink) {}
+  Output(const Job& job, bool ink, lanes::Pieces* memory)
+      : map_(ink ? job.to_ink : job.to_paper),
+        colour_(ink ? 1 : 2),
+        past_(job.past_caches),
+        pass_(job.shape, ink, memory) {}
 
   void row(int64_t image, int64_t y, uint8_t colours, const G* g, const uint8_t* ink) {
     float* to = map_->template as<float>() + image_offset(*map_, image) + y * map_->stride_back(2);
     const int64_t width = map_->size_back(1), step = map_->stride_back(1);
-    if (colours & colour_)
-      lanes::put(pass_.run(g, ink), width, to, step, past_);
-    else
-      for (int64_t x = 0; x < width; ++x) to[x * step] = std::numeric_limits<float>::infinity();
+    if (colours & colour_) return pass_.run(g, ink, to, step, past_);
+    for (int64_t x = 0; x < width; ++x) to[x * step] = std::numeric_limits<float>::infinity();
   }
 
  private:
@@ -112,15 +114,20 @@ class Output {
 template <typename G>
 void rows_of_chunks(const Job& job, const Kept<G>& kept, int64_t first, int64_t images) {
   const int64_t width = job.shape.width, pitch = (width + 127) / 64 * 64;
+  const int64_t copies = columns::Rows::copy_bytes(job.in);
+  const size_t bytes = lanes::Pieces::bytes<uint8_t>(copies) + lanes::Pieces::bytes<G>((columns::kRows + 1) * pitch) +
+                       2 * rows::Pass<G>::bytes(job.shape);
   parallel_for(images * job.chunks, 1, job.ctx, [&](int64_t begin, int64_t end) {
-    Scratch<uint8_t> copy(columns::Rows::copy_bytes(job.in));
-    Scratch<G> g(columns::kRows * pitch), down(pitch);
-    Output<G> to_ink(job, true), to_paper(job, false);
+    const Workspace block(bytes);
+    lanes::Pieces memory(block.get());
+    uint8_t* copy = memory.take<uint8_t>(copies);
+    G* g = memory.take<G>((columns::kRows + 1) * pitch);
+    Output<G> to_ink(job, true, &memory), to_paper(job, false, &memory);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = first + i / job.chunks;
-      const columns::Rows in(job.in, image_offset(job.in, image), i % job.chunks, copy.get());
-      columns::sweep(in, kept.tail.get() + i * width, kept.head.get() + i * width, g.get(), pitch, down.get(),
-                     [&](int64_t y, const G* here, const G*) {
+      const columns::Rows in(job.in, image_offset(job.in, image), i % job.chunks, copy);
+      columns::sweep(in, kept.tail.get() + i * width, kept.head.get() + i * width, g, pitch,
+                     g + columns::kRows * pitch, [&](int64_t y, const G* here, const G*) {
                        if (job.to_ink) to_ink.row(image, y, kept.colours[i], here, in[y]);
                        if (job.to_paper) to_paper.row(image, y, kept.colours[i], here, in[y]);
                      });

@@ -38,7 +38,7 @@ static_assert(kOpen + kReach * kReach < 256, "sums of two near squares are bytes
 // What all rows of a call share.
 struct Shape {
   int64_t height, width;
-  bool squared, narrow;
+  bool squared, narrow, single;
   Scratch<int32_t> squares;  // of -reach .. reach
   int64_t reach;
 
@@ -47,6 +47,7 @@ struct Shape {
         width(w),
         squared(sq),
         narrow(w <= kWidest && distance::squares_below(h, w, kFar)),
+        single(distance::squares_below(h, w, 1 << 24)),
         squares(2 * ((w < kWidest ? w : kWidest) + kMargin + kBytes)),
         reach((w < kWidest ? w : kWidest) + kMargin + kBytes) {
     for (int64_t i = 0; i < 2 * reach; ++i) squares[i] = static_cast<int32_t>((i - reach) * (i - reach));
@@ -58,27 +59,36 @@ struct Shape {
 template <typename G>
 class Pass {
  public:
-  Pass(const Shape& shape, bool to_ink)
+  static size_t bytes(const Shape& shape) {
+    const int64_t blocks = blocks_of(shape);
+    using P = lanes::Pieces;
+    return P::bytes<uint8_t>((blocks + 2) * kBytes) + P::bytes<uint8_t>(blocks * 4 + 1) + P::bytes<uint8_t>(blocks) +
+           2 * P::bytes<int32_t>((blocks + 1) * kBytes) + P::bytes<int32_t>(blocks * 4 + 1) +
+           P::bytes<float>(blocks * kBytes);
+  }
+
+  Pass(const Shape& shape, bool to_ink, lanes::Pieces* memory)
       : shape_(shape),
         square_(shape.square()),
         to_ink_(to_ink),
-        blocks_((shape.width + kBytes - 1) / kBytes),
-        near_((blocks_ + 2) * kBytes),
-        d2_(blocks_ * kBytes),
-        open_(blocks_ * 4 + 1),
-        rest_(blocks_),
-        far_((blocks_ + 1) * kBytes),
-        bound_(blocks_ * 4 + 1),
-        costs_((blocks_ + 1) * kBytes),
-        out_(blocks_ * kBytes) {
-    std::memset(near_.get(), kOpen, (blocks_ + 2) * kBytes);
-    std::memset(rest_.get(), 0, blocks_);
+        blocks_(blocks_of(shape)),
+        near_(memory->take<uint8_t>((blocks_ + 2) * kBytes)),
+        open_(memory->take<uint8_t>(blocks_ * 4 + 1)),
+        rest_(memory->take<uint8_t>(blocks_)),
+        far_(memory->take<int32_t>((blocks_ + 1) * kBytes)),
+        costs_(memory->take<int32_t>((blocks_ + 1) * kBytes)),
+        bound_(memory->take<int32_t>(blocks_ * 4 + 1)),
+        row_(memory->take<float>(blocks_ * kBytes)) {
+    std::memset(near_, kOpen, (blocks_ + 2) * kBytes);
+    std::memset(rest_, 0, blocks_);
   }
 
-  // Column distances of a row -> the row, to be read until the next call. ink: the pixels themselves.
-  const float* run(const G* g, const uint8_t* ink) {
+  // Column distances of a row -> the row at `out`. ink: the pixels themselves.
+  void run(const G* g, const uint8_t* ink, float* out, int64_t step, bool past_caches) {
     const int64_t width = shape_.width;
-    uint8_t* f = near_.get() + kBytes;
+    const bool direct = step == 1 && !past_caches && width % kBytes == 0;
+    out_ = direct ? out : row_;
+    uint8_t* __restrict__ f = near_ + kBytes;
     const uint8_t mine = to_ink_ ? 1 : 0;
     for (int64_t x = 0; x < width; ++x) {
       const uint16_t d = static_cast<uint16_t>(g[x] < kReach + 1 ? g[x] : kReach + 1);
@@ -86,30 +96,35 @@ class Pass {
     }
     bool open = false;
     for (int64_t b = 0; b < blocks_; ++b) open |= near(b);
-    if (open) {
-      const int64_t registers = (width + kInts - 1) / kInts;
-      open_[registers] = 0;
-      for (int64_t a = 0; a < registers; ++a) {
-        if (!open_[a]) continue;
-        int64_t b = a + 1;
-        while (b < registers && open_[b]) ++b;
-        far(g, ink, a, b);
-        a = b;
-      }
-    }
-    return out_.get();
+    if (open) all_far(g, ink);
+    if (!direct) lanes::put(row_, width, out, step, past_caches);
   }
 
  private:
+  static int64_t blocks_of(const Shape& shape) { return (shape.width + kBytes - 1) / kBytes; }
+
+  // The runs of registers that the near part left open.
+  void all_far(const G* g, const uint8_t* ink) {
+    const int64_t registers = (shape_.width + kInts - 1) / kInts;
+    open_[registers] = 0;
+    for (int64_t a = 0; a < registers; ++a) {
+      if (!open_[a]) continue;
+      int64_t b = a + 1;
+      while (b < registers && open_[b]) ++b;
+      far(g, ink, a, b);
+      a = b;
+    }
+  }
+
   // One block of 64 pixels; whether some register of it is left open.
   bool near(int64_t b) {
-    uint8_t* open = open_.get() + 4 * b;
+    uint8_t* open = open_ + 4 * b;
     if (rest_[b] > 0) {
       --rest_[b];
       std::memset(open, 1, 4);
       return true;
     }
-    const uint8_t* f = near_.get() + kBytes + b * kBytes;
+    const uint8_t* f = near_ + kBytes + b * kBytes;
     Bytes d = load<Bytes>(f);
     const auto widen = [&](int k0, int k1) {
       for (int k = k0; k <= k1; ++k)
@@ -133,7 +148,7 @@ class Pass {
     }
     uint8_t t[kBytes];
     store(t, d);
-    lanes::finish(t, shape_.squared, out_.get() + b * kBytes);
+    lanes::finish(t, shape_.squared, out_ + b * kBytes);
     return left != 0;
   }
 
@@ -144,7 +159,7 @@ class Pass {
     const bool bounded = (x0 > 0 || x1 < width) && x1 - x0 <= kLongestRun;
     if (!shape_.narrow && !bounded) return envelope(g, ink, first, last, x0, x1);
     squares_of(g, ink, first, last);
-    int32_t* bound = bound_.get();
+    int32_t* bound = bound_;
     bound[a] = static_cast<int32_t>(first);
     bound[b] = static_cast<int32_t>(last);
     int64_t half = 1;
@@ -153,11 +168,11 @@ class Pass {
       for (int64_t r = a + half; r < b; r += 2 * half)
         bound[r] = nearest(r * kInts, bound[r - half], bound[r + half < b ? r + half : b]);
     for (int64_t r = a; r < b; ++r)
-      lanes::finish(lowest(r * kInts, bound[r], bound[r + 1]), shape_.squared, out_.get() + r * kInts);
+      lanes::finish(lowest(r * kInts, bound[r], bound[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
   }
 
   void squares_of(const G* g, const uint8_t* ink, int64_t first, int64_t last) {
-    int32_t* f = far_.get();
+    int32_t* __restrict__ f = far_;
     const uint8_t mine = to_ink_ ? 1 : 0;
     for (int64_t s = first; s <= last; ++s) {
       const uint32_t d = static_cast<uint32_t>(g[s]);
@@ -168,7 +183,7 @@ class Pass {
 
   // A source in [first, last + 31] that is nearest to x among them.
   int32_t nearest(int64_t x, int64_t first, int64_t last) const {
-    const int32_t *f = far_.get() + first, *square = square_ + (first - x);
+    const int32_t *f = far_ + first, *square = square_ + (first - x);
     const Ints v = load<Ints>(f) + load<Ints>(square), w = load<Ints>(f + kInts) + load<Ints>(square + kInts);
     Ints least = lanes::least(v, w);
     const int64_t count = last - first + 1;
@@ -188,10 +203,10 @@ class Pass {
   // the rest is a constant, or is added once a group.
   Ints lowest(int64_t x, int64_t first, int64_t last) const {
     static constexpr Ints kIndex = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    int32_t* cost = costs_.get();
+    int32_t* cost = costs_;
     const int64_t count = last - first + 1;
     for (int64_t i = 0; i < count; i += kInts)
-      store(cost + i, load<Ints>(far_.get() + first + i) + load<Ints>(square_ + (first + i - x)));
+      store(cost + i, load<Ints>(far_ + first + i) + load<Ints>(square_ + (first + i - x)));
     Ints best = Ints{} + 2147483647;
     for (int64_t i = 0; i < count; i += kGroup) {
       Ints group = Ints{} + cost[i];
@@ -215,9 +230,9 @@ class Pass {
   const int32_t* square_;
   const bool to_ink_;
   const int64_t blocks_;
-  Scratch<uint8_t> near_, d2_, open_, rest_;
-  Scratch<int32_t> far_, bound_, costs_;
-  Scratch<float> out_;
+  uint8_t *near_, *open_, *rest_;
+  int32_t *far_, *costs_, *bound_;
+  float *row_, *out_ = nullptr;
 };
 
 }  // namespace rows

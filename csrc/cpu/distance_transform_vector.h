@@ -78,14 +78,25 @@ inline uint32_t equal(Ints v, int32_t x) {
 #endif
 }
 
-// Sixteen squared distances -> what is asked for.
-inline void finish(Ints d2, bool squared, float* out) {
-  int32_t t[kInts], high = 0;
+// Whether some lane holds at least `limit`.
+inline bool any_from(Ints v, int32_t limit) {
+#if defined(__AVX512F__)
+  return _mm512_cmpge_epi32_mask(reinterpret_cast<__m512i>(v), _mm512_set1_epi32(limit)) != 0;
+#else
+  const auto m = v >= limit;
+  uint64_t w[8];
+  std::memcpy(w, &m, sizeof(w));
+  return (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) != 0;
+#endif
+}
+
+// Sixteen squared distances -> what is asked for. single: all squares of the image are floats exactly.
+inline void finish(Ints d2, bool squared, bool single, float* out) {
+  int32_t t[kInts];
   std::memcpy(t, &d2, sizeof(d2));
-  for (int i = 0; i < kInts; ++i) high |= t[i];
   if (squared)
     for (int i = 0; i < kInts; ++i) out[i] = static_cast<float>(t[i]);
-  else if (high < (1 << 24))
+  else if (single || !any_from(d2, 1 << 24))
     for (int i = 0; i < kInts; ++i) out[i] = std::sqrt(static_cast<float>(t[i]));
   else
     for (int i = 0; i < kInts; ++i) out[i] = static_cast<float>(std::sqrt(static_cast<double>(t[i])));
@@ -120,6 +131,25 @@ inline void settle(bool past_caches) {
   if (past_caches) _mm_sfence();
 #endif
 }
+
+// Memory of one thread that is handed out in pieces.
+class Pieces {
+ public:
+  explicit Pieces(void* memory) : next_(static_cast<char*>(memory)) {}
+  template <typename T>
+  static size_t bytes(int64_t count) {
+    return (static_cast<size_t>(count) * sizeof(T) + 127) / 64 * 64;
+  }
+  template <typename T>
+  T* take(int64_t count) {
+    T* piece = reinterpret_cast<T*>(next_);
+    next_ += bytes<T>(count);
+    return piece;
+  }
+
+ private:
+  char* next_;
+};
 
 }  // namespace lanes
 }  // namespace PA_ISA
