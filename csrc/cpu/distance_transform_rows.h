@@ -88,15 +88,10 @@ class Pass {
     const int64_t width = shape_.width;
     const bool direct = step == 1 && !past_caches && width % kBytes == 0;
     out_ = direct ? out : row_;
-    uint8_t* __restrict__ f = near_ + kBytes;
-    const uint8_t mine = to_ink_ ? 1 : 0;
-    for (int64_t x = 0; x < width; ++x) {
-      const uint16_t d = static_cast<uint16_t>(g[x] < kReach + 1 ? g[x] : kReach + 1);
-      f[x] = (ink[x] != 0) == mine ? uint8_t{0} : static_cast<uint8_t>(d * d);
-    }
+    lanes::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
     bool open = false;
     for (int64_t b = 0; b < blocks_; ++b) open |= near(b);
-    if (open) all_far(g, ink);
+    if (open) all_far(g);
     if (!direct) lanes::put(row_, width, out, step, past_caches);
   }
 
@@ -104,14 +99,14 @@ class Pass {
   static int64_t blocks_of(const Shape& shape) { return (shape.width + kBytes - 1) / kBytes; }
 
   // The runs of registers that the near part left open.
-  void all_far(const G* g, const uint8_t* ink) {
+  void all_far(const G* g) {
     const int64_t registers = (shape_.width + kInts - 1) / kInts;
     open_[registers] = 0;
     for (int64_t a = 0; a < registers; ++a) {
       if (!open_[a]) continue;
       int64_t b = a + 1;
       while (b < registers && open_[b]) ++b;
-      far(g, ink, a, b);
+      far(g, a, b);
       a = b;
     }
   }
@@ -146,19 +141,17 @@ class Pass {
       rest_[b] = kRest;
       return true;
     }
-    uint8_t t[kBytes];
-    store(t, d);
-    lanes::finish(t, shape_.squared, out_ + b * kBytes);
+    lanes::finish(d, shape_.squared, out_ + b * kBytes);
     return left != 0;
   }
 
   // Registers [a, b) of the row.
-  void far(const G* g, const uint8_t* ink, int64_t a, int64_t b) {
+  void far(const G* g, int64_t a, int64_t b) {
     const int64_t width = shape_.width, x0 = a * kInts, x1 = b * kInts < width ? b * kInts : width;
     const int64_t first = x0 == 0 ? 0 : x0 - 1 - kReach, last = x1 + kReach < width ? x1 + kReach : width - 1;
     const bool bounded = (x0 > 0 || x1 < width) && x1 - x0 <= kLongestRun;
-    if (!shape_.narrow && !bounded) return envelope(g, ink, first, last, x0, x1);
-    squares_of(g, ink, first, last);
+    if (!shape_.narrow && !bounded) return envelope(g, first, last, x0, x1);
+    squares_of(g, first, last);
     int32_t* bound = bound_;
     bound[a] = static_cast<int32_t>(first);
     bound[b] = static_cast<int32_t>(last);
@@ -171,13 +164,17 @@ class Pass {
       lanes::finish(lowest(r * kInts, bound[r], bound[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
   }
 
-  void squares_of(const G* g, const uint8_t* ink, int64_t first, int64_t last) {
+  // Squares of the column distances, whole registers of them; beyond the last one nothing is near. (The near squares are
+  // 0 on sites only: the distance to the other colour is at least 1.)
+  void squares_of(const G* g, int64_t first, int64_t last) {
     int32_t* __restrict__ f = far_;
-    const uint8_t mine = to_ink_ ? 1 : 0;
-    for (int64_t s = first; s <= last; ++s) {
-      const uint32_t d = static_cast<uint32_t>(g[s]);
-      f[s] = (ink[s] != 0) == mine ? 0 : d < 32768 ? static_cast<int32_t>(d * d) : kFar;
-    }
+    const uint8_t* site = near_ + kBytes;
+    for (int64_t s = first; s <= last; s += kInts)
+      for (int64_t i = s; i < s + kInts; ++i) {
+        const uint32_t d = static_cast<uint32_t>(g[i]);
+        const int32_t square = d < 32768 ? static_cast<int32_t>(d * d) : kFar;
+        f[i] = site[i] == 0 ? 0 : square;
+      }
     for (int64_t s = last + 1; s <= last + kMargin; ++s) f[s] = kFar;
   }
 
@@ -216,11 +213,11 @@ class Pass {
     return best + kIndex * kIndex;
   }
 
-  void envelope(const G* g, const uint8_t* ink, int64_t first, int64_t last, int64_t x0, int64_t x1) {
+  void envelope(const G* g, int64_t first, int64_t last, int64_t x0, int64_t x1) {
     Envelope<int64_t> lower(shape_.width);
     for (int64_t s = first; s <= last; ++s) {
       const int64_t d = static_cast<int64_t>(g[s]);
-      lower.square(s) = (ink[s] != 0) == to_ink_ ? 0 : g[s] == columns::none_of<G>() ? -1 : d * d;
+      lower.square(s) = near_[kBytes + s] == 0 ? 0 : g[s] == columns::none_of<G>() ? -1 : d * d;
     }
     lower.run(first, last, x0, x1);
     for (int64_t x = x0; x < x1; ++x) out_[x] = distance::finish(lower.squared_distance(x), shape_.squared);

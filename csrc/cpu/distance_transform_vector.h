@@ -102,12 +102,55 @@ inline void finish(Ints d2, bool squared, bool single, float* out) {
     for (int i = 0; i < kInts; ++i) out[i] = static_cast<float>(std::sqrt(static_cast<double>(t[i])));
 }
 
-// The same of bytes, 64 of them.
-inline void finish(const uint8_t* d2, bool squared, float* out) {
+// The same of bytes, 64 of them: mostly small ones, whose roots are looked up.
+inline void finish(Bytes v, bool squared, float* out) {
+#if defined(__AVX512F__)
+  if (!squared && !any_from(v, 32)) {
+    alignas(64) static constexpr float kRoots[32] = {
+        0.0f,        1.0f,        1.41421354f, 1.73205078f, 2.0f,        2.23606801f, 2.44948983f, 2.64575124f,
+        2.82842708f, 3.0f,        3.1622777f,  3.31662488f, 3.46410155f, 3.60555124f, 3.7416575f,  3.87298346f,
+        4.0f,        4.12310553f, 4.2426405f,  4.35889912f, 4.47213602f, 4.5825758f,  4.69041586f, 4.79583168f,
+        4.89897966f, 5.0f,        5.09901953f, 5.19615221f, 5.29150248f, 5.38516474f, 5.47722578f, 5.56776428f};
+    const __m512 low = _mm512_load_ps(kRoots), high = _mm512_load_ps(kRoots + 16);
+    const __m512i bytes = reinterpret_cast<__m512i>(v);
+    const auto quarter = [&](__m128i q, float* to) {
+      _mm512_storeu_ps(to, _mm512_permutex2var_ps(low, _mm512_cvtepu8_epi32(q), high));
+    };
+    quarter(_mm512_castsi512_si128(bytes), out);
+    quarter(_mm512_extracti32x4_epi32(bytes, 1), out + 16);
+    quarter(_mm512_extracti32x4_epi32(bytes, 2), out + 32);
+    quarter(_mm512_extracti32x4_epi32(bytes, 3), out + 48);
+    return;
+  }
+#endif
+  uint8_t d2[kBytes];
+  store(d2, v);
   if (squared)
     for (int i = 0; i < kBytes; ++i) out[i] = static_cast<float>(d2[i]);
   else
     for (int i = 0; i < kBytes; ++i) out[i] = std::sqrt(static_cast<float>(d2[i]));
+}
+
+// Squares of min(distance, most) in bytes; 0 where the pixel has the colour of the map (ink, or paper).
+template <typename G>
+inline void near_squares(const G* g, const uint8_t* ink, bool to_ink, uint8_t most, uint8_t* __restrict__ out,
+                         int64_t count) {
+  int64_t x = 0;
+  if constexpr (sizeof(G) == 2) {
+    typedef uint16_t Shorts __attribute__((vector_size(64)));
+    typedef uint8_t Half __attribute__((vector_size(32)));
+    const Half mine = to_ink ? Half{} : ~Half{};
+    for (; x + 32 <= count; x += 32) {
+      Shorts d = load<Shorts>(g + x);
+      d = d < most ? d : Shorts{} + most;
+      const Half paper = reinterpret_cast<Half>(load<Half>(ink + x) == 0);
+      store(out + x, __builtin_convertvector(d * d, Half) & ~(paper ^ ~mine));
+    }
+  }
+  for (; x < count; ++x) {
+    const int32_t d = g[x] < most ? static_cast<int32_t>(g[x]) : most;
+    out[x] = (ink[x] != 0) == to_ink ? uint8_t{0} : static_cast<uint8_t>(d * d);
+  }
 }
 
 // A finished row to where it belongs; past the caches when it will not be read from them anyway.
