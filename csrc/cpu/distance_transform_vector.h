@@ -5,7 +5,10 @@
 #include <cstring>
 
 #if defined(__SSE2__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of GCC 12 for its own _mm512_undefined
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
 #include "core/distance_transform_math.h"
