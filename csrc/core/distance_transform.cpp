@@ -64,7 +64,9 @@ void distance_transform(const Tensor& sites, const Tensor& distance, const Tenso
     return;
   }
   const auto run = require(b, b.distance_transform_nearest, "distance_transform_nearest");
-  if (sites.numel() > 0) run(sites, distance, nearest, options, ctx);
+  Tensor none;
+  none.ndim = 1;
+  if (sites.numel() > 0) run(sites, distance, indices ? nearest : none, options, ctx);
 }
 
 void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx) {
