@@ -83,9 +83,8 @@ PYBIND11_MODULE(_C, m) {
   m.def(
       "distance_transform_nearest",
       [](const Tensor& sites, const Tensor& distance, const Tensor& nearest, bool squared, double spacing_y,
-         double spacing_x, const Context& c) {
-        distance_transform(sites, distance, nearest, {squared, spacing_y, spacing_x}, c);
-      },
+         double spacing_x,
+         const Context& c) { distance_transform(sites, distance, nearest, {squared, spacing_y, spacing_x}, c); },
       py::arg("sites"), py::arg("distance"), py::arg("nearest"), py::arg("squared") = false, py::arg("spacing_y") = 1.0,
       py::arg("spacing_x") = 1.0, ctx, nogil());
   m.def("distance_transform_chamfer", &distance_transform_chamfer, py::arg("sites"), py::arg("distance"), ctx, nogil());

@@ -21,7 +21,8 @@ constexpr int64_t kEdge = 16;  // columns beside a row: two would do, a register
 inline uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 inline uint32_t plus(uint32_t a, uint32_t b) { return least(a, kMost - b) + b; }
 
-// v(x) = the least of here(x) and what the two rows that the sweep has passed give: near the next one, far the one after.
+// v(x) = the least of here(x) and what the two rows that the sweep has passed give: near the next one, far the one
+// after.
 void from_rows(const uint32_t* near, const uint32_t* far, uint32_t* here, int64_t width) {
   for (int64_t x = 0; x < width; ++x) {
     const uint32_t knights = least(least(near[x - 2], near[x + 2]), least(far[x - 1], far[x + 1])) + kKnight;
@@ -54,8 +55,7 @@ void along(uint32_t* row, int64_t width) {
                          plus(right ? _mm512_alignr_epi32(v, most, 14) : _mm512_alignr_epi32(most, v, 2), 2 * kSide));
     v = _mm512_min_epu32(v,
                          plus(right ? _mm512_alignr_epi32(v, most, 12) : _mm512_alignr_epi32(most, v, 4), 4 * kSide));
-    v = _mm512_min_epu32(v,
-                         plus(right ? _mm512_alignr_epi32(v, most, 8) : _mm512_alignr_epi32(most, v, 8), 8 * kSide));
+    v = _mm512_min_epu32(v, plus(right ? _mm512_alignr_epi32(v, most, 8) : _mm512_alignr_epi32(most, v, 8), 8 * kSide));
     v = _mm512_min_epu32(v, _mm512_add_epi32(_mm512_min_epu32(carry, room), ramp));
     carry = _mm512_permutexvar_epi32(end, v);
     _mm512_storeu_si512(at, v);

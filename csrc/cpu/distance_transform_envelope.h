@@ -14,7 +14,12 @@ namespace PA_ISA {
 template <typename D>
 class Envelope {
  public:
-  explicit Envelope(int64_t width) : square_(width), site_(width), from_(width), nearest_(width) {}
+  Envelope(int64_t height, int64_t width)
+      : exact_quotient_(width <= 65536 && height <= 65536),
+        square_(width),
+        site_(width),
+        from_(width),
+        nearest_(width) {}
 
   D& square(int64_t s) { return square_[s]; }  // to be filled; negative: no site in this column
 
@@ -45,15 +50,19 @@ class Envelope {
   // so nothing can be contracted and all instruction sets agree.
   int64_t last_column(int64_t s, int64_t u) const {
     const D a = static_cast<D>((u - s) * (u + s)) + (square_[u] - square_[s]);
-    const int64_t b = 2 * (u - s);
-    return floor_of(a, b);
+    return floor_of(a, 2 * (u - s));
   }
-  static int64_t floor_of(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-  static int64_t floor_of(double a, int64_t b) {
+  // The quotient of two doubles is floored exactly for sides to 2^16: it is at least 2^-17 from an integer, or is one.
+  int64_t floor_of(int64_t a, int64_t b) const {
+    if (exact_quotient_) return static_cast<int64_t>(std::floor(static_cast<double>(a) / static_cast<double>(b)));
+    return a / b - (a % b < 0 ? 1 : 0);
+  }
+  int64_t floor_of(double a, int64_t b) const {
     const double q = std::floor(a / static_cast<double>(b));
     return q < 2e9 ? static_cast<int64_t>(q < -2e9 ? -2e9 : q) : 2000000000;
   }
 
+  const bool exact_quotient_;
   Scratch<D> square_;
   Scratch<int32_t> site_, from_, nearest_;
 };

@@ -25,13 +25,13 @@ using lanes::kInts;
 using lanes::load;
 using lanes::store;
 
-constexpr int kReach = 10;                                // offsets tried directly
-constexpr uint8_t kOpen = (kReach + 1) * (kReach + 1);    // squares from here on are not known; + kReach^2 is a byte
-constexpr uint8_t kRest = 3;                              // rows that a block goes without the near part where it failed
-constexpr int32_t kFar = (1 << 30) - 1;                   // square of a column without a site, above all real ones
-constexpr int64_t kWidest = 32000, kLongestRun = 16000;   // sums of two squares stay below 2^31
-constexpr int64_t kMargin = 2 * kInts;                    // sources that may be read beyond the last one
-constexpr int kGroup = 8;                                 // sources looked at together
+constexpr int kReach = 10;                               // offsets tried directly
+constexpr uint8_t kOpen = (kReach + 1) * (kReach + 1);   // squares from here on are not known; + kReach^2 is a byte
+constexpr uint8_t kRest = 3;                             // rows that a block goes without the near part where it failed
+constexpr int32_t kFar = (1 << 30) - 1;                  // square of a column without a site, above all real ones
+constexpr int64_t kWidest = 32000, kLongestRun = 16000;  // sums of two squares stay below 2^31
+constexpr int64_t kMargin = 2 * kInts;                   // sources that may be read beyond the last one
+constexpr int kGroup = 8;                                // sources looked at together
 
 static_assert(kOpen + kReach * kReach < 256, "sums of two near squares are bytes");
 
@@ -95,6 +95,20 @@ class Pass {
     if (!direct) lanes::put(row_, width, out, step, past_caches);
   }
 
+  // For narrow shapes, of an image with sites: a nearest source of every pixel of a row, and the squared distances,
+  // whole registers of them.
+  void run_sources(const G* g, const uint8_t* ink, int32_t* source, int32_t* square) {
+    const int64_t width = shape_.width, registers = (width + kInts - 1) / kInts;
+    lanes::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
+    squares_of(g, 0, width - 1);
+    find_bounds(0, registers, 0, width - 1);
+    for (int64_t r = 0; r < registers; ++r) {
+      Ints from;
+      store(square + r * kInts, lowest(r * kInts, bound_[r], bound_[r + 1], &from));
+      store(source + r * kInts, from);
+    }
+  }
+
  private:
   static int64_t blocks_of(const Shape& shape) { return (shape.width + kBytes - 1) / kBytes; }
 
@@ -123,7 +137,8 @@ class Pass {
     Bytes d = load<Bytes>(f);
     const auto widen = [&](int k0, int k1) {
       for (int k = k0; k <= k1; ++k)
-        d = lanes::least(d, lanes::least(load<Bytes>(f - k), load<Bytes>(f + k)) + static_cast<uint8_t>(k * k));
+        d = lanes::least(
+            d, lanes::least(load<Bytes>(f - k), load<Bytes>(f + k)) + lanes::splat(static_cast<uint8_t>(k * k)));
     };
     unsigned left = 0;
     if (lanes::any_from(d, 2)) {
@@ -152,6 +167,13 @@ class Pass {
     const bool bounded = (x0 > 0 || x1 < width) && x1 - x0 <= kLongestRun;
     if (!shape_.narrow && !bounded) return envelope(g, first, last, x0, x1);
     squares_of(g, first, last);
+    find_bounds(a, b, first, last);
+    for (int64_t r = a; r < b; ++r)
+      lanes::finish(lowest(r * kInts, bound_[r], bound_[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
+  }
+
+  // A nearest source of the first pixel of each register of [a, b), all of whose sources are in [first, last].
+  void find_bounds(int64_t a, int64_t b, int64_t first, int64_t last) {
     int32_t* bound = bound_;
     bound[a] = static_cast<int32_t>(first);
     bound[b] = static_cast<int32_t>(last);
@@ -160,12 +182,10 @@ class Pass {
     for (half /= 2; half > 0; half /= 2)
       for (int64_t r = a + half; r < b; r += 2 * half)
         bound[r] = nearest(r * kInts, bound[r - half], bound[r + half < b ? r + half : b]);
-    for (int64_t r = a; r < b; ++r)
-      lanes::finish(lowest(r * kInts, bound[r], bound[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
   }
 
-  // Squares of the column distances, whole registers of them; beyond the last one nothing is near. (The near squares are
-  // 0 on sites only: the distance to the other colour is at least 1.)
+  // Squares of the column distances, whole registers of them; beyond the last one nothing is near. (The near squares
+  // are 0 on sites only: the distance to the other colour is at least 1.)
   void squares_of(const G* g, int64_t first, int64_t last) {
     int32_t* __restrict__ f = far_;
     const uint8_t* site = near_ + kBytes;
@@ -199,22 +219,53 @@ class Pass {
   // from s0 on: f + (x + i - s)^2 = [f + (x - s)^2] - 2 i (s - s0) + 2 i e + i^2. The bracket is one number a source,
   // the rest is a constant, or is added once a group.
   Ints lowest(int64_t x, int64_t first, int64_t last) const {
-    static constexpr Ints kIndex = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    int32_t* cost = costs_;
+    static constexpr int32_t kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const Ints index = load<Ints>(kIndex);
+    const int32_t* cost = costs_of(x, first, last);
     const int64_t count = last - first + 1;
-    for (int64_t i = 0; i < count; i += kInts)
-      store(cost + i, load<Ints>(far_ + first + i) + load<Ints>(square_ + (first + i - x)));
-    Ints best = Ints{} + 2147483647;
+    Ints best = lanes::splat(2147483647);
     for (int64_t i = 0; i < count; i += kGroup) {
-      Ints group = Ints{} + cost[i];
-      for (int j = 1; j < kGroup; ++j) group = lanes::least(group, cost[i + j] + kIndex * (-2 * j));
-      best = lanes::least(best, group + kIndex * static_cast<int32_t>(2 * (x - first - i)));
+      Ints group = lanes::splat(cost[i]);
+      for (int j = 1; j < kGroup; ++j)
+        group = lanes::least(group, lanes::splat(cost[i + j]) + index * lanes::splat(-2 * j));
+      best = lanes::least(best, group + index * lanes::splat(static_cast<int32_t>(2 * (x - first - i))));
     }
-    return best + kIndex * kIndex;
+    return best + index * index;
+  }
+
+  // The same, and which source it is.
+  Ints lowest(int64_t x, int64_t first, int64_t last, Ints* source) const {
+    static constexpr int32_t kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const Ints index = load<Ints>(kIndex);
+    const int32_t* cost = costs_of(x, first, last);
+    const int64_t count = last - first + 1;
+    Ints best = lanes::splat(2147483647), from = lanes::splat(0);
+    for (int64_t i = 0; i < count; i += kGroup) {
+      Ints group = lanes::splat(cost[i]), which = lanes::splat(0);
+      for (int j = 1; j < kGroup; ++j) {
+        const Ints next = lanes::splat(cost[i + j]) + index * lanes::splat(-2 * j);
+        which = lanes::where_less(next, group, lanes::splat(j), which);
+        group = lanes::least(group, next);
+      }
+      group = group + index * lanes::splat(static_cast<int32_t>(2 * (x - first - i)));
+      which = which + lanes::splat(static_cast<int32_t>(first + i));
+      from = lanes::where_less(group, best, which, from);
+      best = lanes::least(best, group);
+    }
+    *source = from;
+    return best + index * index;
+  }
+
+  // Squared distances from x to the sources, whole registers of them.
+  const int32_t* costs_of(int64_t x, int64_t first, int64_t last) const {
+    int32_t* cost = costs_;
+    for (int64_t i = 0; i <= last - first; i += kInts)
+      store(cost + i, load<Ints>(far_ + first + i) + load<Ints>(square_ + (first + i - x)));
+    return cost;
   }
 
   void envelope(const G* g, int64_t first, int64_t last, int64_t x0, int64_t x1) {
-    Envelope<int64_t> lower(shape_.width);
+    Envelope<int64_t> lower(shape_.height, shape_.width);
     for (int64_t s = first; s <= last; ++s) {
       const int64_t d = static_cast<int64_t>(g[s]);
       lower.square(s) = near_[kBytes + s] == 0 ? 0 : g[s] == columns::none_of<G>() ? -1 : d * d;
