@@ -17,7 +17,8 @@ PUBLIC = {
     },
     "pyapdraw.ops": {
         "composite": "(drawing, alpha, background, *, out=None)",
-        "distance_transform": "(sites, *, squared=False, out=None)",
+        "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
+        "distance_transform_chamfer": "(sites, *, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
         "nchw_to_rgb": "(image, *, out=None)",

@@ -77,8 +77,17 @@ PYBIND11_MODULE(_C, m) {
 
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
-  m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false,
-        ctx, nogil());
+  m.def("distance_transform",
+        py::overload_cast<const Tensor&, const Tensor&, bool, const Context&>(&distance_transform), py::arg("sites"),
+        py::arg("distance"), py::arg("squared") = false, ctx, nogil());
+  m.def(
+      "distance_transform_nearest",
+      [](const Tensor& sites, const Tensor& distance, const Tensor& nearest, bool squared, double spacing_y,
+         double spacing_x,
+         const Context& c) { distance_transform(sites, distance, nearest, {squared, spacing_y, spacing_x}, c); },
+      py::arg("sites"), py::arg("distance"), py::arg("nearest"), py::arg("squared") = false, py::arg("spacing_y") = 1.0,
+      py::arg("spacing_x") = 1.0, ctx, nogil());
+  m.def("distance_transform_chamfer", &distance_transform_chamfer, py::arg("sites"), py::arg("distance"), ctx, nogil());
   m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
         py::arg("planes"), ctx, nogil());

@@ -13,6 +13,9 @@ struct ModulatedConvPlan;  // core/modulated_conv2d_plan.h
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
+  void (*distance_transform_nearest)(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                     const DistanceOptions& options, const Context& ctx) = nullptr;
+  void (*distance_transform_chamfer)(const Tensor& sites, const Tensor& distance, const Context& ctx) = nullptr;
   void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
               const Context& ctx) = nullptr;
   void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,

@@ -13,6 +13,8 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.distance_transform_nearest = distance_transform_nearest;
+    b.distance_transform_chamfer = distance_transform_chamfer;
     b.ink = ink;
     b.ink_planes = ink_planes;
     b.warp_affine = warp_affine;

@@ -7,6 +7,9 @@ namespace pyapdraw {
 namespace PA_ISA {
 
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void distance_transform_nearest(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                const DistanceOptions& options, const Context& ctx);
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx);
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx);
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
                 const Tensor& planes, const Context& ctx);

@@ -4,7 +4,7 @@ One file an operation: the wrapper, its fake and its backward. torch is not impo
 """
 
 from pyapdraw.ops.composite import composite
-from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
+from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.resize import resize
@@ -16,6 +16,7 @@ from pyapdraw.ops.yuv_to_rgb import yuv_to_nchw, yuv_to_rgb
 __all__ = [
     "composite",
     "distance_transform",
+    "distance_transform_chamfer",
     "distance_transform_pair",
     "fuse_regions",
     "nchw_to_rgb",

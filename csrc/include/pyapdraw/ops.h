@@ -13,6 +13,22 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// squared: without the root. spacing: distance between rows and between columns, 1e-9 to 1e9 px.
+struct DistanceOptions {
+  bool squared = false;
+  double spacing_y = 1, spacing_x = 1;
+};
+
+// The same with spacings and with the nearest site of every pixel. nearest i32 (images below 2^31 pixels) or i64
+// [...,H,W]: the flat index y*W+x within its image of a nearest site, whichever at ties, -1 in an image without any;
+// or a tensor without elements where it is not wanted.
+void distance_transform(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                        const DistanceOptions& options, const Context& ctx = {});
+
+// The approximation that OpenCV gives for DIST_L2 with a 5x5 mask: steps of 1, 1.4 (diagonal) and 2.1969 (knight's
+// move) px, in 16 fractional bits, at most 65533.8 (also where an image has no site). Types as distance_transform.
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx = {});
+
 // Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
 // mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the
