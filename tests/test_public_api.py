@@ -17,7 +17,8 @@ PUBLIC = {
     },
     "pyapdraw.ops": {
         "composite": "(drawing, alpha, background, *, out=None)",
-        "distance_transform": "(sites, *, squared=False, out=None)",
+        "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
+        "distance_transform_chamfer": "(sites, *, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
         "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"

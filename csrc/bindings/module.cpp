@@ -77,8 +77,17 @@ PYBIND11_MODULE(_C, m) {
 
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
-  m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false,
-        ctx, nogil());
+  m.def("distance_transform",
+        py::overload_cast<const Tensor&, const Tensor&, bool, const Context&>(&distance_transform), py::arg("sites"),
+        py::arg("distance"), py::arg("squared") = false, ctx, nogil());
+  m.def(
+      "distance_transform_nearest",
+      [](const Tensor& sites, const Tensor& distance, const Tensor& nearest, bool squared, double spacing_y,
+         double spacing_x,
+         const Context& c) { distance_transform(sites, distance, nearest, {squared, spacing_y, spacing_x}, c); },
+      py::arg("sites"), py::arg("distance"), py::arg("nearest"), py::arg("squared") = false, py::arg("spacing_y") = 1.0,
+      py::arg("spacing_x") = 1.0, ctx, nogil());
+  m.def("distance_transform_chamfer", &distance_transform_chamfer, py::arg("sites"), py::arg("distance"), ctx, nogil());
   m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
         py::arg("planes"), ctx, nogil());
@@ -135,4 +144,7 @@ PYBIND11_MODULE(_C, m) {
       py::arg("out"), py::arg("demodulate") = true, py::arg("up") = 1, py::arg("down") = 1,
       py::arg("activation") = "linear", py::arg("alpha") = 0.2f, py::arg("gain") = 1.0f, py::arg("clamp") = -1.0f, ctx,
       nogil());
+  m.def("modulated_conv2d_backward_weight", &modulated_conv2d_backward_weight, py::arg("grad"), py::arg("grad_scale"),
+        py::arg("x"), py::arg("x_scale"), py::arg("grad_weight"), py::arg("stride") = 1, py::arg("pad") = 1, ctx,
+        nogil());
 }

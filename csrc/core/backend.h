@@ -13,6 +13,9 @@ struct ModulatedConvPlan;  // core/modulated_conv2d_plan.h
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
+  void (*distance_transform_nearest)(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                     const DistanceOptions& options, const Context& ctx) = nullptr;
+  void (*distance_transform_chamfer)(const Tensor& sites, const Tensor& distance, const Context& ctx) = nullptr;
   void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
               const Context& ctx) = nullptr;
   void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
@@ -48,6 +51,9 @@ struct Backend {
   void (*modulated_conv2d)(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                            const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan,
                            const Context& ctx) = nullptr;
+  void (*modulated_conv2d_backward_weight)(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                           const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                           const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

@@ -13,6 +13,8 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.distance_transform_nearest = distance_transform_nearest;
+    b.distance_transform_chamfer = distance_transform_chamfer;
     b.ink = ink;
     b.ink_planes = ink_planes;
     b.warp_affine = warp_affine;
@@ -32,6 +34,7 @@ const Backend& backend() {
     b.guided_upsample = guided_upsample;
     b.nms = nms;
     b.modulated_conv2d = modulated_conv2d;
+    b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;
     return b;
   }();
   return table;

@@ -7,6 +7,9 @@ namespace pyapdraw {
 namespace PA_ISA {
 
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void distance_transform_nearest(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                const DistanceOptions& options, const Context& ctx);
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx);
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx);
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
                 const Tensor& planes, const Context& ctx);
@@ -39,6 +42,9 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
 void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                       const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                      const Context& ctx);
 
 }  // namespace PA_ISA
 }  // namespace pyapdraw

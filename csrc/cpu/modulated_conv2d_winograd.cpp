@@ -27,7 +27,7 @@ struct Sizes {
 
   explicit Sizes(const Call& c) {
     channels = c.weight.shape[1];
-    vectors = c.weight.shape[0] > kLanes ? 2 : 1;
+    vectors = c.weight.shape[0] > 2 * kLanes ? 4 : c.weight.shape[0] > kLanes ? 2 : 1;
     lanes = vectors * kLanes;
     blocks = divide_up(c.weight.shape[0], lanes);
     height = c.out.shape[2], width = c.out.shape[3];

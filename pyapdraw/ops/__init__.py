@@ -4,7 +4,7 @@ One file an operation: the wrapper, its fake and its backward. torch is not impo
 """
 
 from pyapdraw.ops.composite import composite
-from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
+from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.ops.modulated_conv2d import modulated_conv2d
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
@@ -17,6 +17,7 @@ from pyapdraw.ops.yuv_to_rgb import yuv_to_nchw, yuv_to_rgb
 __all__ = [
     "composite",
     "distance_transform",
+    "distance_transform_chamfer",
     "distance_transform_pair",
     "fuse_regions",
     "modulated_conv2d",

@@ -13,6 +13,22 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// squared: without the root. spacing: distance between rows and between columns, 1e-9 to 1e9 px.
+struct DistanceOptions {
+  bool squared = false;
+  double spacing_y = 1, spacing_x = 1;
+};
+
+// The same with spacings and with the nearest site of every pixel. nearest i32 (images below 2^31 pixels) or i64
+// [...,H,W]: the flat index y*W+x within its image of a nearest site, whichever at ties, -1 in an image without any;
+// or a tensor without elements where it is not wanted.
+void distance_transform(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                        const DistanceOptions& options, const Context& ctx = {});
+
+// The approximation that OpenCV gives for DIST_L2 with a 5x5 mask: steps of 1, 1.4 (diagonal) and 2.1969 (knight's
+// move) px, in 16 fractional bits, at most 65533.8 (also where an image has no site). Types as distance_transform.
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx = {});
+
 // Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
 // mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the
@@ -152,6 +168,16 @@ struct ModulatedConvOptions {
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
                       const Tensor& noise, const Tensor& bias, const Tensor& out,
                       const ModulatedConvOptions& options = {}, const Context& ctx = {});
+
+// The gradient of its weights: grad_weight[o,i,ky,kx] = sum over n, y, x of grad_scale[n,o] grad[n,o,y,x] times
+// x_scale[n,i] x[n, i, y * stride + ky - pad, x * stride + kx - pad], zero outside x. grad [N,O,h,w] is that of the sums
+// of the convolution, x [N,I,H,W] its input, both f32 or bf16 with any strides; scales f32 [N,O] (demodulation) and [N,I]
+// (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of up = 2 grad
+// and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with the weight
+// transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down exchanged.
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
+                                      const Context& ctx = {});
 
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
