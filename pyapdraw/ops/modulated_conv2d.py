@@ -5,7 +5,6 @@ The weights are never copied per sample: y = d * conv(w, s * x) with d from s^2 
 weight serves the whole batch. The definition in torch and the gradients are in _modulated_conv2d_torch.py.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -169,15 +168,12 @@ def _activated(y: Any, activation: str, gain: float, clamp: float, in_torch: boo
 
 def _native(operands: tuple, options: tuple, out: Any) -> bool:
     """Whether a kernel has written out; False for what only the composed definition covers."""
-    kernel: Callable[..., None] | None = getattr(_C, "modulated_conv2d", None)
-    if kernel is None:
-        return False
     x, weight, styles, *optional = operands
     filter, noise, bias = (_ABSENT if a is None else a for a in optional)
     demodulate, up, down, activation, gain, clamp = options
     try:
         call(
-            kernel, x, weight, styles, filter, noise, bias, out,
+            _C.modulated_conv2d, x, weight, styles, filter, noise, bias, out,
             demodulate, up, down, activation, SLOPE, gain, clamp, like=x,
         )  # fmt: skip
     except Unsupported:
@@ -243,6 +239,48 @@ def _backward(ctx: Any, grad: Any) -> tuple:
     return *grads, *[None] * 6
 
 
+def _fake_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    return grad_scale.new_empty((grad.shape[1], x.shape[1], k, k))
+
+
+def _run_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    import torch
+
+    from pyapdraw.ops._modulated_conv2d_torch import composed_backward_weight
+
+    operands = (grad, grad_scale, x, x_scale)
+    if x.dtype in (torch.float32, torch.bfloat16):
+        out = _fake_weight(*operands, k, stride, pad)
+        try:
+            call(_C.modulated_conv2d_backward_weight, *operands, out, stride, pad, like=x)
+            return out
+        except Unsupported:
+            pass
+    return composed_backward_weight(*operands, k, stride, pad)
+
+
+def _save_weight(ctx: Any, inputs: tuple, output: Any) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.stride, ctx.pad = inputs[5:]
+
+
+def _backward_weight(ctx: Any, grad: Any) -> tuple:
+    from pyapdraw.ops._modulated_conv2d_torch import gradients_of_backward_weight
+
+    grads = gradients_of_backward_weight(grad, ctx.saved_tensors, ctx.stride, ctx.pad, ctx.needs_input_grad)
+    return *grads, None, None, None
+
+
+declare(
+    Operator(
+        "modulated_conv2d_backward_weight(Tensor grad, Tensor grad_scale, Tensor x, Tensor x_scale,"
+        " int k, int stride, int pad) -> Tensor",
+        _run_weight,
+        _fake_weight,
+        save=_save_weight,
+        backward=_backward_weight,
+    )
+)
 declare(
     Operator(
         "modulated_conv2d(Tensor x, Tensor weight, Tensor styles, Tensor? filter, Tensor? noise, Tensor? bias,"
