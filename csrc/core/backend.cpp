@@ -53,6 +53,9 @@ const OpEntry kEntries[] = {
     PA_OP(crop_warp),
     PA_OP(guided_upsample),
     PA_OP(nms),
+    PA_OP(bias_act),
+    PA_OP(bias_act_backward),
+    PA_OP(upfirdn2d),
 };
 #undef PA_OP
 

@@ -44,6 +44,12 @@ struct Backend {
                           float gain, const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum,
               const Context& ctx) = nullptr;
+  void (*bias_act)(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim,
+                   const Context& ctx) = nullptr;
+  void (*bias_act_backward)(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                            const BiasAct& how, int dim, const Context& ctx) = nullptr;
+  void (*upfirdn2d)(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+                    const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

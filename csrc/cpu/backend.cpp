@@ -31,6 +31,9 @@ const Backend& backend() {
     b.crop_warp = crop_warp;
     b.guided_upsample = guided_upsample;
     b.nms = nms;
+    b.bias_act = bias_act;
+    b.bias_act_backward = bias_act_backward;
+    b.upfirdn2d = upfirdn2d;
     return b;
   }();
   return table;
