@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/activation_math.h"
+#include "core/pages.h"
 #include "cpu/convert.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
@@ -208,6 +209,7 @@ void run(const Tensor& first, const Tensor* grad_in, const Tensor& bias, const T
          Pass<W> pass, int dim, const Context& ctx) {
   const bool with_second = grad_in != nullptr, with_bias = bias.numel() > 0;
   const Tensor& second = with_second ? *grad_in : first;
+  hint_large_pages(out);
   const Nest nest(first, second, out, dim, with_bias);
   const Rows rows(nest);
   const int64_t channels = with_bias ? out.shape[dim] : 0;

@@ -13,7 +13,8 @@
 namespace pyapdraw {
 namespace PA_ISA {
 
-constexpr int64_t kStreamBytes = int64_t{8} << 20;  // outputs from here on: beyond what the next operation finds cached
+// Outputs from here on: half of a large last-level cache, so that little of them would be found there afterwards.
+constexpr int64_t kStreamBytes = int64_t{24} << 20;
 
 // memcpy past the caches. A fence is due before other threads may read: see stream_fence.
 inline void stream_copy(void* to, const void* from, int64_t bytes) {

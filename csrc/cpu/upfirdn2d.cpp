@@ -6,14 +6,19 @@
 // filters sum their rows' passes along x. A band of rows of one channel is one item of work; bands overlap by the
 // filter's height. Numerics: float32 sums (float64 for float64), x before y; an output's sum does not depend on bands
 // or threads.
+
 #include "cpu/upfirdn2d.h"
 
 #include <cstring>
+#include <type_traits>
 
+#include "core/pages.h"
 #include "cpu/kernels.h"
+#include "cpu/lanes.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
 #include "cpu/stream.h"
+#include "cpu/upfirdn2d_pixels.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -54,8 +59,26 @@ void inner_line(const Axis<W>& a, const W* source, const W* weight, int count, i
   }
 }
 
+// The same for neighbouring outputs from neighbouring samples, the filter after an up-convolution; size >= a vector.
+template <int Taps>
+void dense_line(const float* source, const float* weight, int64_t size, float* out) {
+  lanes::Vec w[Taps];
+  for (int t = 0; t < Taps; ++t) w[t] = lanes::all(weight[t]);
+  const auto sum_at = [&](int64_t at) {
+    lanes::Vec sum = w[0] * lanes::load(source + at);
+    for (int t = 1; t < Taps; ++t) sum += w[t] * lanes::load(source + at + t);
+    return sum;
+  };
+  int64_t i = 0;
+  for (; i + lanes::kCount <= size; i += lanes::kCount) lanes::store(out + i, sum_at(i));
+  if (i < size) lanes::store(out + size - lanes::kCount, sum_at(size - lanes::kCount));
+}
+
 template <int Period, int Advance, bool Add, typename W>
 void inner_line(const Axis<W>& a, const W* source, const W* weight, int count, int64_t outputs, W* out) {
+  if constexpr (std::is_same<W, float>::value && Period == 1 && Advance == 1 && !Add) {
+    if (count == 4 && outputs >= lanes::kCount) return dense_line<4>(source, weight, outputs, out);
+  }
   switch (count) {
     case 1: return inner_line<1, Period, Advance, Add>(a, source, weight, count, outputs, out);
     case 2: return inner_line<2, Period, Advance, Add>(a, source, weight, count, outputs, out);
@@ -98,45 +121,69 @@ void line(const Axis<W>& a, const W* source, const W* weights, int64_t size, W* 
 }
 
 // out = sum of weighted lines.
-template <int Taps, typename W>
-void combine(const W* const* lines, const W* weight, int count, int64_t size, W* out) {
-  const int taps = Taps ? Taps : count;
+template <typename T, typename W>
+void combine(const W* const* lines, const W* weight, int count, int64_t size, T* out) {
   for (int64_t i = 0; i < size; ++i) {
     W sum = 0;
-    for (int t = 0; t < taps; ++t) sum += weight[t] * lines[t][i];
-    out[i] = sum;
+    for (int t = 0; t < count; ++t) sum += weight[t] * lines[t][i];
+    narrow(sum, out[i]);
   }
 }
 
-template <typename W>
-void combine(const W* const* lines, const W* weight, int count, int64_t size, W* out) {
+template <int Taps, typename T>
+void combine_vectors(const float* const* lines, const float* weight, int64_t size, T* out, bool stream) {
+  const float* from[Taps];
+  lanes::Vec w[Taps];
+  for (int t = 0; t < Taps; ++t) from[t] = lines[t], w[t] = lanes::all(weight[t]);
+  const auto sum_at = [&](int64_t at) {
+    lanes::Vec sum = w[0] * lanes::load(from[0] + at);
+    for (int t = 1; t < Taps; ++t) sum += w[t] * lanes::load(from[t] + at);
+    return sum;
+  };
+  int64_t i = 0;
+  if constexpr (std::is_same<T, float>::value)
+    if (stream) {
+      if (const int64_t off = lanes::misalignment(out)) {  // one vector, then on to where whole ones begin
+        lanes::store(out, sum_at(0));
+        i = lanes::kCount - off;
+      }
+      for (; i + lanes::kCount <= size; i += lanes::kCount) lanes::stream(out + i, sum_at(i));
+    }
+  for (; i + lanes::kCount <= size; i += lanes::kCount) lanes::store(out + i, sum_at(i));
+  if (i < size) lanes::store(out + size - lanes::kCount, sum_at(size - lanes::kCount));
+}
+
+template <typename T>
+void combine(const float* const* lines, const float* weight, int count, int64_t size, T* out, bool stream) {
+  if (count == 0 || size < lanes::kCount) return combine(lines, weight, count, size, out);
   switch (count) {
-    case 1: return combine<1>(lines, weight, count, size, out);
-    case 2: return combine<2>(lines, weight, count, size, out);
-    case 3: return combine<3>(lines, weight, count, size, out);
-    case 4: return combine<4>(lines, weight, count, size, out);
-    default: return combine<0>(lines, weight, count, size, out);
+    case 1: return combine_vectors<1>(lines, weight, size, out, stream);
+    case 2: return combine_vectors<2>(lines, weight, size, out, stream);
+    case 3: return combine_vectors<3>(lines, weight, size, out, stream);
+    case 4: return combine_vectors<4>(lines, weight, size, out, stream);
+    default: return combine(lines, weight, count, size, out);
   }
+}
+
+inline void combine(const double* const* lines, const double* weight, int count, int64_t size, double* out, bool) {
+  combine(lines, weight, count, size, out);
 }
 
 template <typename T, typename W>
 struct Planes {
   const Tensor &x, &out;
   const fir::Filter2d<W>& filter;
-  Axis<W> ax, ay;
+  const Axis<W>&ax, &ay;
   bool stream;
-
-  Planes(const Tensor& x_, const Tensor& out_, const fir::Filter2d<W>& filter_, const Resampling& how)
-      : x(x_), out(out_), filter(filter_), stream(out_.numel() * static_cast<int64_t>(sizeof(T)) >= kStreamBytes) {
-    ax.plan(x.shape[3], how.up[0], how.down[0], how.padding[0], filter.x, filter.width);
-    ay.plan(x.shape[2], how.up[1], how.down[1], how.padding[2], filter.y, filter.height);
-  }
 
   // A source row as W, in place where it is one.
   const W* source(const T* from, W* room) const {
-    const int64_t step = x.stride[3];
+    const int64_t step = x.stride[3], size = ax.size;
     if (std::is_same<T, W>::value && step == 1) return reinterpret_cast<const W*>(from);
-    for (int64_t i = 0; i < ax.size; ++i) room[i] = wide(from[i * step]);
+    if (step == 1)
+      for (int64_t i = 0; i < size; ++i) room[i] = wide(from[i]);
+    else
+      for (int64_t i = 0; i < size; ++i) room[i] = wide(from[i * step]);
     return room;
   }
 
@@ -145,30 +192,32 @@ struct Planes {
     for (int64_t i = 0; i < size; ++i) narrow(from[i], to[i * step]);
   }
 
-  // Where an output row can be computed in place, else null.
-  W* in_place(T* to) const {
-    return std::is_same<T, W>::value && out.stride[3] == 1 ? reinterpret_cast<W*>(to) : nullptr;
-  }
-
   void separable(const T* plane, T* to, int64_t begin, int64_t end) const {
-    const int64_t size = out.shape[3], ring = ay.most ? ay.most : 1;
+    const int64_t size = out.shape[3];
+    int64_t ring = 1;  // lines that are kept, a power of two
+    while (ring < ay.most) ring *= 2;
     Scratch<W> lines(ring * size), room(ax.size), result(size);
-    int64_t next = 0;  // source row that has not been filtered yet
+    const auto line_of = [&](int64_t row) { return lines.get() + (row & (ring - 1)) * size; };
+    int64_t next = 0, q = begin % ay.period, base = begin / ay.period * ay.advance;  // next: row to be filtered
     for (int64_t oy = begin; oy < end; ++oy) {
-      const auto& p = ay.phase[oy % ay.period];
-      const int64_t start = p.start + oy / ay.period * ay.advance;
-      const int64_t from = start > 0 ? start : 0, to_row = start + p.count < ay.size ? start + p.count : ay.size;
+      const auto& p = ay.phase[q];
+      const int64_t start = p.start + base, last = start + p.count;
+      const int64_t from = start > 0 ? start : 0, stop = last < ay.size ? last : ay.size;
+      if (++q == ay.period) q = 0, base += ay.advance;
       if (next < from) next = from;
-      for (; next < to_row; ++next)
-        line<false>(ax, source(plane + next * x.stride[2], room.get()), ax.weight, size,
-                    lines.get() + next % ring * size);
+      for (; next < stop; ++next)
+        line<false>(ax, source(plane + next * x.stride[2], room.get()), ax.weight, size, line_of(next));
       const W* taps[fir::kMostTaps];
       int count = 0;
-      for (int64_t s = from; s < to_row; ++s) taps[count++] = lines.get() + s % ring * size;
-      W* row = in_place(to + oy * out.stride[2]);
-      W* target = row ? row : result.get();
-      combine(taps, ay.weight + p.first + (from - start), count, size, target);
-      if (!row) store(target, to + oy * out.stride[2]);
+      for (int64_t s = from; s < stop; ++s) taps[count++] = line_of(s);
+      const W* weight = ay.weight + p.first + (from - start);
+      T* row = to + oy * out.stride[2];
+      if (out.stride[3] == 1) {
+        combine(taps, weight, count, size, row, stream);
+      } else {
+        combine(taps, weight, count, size, result.get(), false);
+        store(result.get(), row);
+      }
     }
   }
 
@@ -212,12 +261,19 @@ struct Planes {
 template <typename T, typename W>
 void run(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx) {
   const fir::Filter2d<W> taps(filter, how);
-  Planes<T, W>(x, out, taps, how).run(ctx);
+  Axis<W> ax, ay;
+  ax.plan(x.shape[3], how.up[0], how.down[0], how.padding[0], taps.x, taps.width);
+  ay.plan(x.shape[2], how.up[1], how.down[1], how.padding[2], taps.y, taps.height);
+  if constexpr (!std::is_same<W, double>::value)
+    if (fir::by_pixels(x, out)) return fir::run_pixels<T>(x, out, taps, ax, ay, ctx);
+  const bool stream = out.numel() * static_cast<int64_t>(sizeof(T)) >= kStreamBytes && out.stride[3] == 1;
+  Planes<T, W>{x, out, taps, ax, ay, stream}.run(ctx);
 }
 
 }  // namespace
 
 void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx) {
+  hint_large_pages(out);
   if (x.dtype == DType::f64)
     run<double, double>(x, filter, out, how, ctx);
   else if (x.dtype == DType::bf16)

@@ -1,4 +1,4 @@
-"""Bias, activation, gain and clamp in one pass [Karras et al.: Analyzing and Improving the Image Quality of StyleGAN]."""
+"""Bias, activation, gain and clamp in one pass [Karras et al.: Analyzing and Improving ... StyleGAN, 2020]."""
 
 from typing import Any
 

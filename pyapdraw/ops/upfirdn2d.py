@@ -127,6 +127,8 @@ def _backward(ctx: Any, grad: Any) -> Any:
     (f,) = ctx.saved_tensors
     up, down, padding, flip_filter, gain = ctx.rest
     (height, width), (out_height, out_width) = ctx.sizes
+    if height == 0 or width == 0:
+        return grad.new_zeros((*grad.shape[:2], height, width)), *[None] * 6
     fh, fw = filter_size(f)
     left, top = fw - padding[0] - 1, fh - padding[2] - 1
     # What is left on the far sides, so that the result has the size of x.
