@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "bindings/borrow.h"
 #include "bindings/options.h"
 #include "core/backend.h"
@@ -55,6 +57,11 @@ std::vector<std::string> cpu_backend_names() {
   return names;
 }
 
+Resampling resampling(std::array<int, 2> up, std::array<int, 2> down, std::array<int64_t, 4> padding, bool flip_filter,
+                      double gain) {
+  return {{up[0], up[1]}, {down[0], down[1]}, {padding[0], padding[1], padding[2], padding[3]}, flip_filter, gain};
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
@@ -74,6 +81,17 @@ PYBIND11_MODULE(_C, m) {
   py::class_<YuvFormat>(m, "YuvFormat")
       .def(py::init([](YuvMatrix matrix, bool full_range, int bits) { return YuvFormat{matrix, full_range, bits}; }),
            py::arg("matrix") = "bt601", py::arg("full_range") = false, py::arg("bits") = 8);
+
+  py::class_<BiasAct>(m, "BiasAct")
+      .def(py::init([](Activation activation, double alpha, double gain, double clamp) {
+             return BiasAct{activation, alpha, gain, clamp};
+           }),
+           py::arg("activation") = "linear", py::arg("alpha") = 0.2, py::arg("gain") = 1.0,
+           py::arg("clamp") = BiasAct::kNoClamp);
+
+  py::class_<Resampling>(m, "Resampling")
+      .def(py::init(&resampling), py::arg("up"), py::arg("down"), py::arg("padding"), py::arg("flip_filter") = false,
+           py::arg("gain") = 1.0);
 
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
@@ -147,4 +165,9 @@ PYBIND11_MODULE(_C, m) {
   m.def("modulated_conv2d_backward_weight", &modulated_conv2d_backward_weight, py::arg("grad"), py::arg("grad_scale"),
         py::arg("x"), py::arg("x_scale"), py::arg("grad_weight"), py::arg("stride") = 1, py::arg("pad") = 1, ctx,
         nogil());
+  m.def("bias_act", &bias_act, py::arg("x"), py::arg("bias"), py::arg("out"), py::arg("how"), py::arg("dim") = 1, ctx,
+        nogil());
+  m.def("bias_act_backward", &bias_act_backward, py::arg("grad"), py::arg("kept"), py::arg("bias"), py::arg("out"),
+        py::arg("how"), py::arg("dim") = 1, ctx, nogil());
+  m.def("upfirdn2d", &upfirdn2d, py::arg("x"), py::arg("filter"), py::arg("out"), py::arg("how"), ctx, nogil());
 }

@@ -57,6 +57,9 @@ const OpEntry kEntries[] = {
     PA_OP(nms),
     PA_OP(modulated_conv2d),
     PA_OP(modulated_conv2d_backward_weight),
+    PA_OP(bias_act),
+    PA_OP(bias_act_backward),
+    PA_OP(upfirdn2d),
 };
 #undef PA_OP
 

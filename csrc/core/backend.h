@@ -54,6 +54,12 @@ struct Backend {
   void (*modulated_conv2d_backward_weight)(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
                                            const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
                                            const Context& ctx) = nullptr;
+  void (*bias_act)(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim,
+                   const Context& ctx) = nullptr;
+  void (*bias_act_backward)(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                            const BiasAct& how, int dim, const Context& ctx) = nullptr;
+  void (*upfirdn2d)(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+                    const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

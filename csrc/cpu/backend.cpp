@@ -35,6 +35,9 @@ const Backend& backend() {
     b.nms = nms;
     b.modulated_conv2d = modulated_conv2d;
     b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;
+    b.bias_act = bias_act;
+    b.bias_act_backward = bias_act_backward;
+    b.upfirdn2d = upfirdn2d;
     return b;
   }();
   return table;

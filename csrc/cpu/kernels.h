@@ -45,6 +45,10 @@ void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& style
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
                                       const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
                                       const Context& ctx);
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim, const Context& ctx);
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim, const Context& ctx);
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx);
 
 }  // namespace PA_ISA
 }  // namespace pyapdraw

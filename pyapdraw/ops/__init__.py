@@ -3,6 +3,7 @@
 One file an operation: the wrapper, its fake and its backward. torch is not imported before a torch tensor comes in.
 """
 
+from pyapdraw.ops.bias_act import bias_act
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
@@ -10,10 +11,12 @@ from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.rgb_to_nchw import rgb_to_nchw
 from pyapdraw.ops.rgb_to_yuv import rgb_to_yuv
+from pyapdraw.ops.upfirdn2d import upfirdn2d
 from pyapdraw.ops.warp_affine import warp_affine
 from pyapdraw.ops.yuv_to_rgb import yuv_to_nchw, yuv_to_rgb
 
 __all__ = [
+    "bias_act",
     "composite",
     "distance_transform",
     "distance_transform_chamfer",
@@ -23,6 +26,7 @@ __all__ = [
     "resize",
     "rgb_to_nchw",
     "rgb_to_yuv",
+    "upfirdn2d",
     "warp_affine",
     "yuv_to_nchw",
     "yuv_to_rgb",

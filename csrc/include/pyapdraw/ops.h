@@ -178,6 +178,42 @@ void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& style
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
                                       const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
                                       const Context& ctx = {});
+// What bias_act does after the bias: clamp(gain * act(.), -clamp, clamp).
+struct BiasAct {
+  static constexpr double kNoClamp = -1;
+  Activation activation = Activation::linear;
+  double alpha = 0.2;
+  double gain = 1;
+  double clamp = kNoClamp;
+};
+
+// Bias, activation, gain and clamp of StyleGAN2 in one pass. x f32, bf16 or f64, one to five axes, any strides; bias
+// f32 or of x's dtype, [shape[dim]], or an empty u8 tensor for none -> out like x; it may be x itself. Computed in
+// float32 (f64: float64). NaN stays NaN.
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim = 1,
+              const Context& ctx = {});
+
+// out = grad times the derivative of bias_act. kept: its result, or, for swish and for lrelu with a negative alpha, its
+// input x, which bias is added to (bias is not looked at otherwise). Where the result was clamped, or just reaches the
+// bound, the derivative is 0. All of one shape and dtype; out may be grad or kept.
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim = 1, const Context& ctx = {});
+
+// Up- or downsampling by a filter: StyleGAN2's upfirdn2d. Of each pair the first is x, the second y.
+struct Resampling {
+  int up[2] = {1, 1};        // samples that one becomes: itself, then zeros
+  int down[2] = {1, 1};      // every how manieth is kept
+  int64_t padding[4] = {};   // left, right, top, bottom of the upsampled image; negative crops
+  bool flip_filter = false;  // false: convolution, true: correlation
+  double gain = 1;
+};
+
+// Upsamples x [N,C,H,W] with zeros, pads or crops, convolves with filter and keeps every down-th sample: out
+// [N,C,Ho,Wo] of x's dtype with Wo = floor((W up + left + right - fw) / down) + 1, at least 1, likewise Ho.
+// x f32, bf16 or f64, any strides. filter f32 [fh,fw], [f] for both axes, or an empty u8 tensor for none.
+// Sums are float32 (f64: float64); inserted and padded zeros take no part in them.
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+               const Context& ctx = {});
 
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
