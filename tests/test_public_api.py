@@ -22,6 +22,8 @@ PUBLIC = {
         "distance_transform_chamfer": "(sites, *, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
+        "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
+        " bias=None, activation='linear', gain=None, clamp=None)",
         "nchw_to_rgb": "(image, *, out=None)",
         "resize": "(image, size, *, out=None)",
         "rgb_to_nchw": "(image, *, out=None)",

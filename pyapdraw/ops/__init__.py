@@ -7,6 +7,7 @@ from pyapdraw.ops.bias_act import bias_act
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
+from pyapdraw.ops.modulated_conv2d import modulated_conv2d
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.rgb_to_nchw import rgb_to_nchw
@@ -22,6 +23,7 @@ __all__ = [
     "distance_transform_chamfer",
     "distance_transform_pair",
     "fuse_regions",
+    "modulated_conv2d",
     "nchw_to_rgb",
     "resize",
     "rgb_to_nchw",
