@@ -99,18 +99,19 @@ PYBIND11_MODULE(_C, m) {
       "fuse_regions",
       [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres,
          const Tensor& hair, const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners,
-         const Context& c) {
-        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, c);
+         FuseMode mode, const Context& c) {
+        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, mode, c);
       },
       py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
-      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), ctx, nogil());
+      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), py::arg("mode") = "min", ctx, nogil());
   m.def(
       "fuse_regions_backward",
-      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& eyel, const Tensor& eyer,
-         const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background, const Context& c) {
-        fuse_regions_backward(grad, winners, centres, {{eyel, eyer, nose, mouth}}, hair, background, c);
+      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights, const Tensor& eyel,
+         const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background,
+         const Context& c) {
+        fuse_regions_backward(grad, winners, centres, weights, {{eyel, eyer, nose, mouth}}, hair, background, c);
       },
-      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"),
+      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("weights"), py::arg("grad_eyel"), py::arg("grad_eyer"),
       py::arg("grad_nose"), py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
         py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());
