@@ -14,7 +14,6 @@ from pyapdraw.errors import BadInput
 from pyapdraw.ops import fuse_regions
 from pyapdraw.ops._arrays import EMPTY
 
-
 modes = st.sampled_from(["min", "max"])
 
 
@@ -268,8 +267,8 @@ class TestTorch:
         weights = torch.rand(2, 2, 32, 32)
         soft = (*leaf[:4], centres, leaf[4], leaf[5], weights, True, "max")
         torch.library.opcheck(ops.fuse_regions.default, soft)
-        for given in (weights, weights.new_empty(0)):
-            torch.library.opcheck(ops.fuse_regions_backward.default, (leaf[4].detach(), won, centres, given, sizes))
+        for factors in (weights, weights.new_empty(0)):
+            torch.library.opcheck(ops.fuse_regions_backward.default, (leaf[4].detach(), won, centres, factors, sizes))
 
     @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
     def test_compiles_into_one_graph(self, torch, backend):
