@@ -89,6 +89,14 @@ PYBIND11_MODULE(_C, m) {
         nogil());
   m.def("rgb_to_yuv", &rgb_to_yuv, py::arg("image"), py::arg("y"), py::arg("u"), py::arg("v"), py::arg("format"), ctx,
         nogil());
+  m.def(
+      "crop_yuv",
+      [](const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+         const YuvFormat& format, Filter filter, Border border, double border_value, const Context& c) {
+        crop_yuv(y, u, v, matrix, out, format, {filter, border, border_value}, c);
+      },
+      py::arg("y"), py::arg("u"), py::arg("v"), py::arg("matrix"), py::arg("out"), py::arg("format"),
+      py::arg("filter") = "antialias", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx,

@@ -55,6 +55,17 @@ struct YuvFormat {
 void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
                 const Context& ctx = {});
 
+struct CropSampling {
+  Filter filter = Filter::antialias;
+  Border border = Border::constant;
+  double border_value = 255.0;
+};
+
+// An aligned crop out of a video frame: planes as in yuv_to_rgb, matrix f64 [2,3] from frame to crop coordinates ->
+// out f32 [3,h,w] in [-1,1]. The same bits as yuv_to_rgb, warp_affine and rgb_to_nchw one after the other.
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+              const YuvFormat& format, const CropSampling& sampling = {}, const Context& ctx = {});
+
 // R'G'B' or grey -> Y'CbCr planes: image u8 [H,W,3] or [H,W], planes u8 as above; the chroma of a
 // block is that of the mean of its pixels (those inside the image, at odd borders).
 void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
