@@ -116,6 +116,14 @@ PYBIND11_MODULE(_C, m) {
         nogil());
   m.def("rgb_to_yuv", &rgb_to_yuv, py::arg("image"), py::arg("y"), py::arg("u"), py::arg("v"), py::arg("format"), ctx,
         nogil());
+  m.def(
+      "crop_yuv",
+      [](const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+         const YuvFormat& format, Filter filter, Border border, double border_value, const Context& c) {
+        crop_yuv(y, u, v, matrix, out, format, {filter, border, border_value}, c);
+      },
+      py::arg("y"), py::arg("u"), py::arg("v"), py::arg("matrix"), py::arg("out"), py::arg("format"),
+      py::arg("filter") = "antialias", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx,
@@ -126,18 +134,19 @@ PYBIND11_MODULE(_C, m) {
       "fuse_regions",
       [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres,
          const Tensor& hair, const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners,
-         const Context& c) {
-        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, c);
+         FuseMode mode, const Context& c) {
+        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, mode, c);
       },
       py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
-      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), ctx, nogil());
+      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), py::arg("mode") = "min", ctx, nogil());
   m.def(
       "fuse_regions_backward",
-      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& eyel, const Tensor& eyer,
-         const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background, const Context& c) {
-        fuse_regions_backward(grad, winners, centres, {{eyel, eyer, nose, mouth}}, hair, background, c);
+      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights, const Tensor& eyel,
+         const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background,
+         const Context& c) {
+        fuse_regions_backward(grad, winners, centres, weights, {{eyel, eyer, nose, mouth}}, hair, background, c);
       },
-      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"),
+      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("weights"), py::arg("grad_eyel"), py::arg("grad_eyer"),
       py::arg("grad_nose"), py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
         py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());

@@ -26,6 +26,8 @@ struct Backend {
                      const Context& ctx) = nullptr;
   void (*rgb_to_yuv)(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
                      const Context& ctx) = nullptr;
+  void (*crop_yuv)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                   const WarpPlan& plan, const Context& ctx) = nullptr;
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
@@ -33,8 +35,8 @@ struct Backend {
   void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                                   const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                       const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
-  void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                       const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) = nullptr;
+  void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                                 const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                                 const Context& ctx) = nullptr;
   void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
