@@ -17,7 +17,7 @@ class Call:
     """arrays: by argument, "parts[0]" for the first of a list. options: passed as they are.
 
     out: whether the operation takes out= (for one result). optional: arrays that may be None. dtypes: other dtypes that
-    an argument takes. aliased: arrays that `out` may be, exactly. differentiable: arrays that carry a gradient in torch.
+    an argument takes. aliased: arrays that `out` may be, exactly. differentiable: arrays with a gradient in torch.
     numpy_only: arguments that stay numpy arrays beside torch tensors (or may be).
     """
 

@@ -61,6 +61,7 @@ py::dict peaks(int threads, double seconds) {
   d["dot_bf16_gflops"] = p.dot_bf16_gflops;
   d["copy_l1_gbs"] = p.copy_l1_gbs;
   d["copy_l2_gbs"] = p.copy_l2_gbs;
+  d["copy_l3_gbs"] = p.copy_l3_gbs;
   d["copy_dram_gbs"] = p.copy_dram_gbs;
   d["copy_dram_streaming_gbs"] = p.copy_dram_streaming_gbs;
   return d;

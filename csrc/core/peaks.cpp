@@ -22,9 +22,9 @@ using Clock = std::chrono::steady_clock;
 // A chunk is short, and there are several a thread, so that a disturbed one can be made up for.
 constexpr int kChunksPerThread = 4;
 constexpr double kChunkSeconds = 0.5e-3;
-// Source and target of one thread together: well inside the smallest L1 and L2 (32 KB, 512 KB), and, over all threads,
-// beyond any L3 that a few cores may use.
-constexpr int64_t kL1Bytes = 10 << 10, kL2Bytes = 160 << 10, kDramBytes = int64_t{96} << 20;
+// A buffer; a chunk has two. Well inside the smallest L1 and L2 (32 KB, 512 KB); beyond an L2 and inside the L3 that two
+// cores may use (8 MB a thread in all); and beyond any L3.
+constexpr int64_t kL1Bytes = 10 << 10, kL2Bytes = 160 << 10, kL3Bytes = 1 << 20, kDramBytes = int64_t{96} << 20;
 
 PeakKernels kernels_in_use() {
   const std::string name = cpu_backend().name;
@@ -102,7 +102,7 @@ Peaks machine_peaks(int threads, double seconds) {
   const PeakKernels k = kernels_in_use();
   const int n = threads ? threads : default_threads();
   constexpr int kPasses = 3;  // spread over the time, because other programs disturb for a while rather than a moment
-  const double share = seconds / 6 / kPasses;
+  const double share = seconds / 7 / kPasses;
   std::atomic<float> sink{0};
   const auto rate = [&](float (*f)(int64_t), int64_t flop) {
     return best_rate(n, share, static_cast<double>(flop), [&](int64_t, int64_t steps) { sink = f(steps); });
@@ -116,6 +116,7 @@ Peaks machine_peaks(int threads, double seconds) {
     if (k.dot_bf16) raise(p.dot_bf16_gflops, rate(k.dot_bf16, k.dot_flop_per_step));
     raise(p.copy_l1_gbs, cached_copy_gbs(k.copy, kL1Bytes, n, share));
     raise(p.copy_l2_gbs, cached_copy_gbs(k.copy, kL2Bytes, n, share));
+    raise(p.copy_l3_gbs, cached_copy_gbs(k.copy, kL3Bytes, n, share));
     raise(p.copy_dram_gbs, dram_copy_gbs(k.copy, n, share));
     raise(p.copy_dram_streaming_gbs, dram_copy_gbs(k.copy_past_caches, n, share));
   }

@@ -20,7 +20,7 @@ struct Peaks {
   const char* isa;
   int threads;
   double fma_f32_gflops, dot_bf16_gflops;  // the latter 0 without AVX-512-BF16
-  double copy_l1_gbs, copy_l2_gbs, copy_dram_gbs, copy_dram_streaming_gbs;
+  double copy_l1_gbs, copy_l2_gbs, copy_l3_gbs, copy_dram_gbs, copy_dram_streaming_gbs;
 };
 Peaks machine_peaks(int threads = 0, double seconds = 0.5);
 
