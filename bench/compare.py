@@ -50,8 +50,18 @@ def compare(old: dict[str, Any], new: dict[str, Any], threshold: float) -> tuple
             added.append(f"{row['suite']}, {row['case']}")
             continue
         ratio, peers, mark = flag(was, row, threshold)
-        lines.append([row["suite"], row["case"], f"{row['threads']}, {row['cache']}", f"{was['median_ms'][OURS]:.3g}",
-                      f"{row['median_ms'][OURS]:.3g}", f"{ratio:.2f}", f"{peers:.2f}" if peers else "", mark])  # fmt: skip
+        lines.append(
+            [
+                row["suite"],
+                row["case"],
+                f"{row['threads']}, {row['cache']}",
+                f"{was['median_ms'][OURS]:.3g}",
+                f"{row['median_ms'][OURS]:.3g}",
+                f"{ratio:.2f}",
+                f"{peers:.2f}" if peers else "",
+                mark,
+            ]
+        )
         if mark == "SLOWER":
             slower.append(f"{row['suite']}, {row['case']}: {ratio:.2f} times the time")
     found = table(lines)

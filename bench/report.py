@@ -21,10 +21,37 @@ from timing import table  # noqa: E402
 from pyapdraw.bench import OURS, SCHEMA, roof  # noqa: E402
 
 # The order of the targets; other suites follow by name.
-ORDER = ["distance_transform", "fuse_regions", "modulated_conv2d", "bias_act", "upfirdn2d", "conv_to_one", "frame", "yuv",
-         "warp_affine", "flow_dog", "ink", "faces", "mask", "video"]  # fmt: skip
-ROW = {"suite": str, "case": str, "threads": int, "cache": str, "median_ms": dict, "quartiles_ms": dict, "ratio": dict,
-       "must": dict, "aim": dict, "pixels": (int, float), "flop": (int, float), "moved_bytes": (int, float), "verdict": str}  # fmt: skip
+ORDER = [
+    "distance_transform",
+    "fuse_regions",
+    "modulated_conv2d",
+    "bias_act",
+    "upfirdn2d",
+    "conv_to_one",
+    "frame",
+    "yuv",
+    "warp_affine",
+    "flow_dog",
+    "ink",
+    "faces",
+    "mask",
+    "video",
+]
+ROW = {
+    "suite": str,
+    "case": str,
+    "threads": int,
+    "cache": str,
+    "median_ms": dict,
+    "quartiles_ms": dict,
+    "ratio": dict,
+    "must": dict,
+    "aim": dict,
+    "pixels": (int, float),
+    "flop": (int, float),
+    "moved_bytes": (int, float),
+    "verdict": str,
+}
 MARKS = "<!-- figures -->", "<!-- end of figures -->"
 
 
@@ -101,18 +128,42 @@ def row_text(row: dict[str, Any], record: dict[str, Any]) -> list[str]:
     peers = "; ".join(f"{n} {row['median_ms'][n]:.3g} = {r:.2f}x" for n, r in row["ratio"].items())
     where = f"{row['threads']}, {row['cache']}"
     times = f"{ours:.3g} ({low:.3g} to {high:.3g})"
-    return [row["suite"], row["case"], where, times, ", ".join(rates), peers, short(row["must"]), short(row["aim"]),
-            row["verdict"]]  # fmt: skip
+    return [
+        row["suite"],
+        row["case"],
+        where,
+        times,
+        ", ".join(rates),
+        peers,
+        short(row["must"]),
+        short(row["aim"]),
+        row["verdict"],
+    ]
 
 
-HEAD = ["suite", "case", "threads, cache", "ours ms (quartiles)", "rates (of the peak)", "peers ms = ratio", "must", "aim",
-        "verdict"]  # fmt: skip
+HEAD = [
+    "suite",
+    "case",
+    "threads, cache",
+    "ours ms (quartiles)",
+    "rates (of the peak)",
+    "peers ms = ratio",
+    "must",
+    "aim",
+    "verdict",
+]
 
 
 def peak_table(record: dict[str, Any]) -> str:
-    names = {"fma_f32_gflops": "fp32 multiply-add", "dot_bf16_gflops": "bf16 dot product", "copy_l1_gbs": "copy in L1",
-             "copy_l2_gbs": "copy in L2", "copy_l3_gbs": "copy in L3", "copy_dram_gbs": "copy in DRAM",
-             "copy_dram_streaming_gbs": "the same, stores past the caches"}  # fmt: skip
+    names = {
+        "fma_f32_gflops": "fp32 multiply-add",
+        "dot_bf16_gflops": "bf16 dot product",
+        "copy_l1_gbs": "copy in L1",
+        "copy_l2_gbs": "copy in L2",
+        "copy_l3_gbs": "copy in L3",
+        "copy_dram_gbs": "copy in DRAM",
+        "copy_dram_streaming_gbs": "the same, stores past the caches",
+    }
     threads = sorted(record["peaks"], key=int)
     lines = [["measured peak", *(f"{n} thread{'s' * (n != '1')}" for n in threads)]]
     for key, name in names.items():
@@ -133,8 +184,10 @@ def text(record: dict[str, Any]) -> str:
     short_rows = [f"{r['suite']}, {r['case']}" for r in all_rows if r["verdict"] == "FELL SHORT"]
     asked = sum(bool(r["verdict"]) for r in all_rows)
     aims = sum(r["verdict"] == "aim" for r in all_rows)
-    found.append(f"{asked} comparisons with a target: {asked - len(short_rows)} reach it, {aims} of them the aim too; "
-                 f"{len(short_rows)} fell short{': ' if short_rows else ''}{'; '.join(short_rows)}.")  # fmt: skip
+    found.append(
+        f"{asked} comparisons with a target: {asked - len(short_rows)} reach it, {aims} of them the aim too; "
+        f"{len(short_rows)} fell short{': ' if short_rows else ''}{'; '.join(short_rows)}."
+    )
     wrong = [f"{name}: {line}" for name, suite in record["suites"].items() for line in suite.get("wrong", [])]
     if wrong:
         found.append("Wrong answers, not timed: " + "; ".join(wrong) + ".")

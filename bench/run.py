@@ -81,8 +81,13 @@ def main() -> int:
     path = given.out / f"{here['name']}.json"
     kept = report.load(path)["suites"] if path.is_file() and given.suites else {}
     counts = {1, 2, here["cores"], *(given.threads or [])}
-    record = {"schema": bench.SCHEMA, "machine": here, "peaks": bench.peaks(sorted(counts), 2.0),
-              "versions": bench.versions(), "suites": kept}  # fmt: skip
+    record = {
+        "schema": bench.SCHEMA,
+        "machine": here,
+        "peaks": bench.peaks(sorted(counts), 2.0),
+        "versions": bench.versions(),
+        "suites": kept,
+    }
     print(f"{here['cpu']}, {here['cores']} cores\n\n{report.peak_table(record)}", flush=True)
     failed = []
     for script in suites(given.suites):
