@@ -145,4 +145,16 @@ PYBIND11_MODULE(_C, m) {
         py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0,
         py::arg("minimum") = false, ctx, nogil());
+  m.def(
+      "modulated_conv2d",
+      [](const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter, const Tensor& noise,
+         const Tensor& bias, const Tensor& out, bool demodulate, int up, int down, Activation activation, float alpha,
+         float gain, float clamp, const Context& c) {
+        modulated_conv2d(x, weight, styles, filter, noise, bias, out,
+                         {demodulate, up, down, activation, alpha, gain, clamp}, c);
+      },
+      py::arg("x"), py::arg("weight"), py::arg("styles"), py::arg("filter"), py::arg("noise"), py::arg("bias"),
+      py::arg("out"), py::arg("demodulate") = true, py::arg("up") = 1, py::arg("down") = 1,
+      py::arg("activation") = "linear", py::arg("alpha") = 0.2f, py::arg("gain") = 1.0f, py::arg("clamp") = -1.0f, ctx,
+      nogil());
 }

@@ -53,6 +53,7 @@ const OpEntry kEntries[] = {
     PA_OP(crop_warp),
     PA_OP(guided_upsample),
     PA_OP(nms),
+    PA_OP(modulated_conv2d),
 };
 #undef PA_OP
 

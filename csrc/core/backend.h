@@ -7,7 +7,8 @@
 
 namespace pyapdraw {
 
-struct WarpPlan;  // core/warp_affine_math.h
+struct WarpPlan;           // core/warp_affine_math.h
+struct ModulatedConvPlan;  // core/modulated_conv2d_plan.h
 
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
@@ -44,6 +45,9 @@ struct Backend {
                           float gain, const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum,
               const Context& ctx) = nullptr;
+  void (*modulated_conv2d)(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
+                           const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan,
+                           const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

@@ -31,6 +31,7 @@ const Backend& backend() {
     b.crop_warp = crop_warp;
     b.guided_upsample = guided_upsample;
     b.nms = nms;
+    b.modulated_conv2d = modulated_conv2d;
     return b;
   }();
   return table;

@@ -133,6 +133,26 @@ void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side = 
 // The pointwise functions of StyleGAN2's bias_act; alpha is the slope of lrelu.
 enum class Activation : int32_t { linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish };
 
+struct ModulatedConvOptions {
+  bool demodulate = true;
+  int up = 1, down = 1;  // 1 or 2, not both 2
+  Activation activation = Activation::linear;  // linear, relu or lrelu
+  float alpha = 0.2f, gain = 1, clamp = -1;    // clamp < 0: none
+};
+
+// Modulated convolution of StyleGAN2, fused [Karras et al. 2020, section 2.2; up and down as stylegan3's conv2d_resample
+// with padding k / 2]: out = clamp(gain * act(d[n,o] * conv(styles[n,i] * x, weight) + noise + bias)) with
+// d = rsqrt(sum over i and taps of (styles * weight)^2 + 1e-8), or 1 without demodulation.
+// x [N,I,H,W] f32 or bf16, any strides, channels last is fastest; weight [O,I,k,k] f32 or bf16, k 1 or 3; styles f32
+// [N,I]; out of x's dtype [N,O,H',W'], H' = H * up / down rounded down. up = 2, k = 3: transposed convolution of stride 2
+// with the weight as it stands, then the filter with gain 4; k = 1: the convolution first. down = 2: the filter, then the
+// convolution of stride 2. filter f32 [f] (both axes) or [fh,fw] of rank one, on the CPU, up to 32 taps an axis; empty:
+// identity. noise f32 [N or 1,1,H',W'], bias f32 [O], or empty. Sums are kept in float32; where the processor has bf16
+// dot products, bf16 operands (styles * x rounded to bf16) are multiplied by them, elsewhere as float32.
+void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
+                      const Tensor& noise, const Tensor& bias, const Tensor& out,
+                      const ModulatedConvOptions& options = {}, const Context& ctx = {});
+
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
 
