@@ -8,6 +8,7 @@
 #include "bindings/borrow.h"
 #include "bindings/options.h"
 #include "core/backend.h"
+#include "core/peaks.h"
 
 namespace py = pybind11;
 using namespace pyapdraw;
@@ -49,6 +50,25 @@ py::dict backends() {
   return d;
 }
 
+py::dict peaks(int threads, double seconds) {
+  Peaks p;
+  {
+    py::gil_scoped_release release;
+    p = machine_peaks(threads, seconds);
+  }
+  py::dict d;
+  d["isa"] = p.isa;
+  d["threads"] = p.threads;
+  d["fma_f32_gflops"] = p.fma_f32_gflops;
+  d["dot_bf16_gflops"] = p.dot_bf16_gflops;
+  d["copy_l1_gbs"] = p.copy_l1_gbs;
+  d["copy_l2_gbs"] = p.copy_l2_gbs;
+  d["copy_l3_gbs"] = p.copy_l3_gbs;
+  d["copy_dram_gbs"] = p.copy_dram_gbs;
+  d["copy_dram_streaming_gbs"] = p.copy_dram_streaming_gbs;
+  return d;
+}
+
 std::vector<std::string> cpu_backend_names() {
   const Backend* tables[3];
   const int count = cpu_backends(tables);
@@ -72,6 +92,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("cpu_backends", &cpu_backend_names);
   m.def("use_backend", &use_cpu_backend, py::arg("name"),
         "For tests: run CPU operations of the whole process on this table.");
+  m.def("machine_peaks", &peaks, py::arg("threads") = 0, py::arg("seconds") = 0.5,
+        "For benchmarks: the best measured GFLOP/s and copy GB/s of this machine, with the table in use.");
 
   py::class_<Context>(m, "Context")
       .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),
