@@ -16,6 +16,7 @@ PUBLIC = {
         "info": "()",
     },
     "pyapdraw.ops": {
+        "bias_act": "(x, b=None, *, dim=1, act='linear', alpha=None, gain=None, clamp=None)",
         "composite": "(drawing, alpha, background, *, out=None)",
         "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
         "distance_transform_chamfer": "(sites, *, out=None)",
@@ -27,6 +28,7 @@ PUBLIC = {
         "resize": "(image, size, *, out=None)",
         "rgb_to_nchw": "(image, *, out=None)",
         "rgb_to_yuv": "(image, *, matrix='bt601', full_range=False, out=None)",
+        "upfirdn2d": "(x, f, *, up=1, down=1, padding=0, flip_filter=False, gain=1)",
         "warp_affine": "(image, matrix, size, *, filter='bilinear', border=255, out=None)",
         "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
         "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
