@@ -1,6 +1,6 @@
 """Modulated convolution composed of torch operations: the definition, and the gradients.
 
-The definition serves float64, float16, filters that are not of rank one, and devices without a kernel. The gradients
+The definition serves float64, filters that are not of rank one, and devices without a kernel. The gradients
 are written with differentiable operations only, so that they can be differentiated again (path length regularisation
 needs the gradient of a gradient). With g the gradient before activation, d the demodulation and z = d * conv(w, s x):
 
@@ -52,18 +52,11 @@ def demodulation(weight: Any, styles: Any) -> Any:
 
 
 def activated(y: Any, activation: str, gain: float, clamp: float) -> Any:
-    """The activation, the gain, the clamp (none below 0)."""
-    import torch
+    """The fused activations, the gain, the clamp (none below 0)."""
     from torch.nn import functional
 
-    if activation == "lrelu":
-        y = functional.leaky_relu(y, 0.2)
-    elif activation == "swish":
-        y = functional.silu(y)
-    elif activation in ("elu", "selu", "softplus"):
-        y = getattr(functional, activation)(y)
-    elif activation != "linear":
-        y = getattr(torch, activation)(y)
+    if activation != "linear":
+        y = functional.leaky_relu(y, 0.2) if activation == "lrelu" else functional.relu(y)
     y = y if gain == 1 else y * gain
     return y.clamp(-clamp, clamp) if clamp >= 0 else y
 
@@ -118,10 +111,13 @@ def _spread(x: Any) -> Any:
     return out
 
 
-def _fir(x: Any, filter: Any, pads: list[int], gain: float = 1, flip: bool = True) -> Any:
+def _fir(x: Any, filter: Any, pads: list[int], gain: float = 1.0, flip: bool = True) -> Any:
     """Padding, then the convolution (flip=False: the correlation) of every channel with gain * filter."""
+    import torch
     from torch.nn import functional
 
+    if x.device.type == "cpu" and x.dtype != torch.float64:
+        return operators().upfirdn2d(x, filter, [1, 1], [1, 1], pads, not flip, gain)
     x = functional.pad(x, pads)
     if filter is None:
         return x * gain
