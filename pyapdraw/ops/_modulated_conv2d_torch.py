@@ -245,11 +245,11 @@ def composed_backward_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k
     """The weight gradient of the convolution of x_scale x, where grad_scale grad is the gradient of its result."""
     import torch
 
-    work = grad_scale.dtype
-    grad, x = (a.to(work) * scale[:, :, None, None] for a, scale in ((grad, grad_scale), (x, x_scale)))
+    work = torch.promote_types(grad.dtype, x.dtype)
+    grad, x = (a.to(work) * scale.to(work)[:, :, None, None] for a, scale in ((grad, grad_scale), (x, x_scale)))
     weight = grad.new_empty((grad.shape[1], x.shape[1], k, k))  # for its shape
     how = [[stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, [False, True, False]]
-    return torch.ops.aten.convolution_backward(grad, x, weight, None, *how)[1].contiguous()
+    return torch.ops.aten.convolution_backward(grad, x, weight, None, *how)[1].to(grad_scale.dtype).contiguous()
 
 
 def gradients_of_backward_weight(direction: Any, saved: tuple, stride: int, pad: int, needed: tuple) -> list:
