@@ -68,6 +68,7 @@ def test_bfloat16_is_the_definition(case, memory_format, narrow):
 
 
 SHAPES = {"odd": (3, 33, 17, 7, 11, 3, 1, 1), "stride": (2, 40, 65, 9, 8, 3, 2, 0), "1x1": (2, 3, 70, 12, 9, 1, 1, 0)}
+SHAPES |= {"wide": (3, 16, 64, 3, 300, 3, 1, 1), "channels": (1, 70, 33, 9, 40, 3, 1, 1)}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -108,6 +109,7 @@ WRONG = {
     "5x5": ({"out": lambda a: np.zeros((33, 17, 5, 5), np.float32)}, "grad_weight: shape"),
     "of other inputs": ({"out": lambda a: a[:, 1:]}, "grad_weight: shape"),
     "float64 result": ({"out": lambda a: a.astype(np.float64)}, "grad_weight: dtype float64"),
+    "on itself": ({"out": lambda a: np.broadcast_to(np.float32(0), a.shape)}, "grad_weight: "),
     "stride 3": ({"stride": lambda a: 3}, "stride: 3 given"),
     "pad 2": ({"pad": lambda a: 2}, "pad: 2 given"),
 }
