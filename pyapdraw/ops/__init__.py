@@ -5,6 +5,7 @@ One file an operation: the wrapper, its fake and its backward. torch is not impo
 
 from pyapdraw.ops.bias_act import bias_act
 from pyapdraw.ops.composite import composite
+from pyapdraw.ops.conv_to_one import conv_to_one
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
@@ -18,6 +19,7 @@ from pyapdraw.ops.yuv_to_rgb import yuv_to_nchw, yuv_to_rgb
 __all__ = [
     "bias_act",
     "composite",
+    "conv_to_one",
     "distance_transform",
     "distance_transform_pair",
     "fuse_regions",
