@@ -18,7 +18,7 @@ PUBLIC = {
     "pyapdraw.ops": {
         "bias_act": "(x, b=None, *, dim=1, act='linear', alpha=None, gain=None, clamp=None)",
         "composite": "(drawing, alpha, background, *, out=None)",
-        "conv_to_one": "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",
+        "conv_to_one": "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",  # noqa: E501
         "distance_transform": "(sites, *, squared=False, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
