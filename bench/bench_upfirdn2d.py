@@ -3,8 +3,8 @@
     python bench/bench_upfirdn2d.py [--threads 1 2] [--seconds 1] [--quick]
 
 The filter after the up-convolutions of a 1024 px generator, [1,3,3,1] squared, and the upsampling of its skip images.
-"torch" is the usual formulation: zeros inserted by padding a reshaped view, torch padding, a convolution a channel. It makes
-its result anew each time; so does "pyapdraw", the torch operator, while "into out" writes into memory that is there.
+"torch" is the usual formulation: zeros inserted by padding a reshaped view, torch padding, a convolution a channel.
+"pyapdraw" writes into memory that is there; "operator, fresh output" makes its result anew each time, as torch does.
 """
 
 import sys

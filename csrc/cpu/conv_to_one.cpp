@@ -118,26 +118,42 @@ struct Layer {
     }
   }
 
-  template <Activation A, typename T>
-  void finish(const float* from, T* to) const {
-    const int64_t step = out.stride[3], width = out.shape[3];
-    for (int q = 0; q < how.up; ++q)
-      for (int64_t j = 0; q + j * how.up < width; ++j)
-        to[(q + j * how.up) * step] = from_float<T>(act::value<A>(from[q * sums + j] + bias, 0.2f));
+  // Bias and activation of `count` sums, in place.
+  template <Activation A>
+  static void activate(float* sum, float bias, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) sum[i] = act::value<A>(sum[i] + bias, 0.2f);
   }
 
-  template <typename T>
-  void finish(const float* from, T* to) const {
+  void activate(float* sum, int64_t count) const {
     switch (how.activation) {
-      case Activation::linear: return finish<Activation::linear>(from, to);
-      case Activation::relu: return finish<Activation::relu>(from, to);
-      case Activation::lrelu: return finish<Activation::lrelu>(from, to);
-      case Activation::tanh: return finish<Activation::tanh>(from, to);
-      case Activation::sigmoid: return finish<Activation::sigmoid>(from, to);
-      case Activation::elu: return finish<Activation::elu>(from, to);
-      case Activation::selu: return finish<Activation::selu>(from, to);
-      case Activation::softplus: return finish<Activation::softplus>(from, to);
-      case Activation::swish: return finish<Activation::swish>(from, to);
+      case Activation::linear: return activate<Activation::linear>(sum, bias, count);
+      case Activation::relu: return activate<Activation::relu>(sum, bias, count);
+      case Activation::lrelu: return activate<Activation::lrelu>(sum, bias, count);
+      case Activation::tanh: return activate<Activation::tanh>(sum, bias, count);
+      case Activation::sigmoid: return activate<Activation::sigmoid>(sum, bias, count);
+      case Activation::elu: return activate<Activation::elu>(sum, bias, count);
+      case Activation::selu: return activate<Activation::selu>(sum, bias, count);
+      case Activation::softplus: return activate<Activation::softplus>(sum, bias, count);
+      case Activation::swish: return activate<Activation::swish>(sum, bias, count);
+    }
+  }
+
+  // Phases become neighbours.
+  template <typename T>
+  void store(const float* from, T* to) const {
+    const int64_t step = out.stride[3], width = out.shape[3];
+    if (how.up == 1 && step == 1) {
+      for (int64_t i = 0; i < width; ++i) to[i] = from_float<T>(from[i]);
+    } else if (how.up == 2 && step == 1) {
+      for (int64_t j = 0; j < width / 2; ++j) {
+        to[2 * j] = from_float<T>(from[j]);
+        to[2 * j + 1] = from_float<T>(from[sums + j]);
+      }
+      if (width % 2) to[width - 1] = from_float<T>(from[width / 2]);
+    } else {
+      for (int q = 0; q < how.up; ++q)
+        for (int64_t j = 0; q + j * how.up < width; ++j)
+          to[(q + j * how.up) * step] = from_float<T>(from[q * sums + j]);
     }
   }
 
@@ -174,9 +190,10 @@ struct Layer {
       }
     }
     for (int64_t y = begin; y < end; ++y) {
-      const float* from = sum.get() + (y - begin) * sum_floats;
+      float* from = sum.get() + (y - begin) * sum_floats;
       const int64_t at = n * out.stride[0] + y * out.stride[2];
-      out.dtype == DType::f32 ? finish(from, out.as<float>() + at) : finish(from, out.as<Bfloat16>() + at);
+      activate(from, sum_floats);
+      out.dtype == DType::f32 ? store(from, out.as<float>() + at) : store(from, out.as<Bfloat16>() + at);
     }
   }
 
