@@ -43,6 +43,7 @@ const OpEntry kEntries[] = {
     PA_OP(resize),
     PA_OP(yuv_to_rgb),
     PA_OP(rgb_to_yuv),
+    PA_OP(crop_yuv),
     PA_OP(rgb_to_nchw),
     PA_OP(nchw_to_rgb),
     PA_OP(composite),
@@ -55,6 +56,11 @@ const OpEntry kEntries[] = {
     PA_OP(crop_warp),
     PA_OP(guided_upsample),
     PA_OP(nms),
+    PA_OP(modulated_conv2d),
+    PA_OP(modulated_conv2d_backward_weight),
+    PA_OP(bias_act),
+    PA_OP(bias_act_backward),
+    PA_OP(upfirdn2d),
 };
 #undef PA_OP
 

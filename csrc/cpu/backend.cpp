@@ -21,6 +21,7 @@ const Backend& backend() {
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;
     b.rgb_to_yuv = rgb_to_yuv;
+    b.crop_yuv = crop_yuv;
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;
@@ -33,6 +34,11 @@ const Backend& backend() {
     b.crop_warp = crop_warp;
     b.guided_upsample = guided_upsample;
     b.nms = nms;
+    b.modulated_conv2d = modulated_conv2d;
+    b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;
+    b.bias_act = bias_act;
+    b.bias_act_backward = bias_act_backward;
+    b.upfirdn2d = upfirdn2d;
     return b;
   }();
   return table;

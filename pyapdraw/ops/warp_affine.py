@@ -50,7 +50,7 @@ def warp_affine(
     """
     wanted = size_of(size)
     mode, value = _border(border)
-    matrices = _matrices(matrix, image)
+    matrices = matrices_of(matrix, image)
     if all_torch(image=image, out=out):
         if out is None:
             return operators().warp_affine(image, _torch_matrices(matrices), wanted, filter, mode, value)
@@ -73,15 +73,17 @@ def _border(border: Any) -> tuple[str, float]:
     return "constant", float(border)
 
 
-def _matrices(matrix: Any, image: Array) -> np.ndarray:
+def matrices_of(matrix: Any, image: Array) -> np.ndarray:
     """float64 [1 or N, 2, 3]."""
     m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
+    if m.dtype.kind not in "biuf":
+        raise BadInput(f"matrix: dtype {m.dtype} given, numbers expected")
     batch = getattr(image, "ndim", 0) == 4
     if m.shape == (2, 3):
         m = m[None]
     elif not batch or m.shape != (image.shape[0], 2, 3):
         raise BadInput(f"matrix: shape {list(m.shape)} given, [2,3]{' or [N,2,3]' if batch else ''} expected")
-    return np.ascontiguousarray(m, np.float64)
+    return np.array(m, np.float64, order="C")  # a copy: aligned, and never the memory of `out`
 
 
 def _torch_matrices(m: np.ndarray) -> Any:
