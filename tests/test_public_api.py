@@ -21,7 +21,7 @@ PUBLIC = {
         "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
         "distance_transform_chamfer": "(sites, *, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
-        "fuse_regions": "(parts, centres, hair, background, mask, *, out=None)",
+        "fuse_regions": "(parts, centres, hair, background, mask, *, mode='min', out=None)",
         "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
         " bias=None, activation='linear', gain=None, clamp=None)",
         "nchw_to_rgb": "(image, *, out=None)",

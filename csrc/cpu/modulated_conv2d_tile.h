@@ -4,9 +4,6 @@
 // units are the limit: 97 to 100 % of the peak of one Zen 4 core for P >= 4, in float32 and in bf16 dot products.
 #include "cpu/kernels.h"
 #if defined(__AVX512F__)
-// GCC 12 warns of its own header's deliberately undefined registers (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #endif
 

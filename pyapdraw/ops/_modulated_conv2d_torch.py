@@ -154,8 +154,7 @@ def gradients(grad: Any, saved: tuple, options: tuple, needed: tuple[bool, ...])
         grads[0] = adjoint * styles.to(x.dtype)[:, :, None, None] if for_x else None
         grads[2] = (x * adjoint).sum((2, 3), dtype=styles.dtype) if for_styles else None
     if for_weight:
-        scaled = g if d is None else g * d.to(g.dtype)[:, :, None, None]
-        grads[1] = _grad_weight(scaled, x * styles.to(x.dtype)[:, :, None, None], weight, filter, (up, down))
+        grads[1] = _grad_weight((g, d), (x, styles), weight, filter, (up, down))
     if d is not None and (for_weight or for_styles):
         through = (gy * y).sum((2, 3), dtype=styles.dtype)  # sum of g * (z + noise + bias): see _before_activation
         if noise is not None:
@@ -227,10 +226,9 @@ def _even(filter: Any, like: Any) -> Any:
     return functional.pad(filter, pads)
 
 
-def _grad_weight(g: Any, x: Any, weight: Any, filter: Any, factors: tuple[int, int]) -> Any:
-    """The gradient of sum(g * resampled_conv(x, weight)) in weight."""
-    import torch
-
+def _grad_weight(g_and_scale: tuple, x_and_scale: tuple, weight: Any, filter: Any, factors: tuple[int, int]) -> Any:
+    """The gradient of sum(d g * resampled_conv(s x, weight)) in weight; g and x come with their factors d and s."""
+    (g, d), (x, s) = g_and_scale, x_and_scale
     up, down = factors
     k, stride, pad = weight.shape[2], 1, weight.shape[2] // 2
     if up != down:
@@ -242,8 +240,24 @@ def _grad_weight(g: Any, x: Any, weight: Any, filter: Any, factors: tuple[int, i
         else:
             g = _fir(g, filter, _adjoint_pads(filter, pads), gain=4, flip=False)
             g = g if k == 3 else g[..., ::2, ::2]
-    swap = up == 2 and k == 3  # the transposed convolution is the adjoint of the plain one: x and g change places
-    given, seen, weight = (x, g, weight.transpose(0, 1)) if swap else (g, x, weight)
+    if up == 2 and k == 3:  # the transposed convolution is the adjoint of the plain one: x and g change places
+        return _correlation(x, s, g, d, (stride, pad), weight.transpose(0, 1)).transpose(0, 1)
+    return _correlation(g, d, x, s, (stride, pad), weight)
+
+
+def _correlation(grad: Any, grad_scale: Any, x: Any, x_scale: Any, where: tuple[int, int], weight: Any) -> Any:
+    """The weight gradient of a plain convolution. Ours is the faster one in float32, oneDNN's in bfloat16; where the
+    result will be differentiated again, only torch's own can be."""
+    import torch
+
+    stride, pad = where
+    if grad.dtype == torch.float32 and not torch.is_grad_enabled() and not grad.is_cuda:
+        ones = grad.new_ones
+        grad_scale = ones(grad.shape[:2]) if grad_scale is None else grad_scale
+        x_scale = ones(x.shape[:2]) if x_scale is None else x_scale
+        arrays = (grad, grad_scale.to(grad.dtype), x, x_scale.to(grad.dtype))
+        return operators().modulated_conv2d_backward_weight(*arrays, weight.shape[2], stride, pad).to(weight.dtype)
+    grad = grad if grad_scale is None else grad * grad_scale.to(grad.dtype)[:, :, None, None]
+    x = x if x_scale is None else x * x_scale.to(x.dtype)[:, :, None, None]
     both = [[stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, [False, True, False]]
-    found = torch.ops.aten.convolution_backward(given, seen, weight.to(x.dtype), None, *both)[1].to(weight.dtype)
-    return found.transpose(0, 1) if swap else found
+    return torch.ops.aten.convolution_backward(grad, x, weight.to(x.dtype), None, *both)[1].to(weight.dtype)

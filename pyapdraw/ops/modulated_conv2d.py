@@ -243,6 +243,16 @@ def _backward(ctx: Any, grad: Any) -> tuple:
     return *grads, *[None] * 6
 
 
+def _fake_backward_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    return grad.new_empty((grad.shape[1], x.shape[1], k, k))
+
+
+def _run_backward_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    out = _fake_backward_weight(grad, grad_scale, x, x_scale, k, stride, pad)
+    call(_C.modulated_conv2d_backward_weight, grad, grad_scale, x, x_scale, out, stride, pad, like=grad)
+    return out
+
+
 declare(
     Operator(
         "modulated_conv2d(Tensor x, Tensor weight, Tensor styles, Tensor? filter, Tensor? noise, Tensor? bias,"
@@ -251,5 +261,13 @@ declare(
         _fake,
         save=_save,
         backward=_backward,
+    )
+)
+declare(
+    Operator(
+        "modulated_conv2d_backward_weight(Tensor grad, Tensor grad_scale, Tensor x, Tensor x_scale, int k, int stride,"
+        " int pad) -> Tensor",
+        _run_backward_weight,
+        _fake_backward_weight,
     )
 )
