@@ -1,6 +1,6 @@
 """modulated_conv2d beside oneDNN's bare convolution and the published formulations of the layer; then a whole network.
 
-    python bench/bench_modulated_conv2d.py [--only 256] [--seconds 1] [--json FILE]
+    python bench/bench_modulated_conv2d.py [--only 256] [--seconds 1] [--json FILE]     (threads: PYAPDRAW_THREADS)
 
 A layer is modulation, convolution (and the filter of an up layer), demodulation, noise, bias, lrelu, gain and clamp, of
 the shapes of StyleGAN2 config f. "conv only" is torch's bf16 channels_last convolution and nothing else: what a fusion
@@ -81,7 +81,7 @@ def layer_rows(suite, shape, batch):
     x16, weight16 = x.bfloat16(), weight.bfloat16()
     x_last, x16_last = last(x), last(x16)
     name = f"{'up ' if up == 2 else ''}{inputs}->{outputs} {side}{f'->{2 * side}' if up == 2 else ''} x {batch}"
-    work = {"flop": 2.0 * 9 * inputs * outputs * side * side * batch}
+    work = {"threads": _C.default_threads(), "flop": 2.0 * 9 * inputs * outputs * side * side * batch}
     f32 = {
         OURS: lambda: ours(x_last, weight, styles, **rest),
         GROUPED: lambda: grouped(x, weight, styles, **rest),
@@ -151,7 +151,14 @@ def network_row(suite, size):
         error = (image - exact).norm() / exact.norm()
         assert error <= 2e-2, f"image: relative distance {error:.1e}, at most 2e-2 expected"
 
-    suite.compare(f"synthesis {size} px", candidates, check=same_image, must={GROUPED: 3.0}, aim={GROUPED: 5.0})
+    suite.compare(
+        f"synthesis {size} px",
+        candidates,
+        check=same_image,
+        must={GROUPED: 3.0},
+        aim={GROUPED: 5.0},
+        threads=_C.default_threads(),
+    )
 
 
 @torch.inference_mode()

@@ -1,9 +1,10 @@
 // Weight gradient of the modulated convolution; semantics in ops.h.
 //   grad_weight[o,i,ky,kx] = sum_{n,y,x} (grad_scale grad)[n,o,y,x] (x_scale x)[n, i, y stride + ky - pad, ...]
-// Method: a block of output channels keeps its gradient [k*k][I][lanes] in scratch. For a few rows at a time both images
-// become channel-last float32, scaled on the way; then P input channels times V vectors of output channels stay in
-// registers while the pixels of these rows pass by, so that scratch is touched once every hundred pixels or so.
-// Numerics: float32, summed in the order samples, row groups, rows, columns, which does not depend on threads.
+// Method: a block of output channels keeps its gradient [k*k][I][lanes] in scratch. For a few rows at a time both
+// images become channel-last float32, scaled on the way; then P input channels times V vectors of output channels stay
+// in registers while the pixels of these rows pass by, so that scratch is touched once every hundred pixels or so.
+// Numerics: float32, a sum for every row group, then their sum over groups and samples; the order does not depend on
+// threads.
 #include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
 #include "cpu/parallel.h"
@@ -27,7 +28,8 @@ struct Window {
   int64_t x_row, x_pixel, grad_row, grad_pixel;  // steps in floats
 };
 
-// sum[p][v] += over the window of x[p] * grad[v]; sums of channel p lie `lanes` floats apart.
+// sum[p][v] += over the window of x[p] * grad[v]; sums of channel p lie `lanes` floats apart. A window is summed by
+// itself first: errors grow with the pixels of a window and with their number, not with the pixels of the image.
 template <int P, int V>
 void add_window(const Window& w, float* sums) {
   constexpr int64_t lanes = V * kLanes;
@@ -35,7 +37,7 @@ void add_window(const Window& w, float* sums) {
 #pragma GCC unroll 12
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[p][v] = load(sums + p * lanes + v * kLanes);
+    for (int v = 0; v < V; ++v) sum[p][v] = Vec{};
   for (int64_t r = 0; r < w.rows; ++r) {
     const float *x = w.x + r * w.x_row, *grad = w.grad + r * w.grad_row;
     for (int64_t c = 0; c < w.columns; ++c, x += w.x_pixel, grad += w.grad_pixel) {
@@ -48,7 +50,10 @@ void add_window(const Window& w, float* sums) {
 #pragma GCC unroll 12
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(sums + p * lanes + v * kLanes, sum[p][v]);
+    for (int v = 0; v < V; ++v) {
+      float* total = sums + p * lanes + v * kLanes;
+      store(total, load(total) + sum[p][v]);
+    }
 }
 
 template <int V>
@@ -72,7 +77,7 @@ class Block {
         width_(images.grad.shape[3]),
         group_(width_ < kGroupPixels ? kGroupPixels / (width_ > 0 ? width_ : 1) : 1),
         x_rows_((group_ - 1) * images.stride + taps_),
-        x_width_((width_ - 1) * images.stride + taps_),
+        x_width_(width_ > 0 ? (width_ - 1) * images.stride + taps_ : 0),
         memory_(carve(nullptr)) {
     carve(static_cast<char*>(memory_.get()));
   }
@@ -120,14 +125,14 @@ class Block {
 
   // `width` pixels from column `x` of row y -> to[width][channels]; what lies outside is zero.
   template <typename T>
-  static void read_row(const Tensor& t, const Place& at, int64_t width, const float* scale, int64_t channels, float* to) {
+  static void read_row(const Tensor& t, const Place& at, int64_t width, const float* scale, int64_t channels,
+                       float* to) {
     const int64_t begin = at.x < 0 ? -at.x : 0, whole = t.shape[3] - at.x, end = whole < width ? whole : width;
     const bool inside = at.y >= 0 && at.y < t.shape[2] && begin < end;
-    if (!inside || begin > 0 || end < width)
-      std::memset(to, 0, static_cast<size_t>(width * channels) * sizeof(float));
+    if (!inside || begin > 0 || end < width) std::memset(to, 0, static_cast<size_t>(width * channels) * sizeof(float));
     if (!inside) return;
-    const T* from = t.as<T>() + at.n * t.stride[0] + at.channel * t.stride[1] + at.y * t.stride[2] +
-                    (at.x + begin) * t.stride[3];
+    const T* from =
+        t.as<T>() + at.n * t.stride[0] + at.channel * t.stride[1] + at.y * t.stride[2] + (at.x + begin) * t.stride[3];
     scale_row(from, t.stride[3], t.stride[1], end - begin, scale, channels, to + begin * channels);
   }
   static void read(const Tensor& t, const Place& at, int64_t width, const float* scale, int64_t channels, float* to) {
