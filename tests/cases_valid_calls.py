@@ -18,7 +18,7 @@ class Call:
 
     out: whether the operation takes out= (for one result). optional: arrays that may be None. dtypes: other dtypes that
     an argument takes. aliased: arrays that `out` may be, exactly. differentiable: arrays with a gradient in torch.
-    numpy_only: arguments that stay numpy arrays beside torch tensors (or may be).
+    numpy_only: arguments that stay numpy arrays beside torch tensors (or may be). inplace: arrays that are written.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -29,6 +29,7 @@ class Call:
     aliased: frozenset[str] = frozenset()
     differentiable: frozenset[str] = frozenset()
     numpy_only: frozenset[str] = frozenset()
+    inplace: frozenset[str] = frozenset()
 
 
 def _random(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> np.ndarray:
@@ -121,5 +122,7 @@ def run(op: str, arrays: Mapping[str, Any], **options: Any) -> Any:
 
 
 def results(answer: Any) -> list[Any]:
-    """The arrays of an answer."""
+    """The arrays of an answer; none of an operation in place."""
+    if answer is None:
+        return []
     return list(answer) if isinstance(answer, tuple | list) else [answer]
