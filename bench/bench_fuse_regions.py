@@ -1,33 +1,38 @@
-"""fuse_regions beside the official torch sequence, forward and backward; answers are compared before anything is timed.
+"""fuse_regions beside the published torch sequence, forward and with gradient; answers are checked first.
 
-    python bench/bench_fuse_regions.py [--batches 1 4 16] [--threads 1 2] [--seconds 1]
+    python bench/bench_fuse_regions.py [--threads 2] [--seconds 1] [--json FILE]
 
-"official" pads every part to the frame and takes nested minima, as partCombiner2_bg does; "lean" is the best short
-version in torch: `where`, then in-place minima on slices.
+"published" is the sequence of torch operations of the published code (tests/reference_fuse_regions.py,
+`published_torch`): masks by arithmetic, a ConstantPad2d a part and sample, five nested minima. The mask of the
+rectangles, which its data loader makes, is not timed, though ours finds the rectangles by itself.
+"lean" is the best short version in torch: `where`, then in-place minima on slices.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
-from timing import interleaved, table
+from record import OURS, Suite
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from cases_fuse_regions import portrait
-from reference_fuse_regions import official_torch, start
+from reference_fuse_regions import official_torch, outside_rectangles, published_torch, start
 
 from pyapdraw import _C
 from pyapdraw.ops import fuse_regions
 from pyapdraw.ops._arrays import EMPTY
 
+MUST, AIM = {1: 50, 4: 80, 16: 25}, {1: 70, 4: 120, 16: 35}
+SIDE = 512
+BYTES = 4 * (3 + 1) * SIDE * SIDE  # hair, background, mask and out, float32
+
 
 def lean_torch(parts, centres, hair, background, mask):
     import torch
 
-    corners = [[(start(x, p.shape[3]), start(y, p.shape[2])) for (x, y), p in zip(c, parts)] for c in centres.tolist()]
+    corners = [[(start(x, p.shape[3]), start(y, p.shape[2])) for (x, y), p in zip(c, parts)] for c in centres]
     person = mask >= 0.5
     out = torch.where(person, hair, background)
     for n, places in enumerate(corners):
@@ -43,69 +48,82 @@ def lean_torch(parts, centres, hair, background, mask):
     return out
 
 
-def forward_row(batch: int, threads: int, seconds: float) -> list[str]:
+def forward(suite: Suite, batch: int, threads: int) -> None:
     import torch
 
     arrays = portrait(batch)
     parts, centres, hair, background, mask = arrays
-    tensors = ([torch.from_numpy(p) for p in parts], *(torch.from_numpy(x) for x in arrays[1:]))
-    out, context = np.empty_like(hair), _C.Context(threads=threads)
-    expected = official_torch(*tensors).numpy()
-    for answer in (fuse_regions(*arrays), lean_torch(*tensors).numpy()):
-        np.testing.assert_array_equal(answer, expected)
-    ms = interleaved(
-        {
-            "pyapdraw": lambda: _C.fuse_regions(*parts, centres, hair, background, mask, out, EMPTY, context),
-            "official": lambda: official_torch(*tensors),
-            "lean": lambda: lean_torch(*tensors),
-        },
-        seconds,
-    )
-    ours = ms.pop("pyapdraw")
-    return [f"forward x {batch}", str(threads), f"{ours:.3f}", *(f"{m:.2f} ({m / ours:.0f}x)" for m in ms.values())]
+    rectangles = [outside_rectangles([p[n] for p in parts], centres[n], SIDE, SIDE) for n in range(batch)]
+    features = torch.from_numpy(np.stack(rectangles)[:, None].astype(np.float32))
+    tensors = [torch.from_numpy(p) for p in parts]
+    large = [torch.from_numpy(x) for x in (hair, background, mask)]
+    out, context, places = np.empty_like(hair), _C.Context(threads=threads), centres.tolist()
+    peers = {
+        "published": lambda: published_torch(tensors, places, large[0], large[1], features, large[2]),
+        "lean": lambda: lean_torch(tensors, places, *large),
+    }
+
+    def ours():
+        _C.fuse_regions(*parts, centres, hair, background, mask, out, EMPTY, "min", context)
+        return out
+
+    def allocated():
+        fresh = np.empty_like(hair)
+        _C.fuse_regions(*parts, centres, hair, background, mask, fresh, EMPTY, "min", context)
+        return fresh
+
+    def check():
+        for answer in (ours(), allocated(), peers["lean"]().numpy(), peers["published"]().numpy()):
+            np.testing.assert_allclose(answer, official_torch(tensors, torch.tensor(places), *large), atol=2e-7)
+
+    work = {"pixels": batch * SIDE * SIDE, "moved_bytes": batch * BYTES, "threads": threads, "check": check}
+    asked = {"must": {"published": MUST[batch]}, "aim": {"published": AIM[batch]}}
+    suite.compare(f"forward x {batch}, out given", {OURS: ours, **peers}, **asked, **work)
+    suite.compare(f"forward x {batch}, fresh output", {OURS: allocated, **peers}, **work)
+    through_torch = {OURS: lambda: fuse_regions(tensors, torch.from_numpy(centres), *large), **peers}
+    suite.compare(f"forward x {batch}, torch operator", through_torch, **work)
 
 
-def gradient_row(batch: int, threads: int, seconds: float) -> list[str]:
+def gradient(suite: Suite, batch: int, threads: int, dtype: str) -> None:
     import torch
 
     parts, centres, hair, background, mask = portrait(batch)
-    leaf = [torch.from_numpy(x).requires_grad_() for x in (*parts, hair, background)]
+    leaf = [torch.from_numpy(x).to(getattr(torch, dtype)).requires_grad_() for x in (*parts, hair, background)]
     centres, mask = torch.from_numpy(centres), torch.from_numpy(mask)
+    weight = torch.randn_like(leaf[4])
 
     def step(fuse):
-        return torch.autograd.grad(fuse(leaf[:4], centres, leaf[4], leaf[5], mask).sum(), leaf)
+        return torch.autograd.grad(fuse(leaf[:4], centres, leaf[4], leaf[5], mask), leaf, weight)
 
-    for mine, theirs in zip(step(fuse_regions), step(official_torch)):
-        assert torch.equal(mine, theirs)
-    ms = interleaved({"pyapdraw": lambda: step(fuse_regions), "official": lambda: step(official_torch)}, seconds)
-    ours = ms.pop("pyapdraw")
-    return [
-        f"with gradient x {batch}",
-        str(threads),
-        f"{ours:.3f}",
-        f"{ms['official']:.2f} ({ms['official'] / ours:.0f}x)",
-        "",
-    ]
+    def check():
+        for mine, theirs in zip(step(fuse_regions), step(official_torch)):
+            assert torch.equal(mine, theirs)
+
+    suite.compare(
+        f"with gradient x {batch}, {dtype}",
+        {OURS: lambda: step(fuse_regions), "select, pad, min": lambda: step(official_torch)},
+        check=check,
+        threads=threads,
+        pixels=batch * SIDE * SIDE,
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--seconds", type=float, default=1.0, help="spent on each row")
-    given = parser.parse_args()
+    suite = Suite("fuse_regions", __doc__)
     try:
         import torch
     except ImportError:
         print("the peers are torch code, and torch is not installed")
         return 0
-    rows = [["512 px, 1 channel", "threads", "pyapdraw", "official torch", "lean torch"]]
-    for threads in given.threads:
+    for threads in suite.threads:
         torch.set_num_threads(threads)
-        rows += [forward_row(b, threads, given.seconds) for b in given.batches]
-    rows += [gradient_row(b, threads, given.seconds) for b in given.batches[:2]]
-    print(table(rows))
-    return 0
+        with torch.no_grad():
+            for batch in MUST:
+                forward(suite, batch, threads)
+    for batch in (1, 4):
+        for dtype in ("float32", "bfloat16"):
+            gradient(suite, batch, torch.get_num_threads(), dtype)
+    return suite.finish()
 
 
 if __name__ == "__main__":

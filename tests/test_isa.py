@@ -12,6 +12,7 @@ from cases_fuse_regions import portrait
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
+from pyapdraw.ops._arrays import EMPTY
 
 BUILD = Path(__file__).resolve().parents[1] / "build" / "dev" / "CMakeFiles"
 
@@ -91,7 +92,7 @@ def test_fuse_regions_gives_the_same_bits(each_backend):
         out, won = np.empty_like(hair), np.empty(hair.shape, np.uint8)
         _C.fuse_regions(*parts, centres, hair, background, mask, out, won)
         grads = [np.empty_like(p) for p in (*parts, hair, background)]
-        _C.fuse_regions_backward(hair, won, centres, *grads)
+        _C.fuse_regions_backward(hair, won, centres, EMPTY, *grads)
         return [out, won, *grads]
 
     assert_same_bits(run, each_backend)

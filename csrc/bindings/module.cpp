@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "bindings/borrow.h"
 #include "bindings/options.h"
 #include "core/backend.h"
@@ -75,6 +77,11 @@ std::vector<std::string> cpu_backend_names() {
   return names;
 }
 
+Resampling resampling(std::array<int, 2> up, std::array<int, 2> down, std::array<int64_t, 4> padding, bool flip_filter,
+                      double gain) {
+  return {{up[0], up[1]}, {down[0], down[1]}, {padding[0], padding[1], padding[2], padding[3]}, flip_filter, gain};
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
@@ -97,10 +104,30 @@ PYBIND11_MODULE(_C, m) {
       .def(py::init([](YuvMatrix matrix, bool full_range, int bits) { return YuvFormat{matrix, full_range, bits}; }),
            py::arg("matrix") = "bt601", py::arg("full_range") = false, py::arg("bits") = 8);
 
+  py::class_<BiasAct>(m, "BiasAct")
+      .def(py::init([](Activation activation, double alpha, double gain, double clamp) {
+             return BiasAct{activation, alpha, gain, clamp};
+           }),
+           py::arg("activation") = "linear", py::arg("alpha") = 0.2, py::arg("gain") = 1.0,
+           py::arg("clamp") = BiasAct::kNoClamp);
+
+  py::class_<Resampling>(m, "Resampling")
+      .def(py::init(&resampling), py::arg("up"), py::arg("down"), py::arg("padding"), py::arg("flip_filter") = false,
+           py::arg("gain") = 1.0);
+
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
-  m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false,
-        ctx, nogil());
+  m.def("distance_transform",
+        py::overload_cast<const Tensor&, const Tensor&, bool, const Context&>(&distance_transform), py::arg("sites"),
+        py::arg("distance"), py::arg("squared") = false, ctx, nogil());
+  m.def(
+      "distance_transform_nearest",
+      [](const Tensor& sites, const Tensor& distance, const Tensor& nearest, bool squared, double spacing_y,
+         double spacing_x,
+         const Context& c) { distance_transform(sites, distance, nearest, {squared, spacing_y, spacing_x}, c); },
+      py::arg("sites"), py::arg("distance"), py::arg("nearest"), py::arg("squared") = false, py::arg("spacing_y") = 1.0,
+      py::arg("spacing_x") = 1.0, ctx, nogil());
+  m.def("distance_transform_chamfer", &distance_transform_chamfer, py::arg("sites"), py::arg("distance"), ctx, nogil());
   m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
         py::arg("planes"), ctx, nogil());
@@ -111,6 +138,14 @@ PYBIND11_MODULE(_C, m) {
         nogil());
   m.def("rgb_to_yuv", &rgb_to_yuv, py::arg("image"), py::arg("y"), py::arg("u"), py::arg("v"), py::arg("format"), ctx,
         nogil());
+  m.def(
+      "crop_yuv",
+      [](const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+         const YuvFormat& format, Filter filter, Border border, double border_value, const Context& c) {
+        crop_yuv(y, u, v, matrix, out, format, {filter, border, border_value}, c);
+      },
+      py::arg("y"), py::arg("u"), py::arg("v"), py::arg("matrix"), py::arg("out"), py::arg("format"),
+      py::arg("filter") = "antialias", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx,
@@ -121,18 +156,19 @@ PYBIND11_MODULE(_C, m) {
       "fuse_regions",
       [](const Tensor& eyel, const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& centres,
          const Tensor& hair, const Tensor& background, const Tensor& mask, const Tensor& out, const Tensor& winners,
-         const Context& c) {
-        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, c);
+         FuseMode mode, const Context& c) {
+        fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, mode, c);
       },
       py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
-      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), ctx, nogil());
+      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), py::arg("mode") = "min", ctx, nogil());
   m.def(
       "fuse_regions_backward",
-      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& eyel, const Tensor& eyer,
-         const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background, const Context& c) {
-        fuse_regions_backward(grad, winners, centres, {{eyel, eyer, nose, mouth}}, hair, background, c);
+      [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights, const Tensor& eyel,
+         const Tensor& eyer, const Tensor& nose, const Tensor& mouth, const Tensor& hair, const Tensor& background,
+         const Context& c) {
+        fuse_regions_backward(grad, winners, centres, weights, {{eyel, eyer, nose, mouth}}, hair, background, c);
       },
-      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("grad_eyel"), py::arg("grad_eyer"),
+      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("weights"), py::arg("grad_eyel"), py::arg("grad_eyer"),
       py::arg("grad_nose"), py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
         py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());
@@ -157,4 +193,12 @@ PYBIND11_MODULE(_C, m) {
       py::arg("out"), py::arg("demodulate") = true, py::arg("up") = 1, py::arg("down") = 1,
       py::arg("activation") = "linear", py::arg("alpha") = 0.2f, py::arg("gain") = 1.0f, py::arg("clamp") = -1.0f, ctx,
       nogil());
+  m.def("modulated_conv2d_backward_weight", &modulated_conv2d_backward_weight, py::arg("grad"), py::arg("grad_scale"),
+        py::arg("x"), py::arg("x_scale"), py::arg("grad_weight"), py::arg("stride") = 1, py::arg("pad") = 1, ctx,
+        nogil());
+  m.def("bias_act", &bias_act, py::arg("x"), py::arg("bias"), py::arg("out"), py::arg("how"), py::arg("dim") = 1, ctx,
+        nogil());
+  m.def("bias_act_backward", &bias_act_backward, py::arg("grad"), py::arg("kept"), py::arg("bias"), py::arg("out"),
+        py::arg("how"), py::arg("dim") = 1, ctx, nogil());
+  m.def("upfirdn2d", &upfirdn2d, py::arg("x"), py::arg("filter"), py::arg("out"), py::arg("how"), ctx, nogil());
 }

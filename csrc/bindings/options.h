@@ -28,6 +28,11 @@ struct Names<YuvMatrix> {
   static constexpr const char* values[] = {"bt601", "bt709", "bt2020"};
 };
 template <>
+struct Names<FuseMode> {
+  static constexpr const char* arg = "mode";
+  static constexpr const char* values[] = {"min", "max"};
+};
+template <>
 struct Names<Activation> {
   static constexpr const char* arg = "activation";
   static constexpr const char* values[] = {"linear", "relu", "lrelu",    "tanh", "sigmoid",
@@ -70,6 +75,8 @@ template <>
 struct type_caster<pyapdraw::Border> : option_caster<pyapdraw::Border> {};
 template <>
 struct type_caster<pyapdraw::YuvMatrix> : option_caster<pyapdraw::YuvMatrix> {};
+template <>
+struct type_caster<pyapdraw::FuseMode> : option_caster<pyapdraw::FuseMode> {};
 template <>
 struct type_caster<pyapdraw::Activation> : option_caster<pyapdraw::Activation> {};
 

@@ -35,12 +35,15 @@ std::atomic<const Backend*>& current_cpu() {
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
+    PA_OP(distance_transform_nearest),
+    PA_OP(distance_transform_chamfer),
     PA_OP(ink),
     PA_OP(ink_planes),
     PA_OP(warp_affine),
     PA_OP(resize),
     PA_OP(yuv_to_rgb),
     PA_OP(rgb_to_yuv),
+    PA_OP(crop_yuv),
     PA_OP(rgb_to_nchw),
     PA_OP(nchw_to_rgb),
     PA_OP(composite),
@@ -54,6 +57,10 @@ const OpEntry kEntries[] = {
     PA_OP(guided_upsample),
     PA_OP(nms),
     PA_OP(modulated_conv2d),
+    PA_OP(modulated_conv2d_backward_weight),
+    PA_OP(bias_act),
+    PA_OP(bias_act_backward),
+    PA_OP(upfirdn2d),
 };
 #undef PA_OP
 

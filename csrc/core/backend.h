@@ -13,6 +13,9 @@ struct ModulatedConvPlan;  // core/modulated_conv2d_plan.h
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
+  void (*distance_transform_nearest)(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                     const DistanceOptions& options, const Context& ctx) = nullptr;
+  void (*distance_transform_chamfer)(const Tensor& sites, const Tensor& distance, const Context& ctx) = nullptr;
   void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
               const Context& ctx) = nullptr;
   void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
@@ -23,6 +26,8 @@ struct Backend {
                      const Context& ctx) = nullptr;
   void (*rgb_to_yuv)(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
                      const Context& ctx) = nullptr;
+  void (*crop_yuv)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+                   const WarpPlan& plan, const Context& ctx) = nullptr;
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
@@ -30,8 +35,8 @@ struct Backend {
   void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                                   const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                       const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) = nullptr;
-  void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                       const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) = nullptr;
+  void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                                 const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                                 const Context& ctx) = nullptr;
   void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
@@ -48,6 +53,15 @@ struct Backend {
   void (*modulated_conv2d)(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                            const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan,
                            const Context& ctx) = nullptr;
+  void (*modulated_conv2d_backward_weight)(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                           const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                           const Context& ctx) = nullptr;
+  void (*bias_act)(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim,
+                   const Context& ctx) = nullptr;
+  void (*bias_act_backward)(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                            const BiasAct& how, int dim, const Context& ctx) = nullptr;
+  void (*upfirdn2d)(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+                    const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

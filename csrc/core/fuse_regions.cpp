@@ -36,19 +36,28 @@ void check_centres(const Tensor& centres, const Tensor& frame, const char* frame
   check::same_device(centres, "centres", frame, frame_arg);
 }
 
+// The person mask [N,1,H,W], or the two weights [N,2,H,W].
+void check_mask(const Tensor& mask, const char* arg, const Tensor& frame, const char* frame_arg) {
+  const bool weights = mask.ndim == 4 && mask.shape[1] == 2;
+  if (weights) {
+    if (mask.dtype != DType::f32) check::dtype(mask, arg, {DType::f32, frame.dtype});
+  } else if (mask.dtype != DType::boolean && mask.dtype != DType::u8 && mask.dtype != DType::f32) {
+    check::dtype(mask, arg, {DType::boolean, DType::u8, DType::f32, frame.dtype});
+  }
+  check::shape(mask, arg, {frame.shape[0], weights ? 2 : 1, frame.shape[2], frame.shape[3]});
+  check::same_device(mask, arg, frame, frame_arg);
+}
+
 }  // namespace
 
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) {
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) {
   check_frame(hair, "hair");
   check::same_shape(background, "background", hair, "hair");
   check_image(background, "background", hair, "hair");
   check_parts(parts, kParts, hair, "hair");
   check_centres(centres, hair, "hair");
-  if (mask.dtype != DType::boolean && mask.dtype != DType::u8 && mask.dtype != DType::f32)
-    check::dtype(mask, "mask", {DType::boolean, DType::u8, DType::f32, hair.dtype});
-  check::shape(mask, "mask", {hair.shape[0], 1, hair.shape[2], hair.shape[3]});
-  check::same_device(mask, "mask", hair, "hair");
+  check_mask(mask, "mask", hair, "hair");
   check::same_shape(out, "out", hair, "hair");
   check_image(out, "out", hair, "hair");
   check::output(out, "out");
@@ -69,10 +78,10 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
   }
   const Backend& b = backend_for(hair);
   const auto run = require(b, b.fuse_regions, "fuse_regions");
-  if (hair.numel() > 0) run(parts, centres, hair, background, mask, out, winners, ctx);
+  if (hair.numel() > 0) run(parts, centres, hair, background, mask, out, winners, mode, ctx);
 }
 
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                            const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                            const Context& ctx) {
   check_frame(grad, "grad");
@@ -80,6 +89,11 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
   check::same_shape(winners, "winners", grad, "grad");
   check::same_device(winners, "winners", grad, "grad");
   check_centres(centres, grad, "grad");
+  const bool weighted = weights.numel() > 0;
+  if (weighted) {
+    check_mask(weights, "weights", grad, "grad");
+    check::shape(weights, "weights", {grad.shape[0], 2, grad.shape[2], grad.shape[3]});
+  }
   check_parts(grad_parts, kGradParts, grad, "grad");
   check::same_shape(grad_hair, "grad_hair", grad, "grad");
   check::same_shape(grad_background, "grad_background", grad, "grad");
@@ -93,11 +107,13 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
     check::no_overlap(*outputs[i], names[i], grad, "grad");
     check::no_overlap(*outputs[i], names[i], winners, "winners");
     check::no_overlap(*outputs[i], names[i], centres, "centres");
+    if (weighted) check::no_overlap(*outputs[i], names[i], weights, "weights");
     for (int j = 0; j < i; ++j) check::no_overlap(*outputs[i], names[i], *outputs[j], names[j]);
   }
   const Backend& b = backend_for(grad);
   const auto run = require(b, b.fuse_regions_backward, "fuse_regions_backward");
-  if (grad.shape[0] > 0 && grad.shape[1] > 0) run(grad, winners, centres, grad_parts, grad_hair, grad_background, ctx);
+  if (grad.shape[0] > 0 && grad.shape[1] > 0)
+    run(grad, winners, centres, weights, grad_parts, grad_hair, grad_background, ctx);
 }
 
 }  // namespace pyapdraw

@@ -1,17 +1,18 @@
 #pragma once
 // Arithmetic of fuse_regions that the CPU and CUDA kernels share: where a part lies, what
-// "smaller" and "tied" mean, and how a tie splits the gradient.
+// "smaller" and "tied" mean, how a weight blends to white, and how a tie splits the gradient.
+// Fusing by the largest value is the same with all signs turned: extension is by -1.
 #include <cmath>
 
 #include "core/math.h"
-#include "pyapdraw/tensor.h"
+#include "pyapdraw/ops.h"
 
 namespace pyapdraw {
 namespace fuse {
 
-// A byte of `winners`: bits 0..5 say which of the six images, each padded with white to the
-// whole frame, equals the minimum; bits 6 and 7 which of the two large ones is visible here
-// and not padding.
+// A byte of `winners`: bits 0..5 say which of the six images, each extended to the whole
+// frame, equals the result; bits 6 and 7 which of the two large ones is visible here and not
+// extension.
 constexpr int kHair = 4, kBackground = 5;
 constexpr unsigned kHairVisible = 64, kBackgroundVisible = 128;
 constexpr unsigned kPartBits = 15;
@@ -35,8 +36,23 @@ PA_HD double centre_at(const Tensor& centres, int64_t n, int part, int axis) {
   }
 }
 
-// Minimum in which NaN wins: take a in place of the current minimum m.
-PA_HD bool replaces(float a, float m) { return !(a >= m) && m == m; }
+// What every image is extended with: white for the smallest, black for the largest.
+PA_HD float extension(FuseMode mode) { return mode == FuseMode::max ? -1.0f : 1.0f; }
+
+// Minimum (maximum) in which NaN wins: take a in place of the current one m.
+PA_HD bool replaces(float a, float m, FuseMode mode) {
+  return (mode == FuseMode::max ? !(a <= m) : !(a >= m)) && m == m;
+}
+
+// An image of weight w, blended to the extension: exactly x at w = 1 and the extension at 0.
+// Rounded after each step, never fused, so that every backend gives the same bits.
+PA_HD float blend(float x, float w, float beyond) {
+#if defined(__CUDA_ARCH__)
+  return __fadd_rn(__fmul_rn(w, x), __fmul_rn(__fadd_rn(1.0f, -w), beyond));
+#else
+  return w * x + (1.0f - w) * beyond;
+#endif
+}
 
 PA_HD bool equals(float a, float m) { return a == m || (a != a && m != m); }
 

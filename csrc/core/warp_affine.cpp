@@ -1,5 +1,5 @@
 #include "core/image_check.h"
-#include "core/warp_affine_math.h"
+#include "core/warp_plan.h"
 
 namespace pyapdraw {
 
@@ -36,15 +36,11 @@ int64_t reduce_axis(double* m, int64_t n) {
 
 }  // namespace
 
-void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter, Border border,
-                 double border_value, const Context& ctx) {
-  check::image_pair(image, out);
-  check::that(image.numel() > 0 || out.numel() == 0, "image",
-              "shape " + check::shape_text(image) + " given, at least one pixel expected");
+WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, Filter filter, Border border, double border_value) {
   check::dtype(matrix, "matrix", {DType::f64});
   check::shape(matrix, "matrix", {2, 3});
   check::that(matrix.device.type == DeviceType::cpu, "matrix", "lives on a CUDA device, a CPU array expected");
-  if (image.dtype == DType::u8)
+  if (image.dtype != DType::f32)
     check::that(border_value >= 0.0 && border_value <= 255.0, "border",
                 std::to_string(border_value) + " given, 0 to 255 expected");
   double a[6];
@@ -56,6 +52,15 @@ void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, F
   plan.border_value = border_value;
   plan.reduced_w = filter == Filter::antialias ? reduce_axis(plan.m, image.shape[1]) : image.shape[1];
   plan.reduced_h = filter == Filter::antialias ? reduce_axis(plan.m + 3, image.shape[0]) : image.shape[0];
+  return plan;
+}
+
+void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter, Border border,
+                 double border_value, const Context& ctx) {
+  check::image_pair(image, out);
+  check::that(image.numel() > 0 || out.numel() == 0, "image",
+              "shape " + check::shape_text(image) + " given, at least one pixel expected");
+  const WarpPlan plan = warp_plan(image, matrix, filter, border, border_value);
   const Backend& b = backend_for(image);
   require(b, b.warp_affine, "warp_affine")(image, out, plan, ctx);
 }

@@ -16,5 +16,20 @@ inline void chroma(const Tensor& y, const Tensor& u, const Tensor& v) {
   }
 }
 
+// Planes to be read: dtypes after the format's bits.
+inline void planes(const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format) {
+  ndim(y, "y", 2, 2);
+  if (format.bits == 8)
+    dtype(y, "y", {DType::u8});
+  else if (format.bits > 8 && format.bits <= 16)
+    dtype(y, "y", {DType::u16});
+  else
+    fail("bits", std::to_string(format.bits) + " given, 8 to 16 expected");
+  dtype(u, "u", {y.dtype});
+  dtype(v, "v", {y.dtype});
+  chroma(y, u, v);
+  for (const Tensor* t : {&u, &v}) same_device(*t, "planes", y, "y");
+}
+
 }  // namespace check
 }  // namespace pyapdraw

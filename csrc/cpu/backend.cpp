@@ -13,12 +13,15 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.distance_transform_nearest = distance_transform_nearest;
+    b.distance_transform_chamfer = distance_transform_chamfer;
     b.ink = ink;
     b.ink_planes = ink_planes;
     b.warp_affine = warp_affine;
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;
     b.rgb_to_yuv = rgb_to_yuv;
+    b.crop_yuv = crop_yuv;
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;
@@ -32,6 +35,10 @@ const Backend& backend() {
     b.guided_upsample = guided_upsample;
     b.nms = nms;
     b.modulated_conv2d = modulated_conv2d;
+    b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;
+    b.bias_act = bias_act;
+    b.bias_act_backward = bias_act_backward;
+    b.upfirdn2d = upfirdn2d;
     return b;
   }();
   return table;

@@ -1,35 +1,45 @@
-// Min-pooled fusion of six local drawings [APD19, section 4.1; official partCombiner2_bg].
-// Method: one pass over the frame, a row at a time: hair or background by mask, minimum with
-// white, then each part over its own segment of the row. Nothing is padded or copied.
+// Fusion of six local drawings by the smallest or largest value [APD19, section 4.1; official partCombiner2_bg].
+// Method: one pass over the frame, a row at a time: hair or background by the mask, in spans outside and inside of the
+// rectangles, then each part is folded in over its own segment of the row. Nothing is padded or copied; rows that are
+// not packed go through scratch. Outputs beyond the cache are written past it.
 // A row is the unit of work, so results do not depend on the number of threads.
-// Numerics: the output is one of the inputs, bit for bit, or 1; NaN wins.
-#include "core/fuse_regions_math.h"
-#include "cpu/convert.h"
+// Numerics: the output is one of the inputs, bit for bit, or the extension; NaN wins. Soft weights: core/
+// fuse_regions_math.h (this file is compiled without fused multiply-add).
+#include "cpu/fuse_regions_rows.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
+#include "cpu/rows.h"
 #include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
 namespace {
 
-constexpr int64_t kPixelsPerChunk = 16384;  // a few microseconds of work
+constexpr int64_t kPixelsPerChunk = 16384;          // a few microseconds of work
+constexpr int64_t kStreamBytes = int64_t{8} << 20;  // outputs from here on do not stay in the cache anyway
 
-// Part of a row that a region covers: frame columns [begin, end), from its own column `from`.
+// First frame coordinates of the four parts of one sample.
+struct Places {
+  int64_t x[4], y[4];
+  Places(const FaceParts& parts, const Tensor& centres, int64_t n) {
+    for (int i = 0; i < 4; ++i) {
+      x[i] = fuse::part_start(fuse::centre_at(centres, n, i, 0), parts.part[i].shape[3]);
+      y[i] = fuse::part_start(fuse::centre_at(centres, n, i, 1), parts.part[i].shape[2]);
+    }
+  }
+};
+
+// Part of a row that a region covers: frame columns [begin, end), from its own column `from` of its own `row`.
 struct Segment {
   int64_t begin = 0, end = 0, from = 0, row = 0;
 };
 
-Segment segment_of(const Tensor& part, const Tensor& centres, int64_t n, int i, int64_t y, int64_t width) {
-  const int64_t x0 = fuse::part_start(fuse::centre_at(centres, n, i, 0), part.shape[3]);
-  const int64_t y0 = fuse::part_start(fuse::centre_at(centres, n, i, 1), part.shape[2]);
+Segment segment_of(const Tensor& part, int64_t x0, int64_t y0, int64_t y, int64_t width) {
   Segment s;
-  s.row = y - y0;
-  if (s.row < 0 || s.row >= part.shape[2]) return s;
-  s.begin = x0 > 0 ? x0 : 0;
-  s.end = x0 + part.shape[3] < width ? x0 + part.shape[3] : width;
-  s.from = s.begin - x0;
-  if (s.end <= s.begin) s.begin = s.end = 0;
+  const int64_t row = y - y0;
+  if (row < 0 || row >= part.shape[2]) return s;
+  const int64_t begin = x0 > 0 ? x0 : 0, end = x0 + part.shape[3] < width ? x0 + part.shape[3] : width;
+  if (begin < end) s = {begin, end, begin - x0, row};
   return s;
 }
 
@@ -38,205 +48,275 @@ T* row_of(const Tensor& t, int64_t n, int64_t c, int64_t y) {
   return t.as<T>() + n * t.stride[0] + c * t.stride[1] + y * t.stride[2];
 }
 
-// visible[x]: which of the two large images shows through, as the upper bits of `winners`.
 template <typename T>
-void person_row(const T* mask, int64_t step, int64_t width, uint8_t* visible) {
-  for (int64_t x = 0; x < width; ++x)
-    visible[x] = to_float(mask[x * step]) >= 0.5f ? fuse::kHairVisible : fuse::kBackgroundVisible;
-}
-void person_row(const uint8_t* mask, int64_t step, int64_t width, uint8_t* visible) {
-  for (int64_t x = 0; x < width; ++x) visible[x] = mask[x * step] ? fuse::kHairVisible : fuse::kBackgroundVisible;
+const T* read_row(const Tensor& t, int64_t n, int64_t c, int64_t y, T* scratch) {
+  return packed_row<T>(row_of<T>(t, n, c, y), t.stride[3], t.shape[3], scratch);
 }
 
-void visible_row(const Tensor& mask, int64_t n, int64_t y, const Segment* segments, int64_t width, uint8_t* visible) {
+// f(row) with the packed row of the person mask, in its own type.
+template <typename F>
+void with_mask_row(const Tensor& mask, int64_t n, int64_t y, float* scratch, F&& f) {
   if (mask.dtype == DType::f32)
-    person_row(row_of<float>(mask, n, 0, y), mask.stride[3], width, visible);
+    f(read_row<float>(mask, n, 0, y, scratch));
   else if (mask.dtype == DType::bf16)
-    person_row(row_of<Bfloat16>(mask, n, 0, y), mask.stride[3], width, visible);
+    f(read_row<Bfloat16>(mask, n, 0, y, reinterpret_cast<Bfloat16*>(scratch)));
   else
-    person_row(row_of<uint8_t>(mask, n, 0, y), mask.stride[3], width, visible);
-  for (int i = 0; i < 4; ++i)
-    for (int64_t x = segments[i].begin; x < segments[i].end; ++x) visible[x] &= fuse::kBackgroundVisible;
+    f(read_row<uint8_t>(mask, n, 0, y, reinterpret_cast<uint8_t*>(scratch)));
 }
 
-// The steps are template arguments where they are 1, so that the common loops vectorise.
-template <typename T, typename Step>
-struct FuseRow {
-  const T* hair;
-  const T* background;
-  const T* part[4];
-  T* out;
-  Step hair_step, background_step, part_step[4], out_step;
-
-  void minimum(const uint8_t* visible, const Segment* segments, int64_t width) const {
-    const T white = from_float<T>(1.0f);
-    for (int64_t x = 0; x < width; ++x) {
-      const T shown = visible[x] & fuse::kHairVisible ? hair[x * hair_step] : background[x * background_step];
-      out[x * out_step] = visible[x] && fuse::replaces(to_float(shown), 1.0f) ? shown : white;
-    }
+// f(begin, end, inside) over a row: in turn what lies outside all segments and inside any.
+template <typename F>
+void for_each_span(const Segment* segments, int64_t width, F&& f) {
+  for (int64_t x = 0; x < width;) {
+    int64_t end = x, next = width;
     for (int i = 0; i < 4; ++i) {
-      const Segment& s = segments[i];
-      const T* p = part[i] + (s.from - s.begin) * part_step[i];
-      for (int64_t x = s.begin; x < s.end; ++x) {
-        const T a = p[x * part_step[i]], m = out[x * out_step];
-        out[x * out_step] = fuse::replaces(to_float(a), to_float(m)) ? a : m;
-      }
+      if (segments[i].begin <= x && segments[i].end > end) end = segments[i].end;
+      if (segments[i].begin > x && segments[i].begin < next) next = segments[i].begin;
     }
+    const bool inside = end > x;
+    if (!inside) end = next;
+    f(x, end, inside);
+    x = end;
   }
+}
 
-  void winners(const uint8_t* visible, const Segment* segments, int64_t width, uint8_t* win, int64_t win_step) const {
-    for (int64_t x = 0; x < width; ++x) {
-      const float m = to_float(out[x * out_step]);
-      const unsigned white = m == 1.0f;
-      const unsigned is_hair = visible[x] & fuse::kHairVisible ? fuse::equals(to_float(hair[x * hair_step]), m) : white;
-      const unsigned is_background =
-          visible[x] & fuse::kBackgroundVisible ? fuse::equals(to_float(background[x * background_step]), m) : white;
-      win[x * win_step] = static_cast<uint8_t>(visible[x] | white * fuse::kPartBits | is_hair << fuse::kHair |
-                                               is_background << fuse::kBackground);
-    }
-    for (int i = 0; i < 4; ++i) {
-      const Segment& s = segments[i];
-      const T* p = part[i] + (s.from - s.begin) * part_step[i];
-      for (int64_t x = s.begin; x < s.end; ++x) {
-        const unsigned won = fuse::equals(to_float(p[x * part_step[i]]), to_float(out[x * out_step]));
-        win[x * win_step] = static_cast<uint8_t>((win[x * win_step] & ~(1u << i)) | won << i);
-      }
-    }
+// Weights of hair (0) or background (1) in one row, as float32.
+void weight_row(const Tensor& weights, int which, int64_t n, int64_t y, float* out) {
+  const int64_t step = weights.stride[3], width = weights.shape[3];
+  if (weights.dtype == DType::f32) {
+    const float* w = row_of<float>(weights, n, which, y);
+    for (int64_t x = 0; x < width; ++x) out[x] = w[x * step];
+  } else {
+    const Bfloat16* w = row_of<Bfloat16>(weights, n, which, y);
+    for (int64_t x = 0; x < width; ++x) out[x] = to_float(w[x * step]);
+  }
+}
+
+template <typename T>
+void blend_row(const T* image, const float* weights, float beyond, int64_t width, T* out) {
+  for (int64_t x = 0; x < width; ++x) out[x] = from_float<T>(fuse::blend(to_float(image[x]), weights[x], beyond));
+}
+
+struct Call {
+  const FaceParts& parts;
+  const Tensor &hair, &background, &mask, &out, &winners;
+  bool soft, stream;
+};
+
+// Which row of which channel, and where the parts lie in it.
+struct At {
+  int64_t n, c, y;
+  Segment segments[4];
+};
+
+// Scratch rows of one thread.
+template <typename T>
+struct Rows {
+  Scratch<char> memory;
+  T *hair, *background, *out, *part;
+  float* weights;  // of hair, then of background; or the packed mask
+  uint8_t *visible, *win;
+  Rows(int64_t width, int64_t widest)
+      : memory((3 * width + widest) * static_cast<int64_t>(sizeof(T)) + 2 * width * 4 + 2 * width) {
+    weights = reinterpret_cast<float*>(memory.get());
+    hair = reinterpret_cast<T*>(weights + 2 * width);
+    background = hair + width;
+    out = background + width;
+    part = out + width;
+    visible = reinterpret_cast<uint8_t*>(part + widest);
+    win = visible + width;
   }
 };
 
-struct One {
-  constexpr operator int64_t() const { return 1; }
-};
-
-template <typename T, typename Step, typename ToStep>
-FuseRow<T, Step> fuse_row(const FaceParts& parts, const Tensor& hair, const Tensor& background, const Tensor& out,
-                          int64_t n, int64_t c, int64_t y, const Segment* segments, ToStep&& step) {
-  FuseRow<T, Step> r{};
-  r.hair = row_of<T>(hair, n, c, y);
-  r.background = row_of<T>(background, n, c, y);
-  r.out = row_of<T>(out, n, c, y);
-  r.hair_step = step(hair.stride[3]);
-  r.background_step = step(background.stride[3]);
-  r.out_step = step(out.stride[3]);
+// The blended images of a row, and the extension of the parts: everywhere but where all four of them lie.
+template <FuseMode mode, typename T>
+void soft_row(const T* hair, const T* background, const Segment* segments, int64_t width, T* out) {
+  std::memcpy(out, hair, static_cast<size_t>(width) * sizeof(T));
+  fold_row<mode>(background, out, width);
+  int64_t begin = 0, end = width;
   for (int i = 0; i < 4; ++i) {
-    const Segment& s = segments[i];
-    r.part[i] = row_of<T>(parts.part[i], n, c, s.end > s.begin ? s.row : 0);
-    r.part_step[i] = step(parts.part[i].stride[3]);
+    begin = segments[i].begin > begin ? segments[i].begin : begin;
+    end = segments[i].end < end ? segments[i].end : end;
   }
-  return r;
+  if (begin >= end) begin = end = width;
+  limit_row<mode>(out, begin);
+  limit_row<mode>(out + end, width - end);
 }
 
-bool unit_steps(const FaceParts& parts, const Tensor& hair, const Tensor& background, const Tensor& out) {
-  bool unit = hair.stride[3] == 1 && background.stride[3] == 1 && out.stride[3] == 1;
-  for (int i = 0; i < 4; ++i) unit = unit && parts.part[i].stride[3] == 1;
-  return unit;
+// Hair and background in a row that four segments cut.
+template <FuseMode mode, typename T>
+void hard_row(const Call& call, const T* hair, const T* background, const At& at, float* scratch, T* out) {
+  with_mask_row(call.mask, at.n, at.y, scratch, [&](const auto* mask) {
+    for_each_span(at.segments, call.out.shape[3], [&](int64_t x, int64_t end, bool inside) {
+      if (inside)
+        show_row<mode, true>(mask + x, hair + x, background + x, out + x, end - x);
+      else
+        show_row<mode, false>(mask + x, hair + x, background + x, out + x, end - x);
+    });
+  });
+}
+
+// Bytes of winners of a finished row.
+template <typename T>
+void find_winners(const Call& call, const T* hair, const T* background, const T* out, float beyond, const At& at,
+                  Rows<T>& rows) {
+  const int64_t width = call.out.shape[3];
+  uint8_t *target = row_of<uint8_t>(call.winners, at.n, at.c, at.y),
+          *win = call.winners.stride[3] == 1 ? target : rows.win;
+  if (call.soft) {
+    std::memset(rows.visible, fuse::kHairVisible | fuse::kBackgroundVisible, static_cast<size_t>(width));
+  } else {
+    with_mask_row(call.mask, at.n, at.y, rows.weights,
+                  [&](const auto* mask) { visible_row(mask, width, rows.visible); });
+    for (int i = 0; i < 4; ++i)
+      for (int64_t x = at.segments[i].begin; x < at.segments[i].end; ++x) rows.visible[x] &= fuse::kBackgroundVisible;
+  }
+  winners_row(rows.visible, hair, background, out, beyond, win, width);
+  for (int i = 0; i < 4; ++i) {
+    const Segment& s = at.segments[i];
+    if (s.begin == s.end) continue;
+    const T* p = read_row<T>(call.parts.part[i], at.n, at.c, s.row, rows.part) + s.from;
+    winning_part_row(p, out + s.begin, i, win + s.begin, s.end - s.begin);
+  }
+  spread_row(win, width, target, call.winners.stride[3]);
+}
+
+// One row of one channel; rows.weights are those of the row where the mask is soft.
+template <FuseMode mode, typename T>
+void fuse_row(const Call& call, const At& at, Rows<T>& rows) {
+  const int64_t width = call.out.shape[3];
+  const float beyond = fuse::extension(mode);
+  const T* hair = read_row<T>(call.hair, at.n, at.c, at.y, rows.hair);
+  const T* background = read_row<T>(call.background, at.n, at.c, at.y, rows.background);
+  T* target = row_of<T>(call.out, at.n, at.c, at.y);
+  T* out = call.out.stride[3] == 1 && !call.stream ? target : rows.out;
+  if (call.soft) {
+    blend_row(hair, rows.weights, beyond, width, rows.hair);
+    blend_row(background, rows.weights + width, beyond, width, rows.background);
+    hair = rows.hair, background = rows.background;
+    soft_row<mode>(hair, background, at.segments, width, out);
+  } else {
+    hard_row<mode>(call, hair, background, at, rows.weights, out);
+  }
+  for (int i = 0; i < 4; ++i) {
+    const Segment& s = at.segments[i];
+    if (s.begin == s.end) continue;
+    const T* p = read_row<T>(call.parts.part[i], at.n, at.c, s.row, rows.part) + s.from;
+    fold_row<mode>(p, out + s.begin, s.end - s.begin);
+  }
+  if (call.winners.numel() > 0) find_winners(call, hair, background, out, beyond, at, rows);
+  if (call.stream)
+    stream_row(out, target, width * static_cast<int64_t>(sizeof(T)));
+  else
+    spread_row(out, width, target, call.out.stride[3]);
+}
+
+template <FuseMode mode, typename T>
+void run(const Call& call, const Tensor& centres, const Context& ctx) {
+  const int64_t channels = call.out.shape[1], height = call.out.shape[2], width = call.out.shape[3];
+  int64_t widest = 0;
+  for (const Tensor& p : call.parts.part) widest = p.shape[3] > widest ? p.shape[3] : widest;
+  parallel_for(call.out.shape[0] * height, kPixelsPerChunk / width + 1, ctx, [&](int64_t first, int64_t last) {
+    Rows<T> rows(width, widest);
+    Places places(call.parts, centres, first / height);
+    for (int64_t i = first; i < last; ++i) {
+      At at{i / height, 0, i % height, {}};
+      if (at.y == 0) places = Places(call.parts, centres, at.n);
+      for (int p = 0; p < 4; ++p)
+        at.segments[p] = segment_of(call.parts.part[p], places.x[p], places.y[p], at.y, width);
+      for (int which = 0; call.soft && which < 2; ++which)
+        weight_row(call.mask, which, at.n, at.y, rows.weights + which * width);
+      for (; at.c < channels; ++at.c) fuse_row<mode>(call, at, rows);
+    }
+    if (call.stream) stream_end();
+  });
 }
 
 }  // namespace
 
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx) {
-  const int64_t channels = hair.shape[1], height = hair.shape[2], width = hair.shape[3];
-  const bool unit = unit_steps(parts, hair, background, out), with_winners = winners.numel() > 0;
-  const int64_t grain = kPixelsPerChunk / width + 1;
-  parallel_for(hair.shape[0] * height, grain, ctx, [&](int64_t first, int64_t last) {
-    Scratch<uint8_t> visible(width);
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t n = i / height, y = i % height;
-      Segment segments[4];
-      for (int p = 0; p < 4; ++p) segments[p] = segment_of(parts.part[p], centres, n, p, y, width);
-      visible_row(mask, n, y, segments, width, visible.get());
-      for (int64_t c = 0; c < channels; ++c) {
-        const auto run = [&](const auto& row) {
-          row.minimum(visible.get(), segments, width);
-          if (with_winners)
-            row.winners(visible.get(), segments, width, row_of<uint8_t>(winners, n, c, y), winners.stride[3]);
-        };
-        for_float_type(hair.dtype, [&](auto zero) {
-          using T = decltype(zero);
-          if (unit)
-            run(fuse_row<T, One>(parts, hair, background, out, n, c, y, segments, [](int64_t) { return One{}; }));
-          else
-            run(fuse_row<T, int64_t>(parts, hair, background, out, n, c, y, segments, [](int64_t s) { return s; }));
-        });
-      }
-    }
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) {
+  const bool large = out.numel() * item_bytes(out.dtype) >= kStreamBytes;
+  const Call call{parts, hair, background, mask, out, winners, mask.shape[1] == 2, large && out.stride[3] == 1};
+  for_float_type(hair.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (mode == FuseMode::max)
+      run<FuseMode::max, T>(call, centres, ctx);
+    else
+      run<FuseMode::min, T>(call, centres, ctx);
   });
 }
 
 namespace {
 
-// grad_in[x] = grad[x] * table[winners[x]]
 template <typename T>
-void select_row(const T* grad, int64_t grad_step, const uint8_t* win, int64_t win_step, const float* table, T* in,
-                int64_t in_step, int64_t count) {
-  for (int64_t x = 0; x < count; ++x)
-    in[x * in_step] = from_float<T>(to_float(grad[x * grad_step]) * table[win[x * win_step]]);
+void zero_row(T* in, int64_t count) {
+  for (int64_t x = 0; x < count; ++x) in[x] = from_float<T>(0.0f);
 }
 
 template <typename T>
-void zero_row(T* in, int64_t step, int64_t count) {
-  for (int64_t x = 0; x < count; ++x) in[x * step] = from_float<T>(0.0f);
-}
-
-template <typename T>
-void backward_frame(const Tensor& grad, const Tensor& winners, const float* table, const Tensor& grad_in,
-                    const Context& ctx) {
+void backward_frame(const Tensor& grad, const Tensor& winners, const Tensor& weights, const Tensor& grad_hair,
+                    const Tensor& grad_background, const Context& ctx) {
   const int64_t channels = grad.shape[1], height = grad.shape[2], width = grad.shape[3];
+  const bool soft = weights.numel() > 0;
+  const Shares shares[2] = {Shares(fuse::kHair), Shares(fuse::kBackground)};
+  const Tensor* outs[2] = {&grad_hair, &grad_background};
   parallel_for(grad.shape[0] * channels * height, kPixelsPerChunk / width + 1, ctx, [&](int64_t first, int64_t last) {
+    Scratch<T> from(width), to(width);
+    Scratch<uint8_t> win(width);
+    Scratch<float> weight(soft ? width : 0);
     for (int64_t i = first; i < last; ++i) {
       const int64_t n = i / height / channels, c = i / height % channels, y = i % height;
-      select_row(row_of<T>(grad, n, c, y), grad.stride[3], row_of<uint8_t>(winners, n, c, y), winners.stride[3], table,
-                 row_of<T>(grad_in, n, c, y), grad_in.stride[3], width);
+      const T* g = read_row<T>(grad, n, c, y, from.get());
+      const uint8_t* w = read_row<uint8_t>(winners, n, c, y, win.get());
+      for (int k = 0; k < 2; ++k) {
+        if (soft) weight_row(weights, k, n, y, weight.get());
+        T* target = row_of<T>(*outs[k], n, c, y);
+        T* in = outs[k]->stride[3] == 1 ? target : to.get();
+        select_row(g, w, shares[k], soft ? weight.get() : nullptr, in, width);
+        spread_row(in, width, target, outs[k]->stride[3]);
+      }
     }
   });
 }
 
 template <typename T>
-void backward_part(const Tensor& grad, const Tensor& winners, const Tensor& centres, int part, const float* table,
-                   const Tensor& grad_in, const Context& ctx) {
-  const int64_t channels = grad.shape[1], rows = grad_in.shape[2], columns = grad_in.shape[3];
+void backward_part(const Tensor& grad, const Tensor& winners, const Tensor& centres, int part, const Tensor& grad_in,
+                   const Context& ctx) {
+  const int64_t channels = grad.shape[1], rows = grad_in.shape[2], columns = grad_in.shape[3], width = grad.shape[3];
   if (columns == 0) return;
+  const Shares shares(part);
   parallel_for(grad.shape[0] * channels * rows, kPixelsPerChunk / columns + 1, ctx, [&](int64_t first, int64_t last) {
+    Scratch<T> from(width), to(columns);
+    Scratch<uint8_t> win(width);
     for (int64_t i = first; i < last; ++i) {
       const int64_t n = i / rows / channels, c = i / rows % channels, row = i % rows;
-      T* in = row_of<T>(grad_in, n, c, row);
-      const int64_t y = row + fuse::part_start(fuse::centre_at(centres, n, part, 1), rows);
+      T* target = row_of<T>(grad_in, n, c, row);
+      T* in = grad_in.stride[3] == 1 ? target : to.get();
+      const int64_t x0 = fuse::part_start(fuse::centre_at(centres, n, part, 0), columns);
+      const int64_t y0 = fuse::part_start(fuse::centre_at(centres, n, part, 1), rows), y = y0 + row;
       Segment s;
-      if (y >= 0 && y < grad.shape[2]) s = segment_of(grad_in, centres, n, part, y, grad.shape[3]);
-      const int64_t count = s.end - s.begin, step = grad_in.stride[3];
-      if (count == 0) {
-        zero_row(in, step, columns);
-        continue;
-      }
-      zero_row(in, step, s.from);
-      select_row(row_of<T>(grad, n, c, y) + s.begin * grad.stride[3], grad.stride[3],
-                 row_of<uint8_t>(winners, n, c, y) + s.begin * winners.stride[3], winners.stride[3], table,
-                 in + s.from * step, step, count);
-      zero_row(in + (s.from + count) * step, step, columns - s.from - count);
+      if (y >= 0 && y < grad.shape[2]) s = segment_of(grad_in, x0, y0, y, width);
+      const int64_t count = s.end - s.begin;
+      zero_row(in, s.from);
+      if (count > 0)
+        select_row(read_row<T>(grad, n, c, y, from.get()) + s.begin,
+                   read_row<uint8_t>(winners, n, c, y, win.get()) + s.begin, shares, nullptr, in + s.from, count);
+      zero_row(in + s.from + count, columns - s.from - count);
+      spread_row(in, columns, target, grad_in.stride[3]);
     }
   });
 }
 
 }  // namespace
 
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                            const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                            const Context& ctx) {
-  float table[6][256];
-  for (int i = 0; i < 6; ++i)
-    for (unsigned w = 0; w < 256; ++w) {
-      const bool seen = i < 4 || (w & (i == fuse::kHair ? fuse::kHairVisible : fuse::kBackgroundVisible));
-      table[i][w] = seen ? fuse::share(w, i) : 0.0f;
-    }
   for_float_type(grad.dtype, [&](auto zero) {
     using T = decltype(zero);
-    if (grad.numel() > 0) {
-      backward_frame<T>(grad, winners, table[fuse::kHair], grad_hair, ctx);
-      backward_frame<T>(grad, winners, table[fuse::kBackground], grad_background, ctx);
-    }
-    for (int i = 0; i < 4; ++i) backward_part<T>(grad, winners, centres, i, table[i], grad_parts.part[i], ctx);
+    if (grad.numel() > 0) backward_frame<T>(grad, winners, weights, grad_hair, grad_background, ctx);
+    for (int i = 0; i < 4; ++i) backward_part<T>(grad, winners, centres, i, grad_parts.part[i], ctx);
   });
 }
 

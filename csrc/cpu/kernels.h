@@ -7,6 +7,9 @@ namespace pyapdraw {
 namespace PA_ISA {
 
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void distance_transform_nearest(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                const DistanceOptions& options, const Context& ctx);
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx);
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx);
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
                 const Tensor& planes, const Context& ctx);
@@ -16,6 +19,8 @@ void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor&
                 const Context& ctx);
 void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
                 const Context& ctx);
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+              const WarpPlan& plan, const Context& ctx);
 void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx);
 void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
@@ -23,8 +28,8 @@ void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& backgro
 void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                              const Context& ctx);
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx);
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx);
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                            const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                            const Context& ctx);
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
@@ -39,6 +44,13 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
 void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                       const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                      const Context& ctx);
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim, const Context& ctx);
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim, const Context& ctx);
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx);
 
 }  // namespace PA_ISA
 }  // namespace pyapdraw

@@ -1,7 +1,7 @@
 // R'G'B' or grey to Y'CbCr planes. Method: rows are split into planar bytes; luma is one dot
 // product a pixel; chroma is linear, so the sums of the pixels of a block are formed first
 // (2x2, fewer at odd borders) and converted once. A grey image has constant chroma.
-// Numerics: core/yuv_math.h. A chunk is one chroma row.
+// Pairs of packed rows never leave the registers (AVX-512). Numerics: core/yuv_math.h. A chunk is one chroma row.
 #include <cstring>
 
 #include "core/yuv_math.h"
@@ -66,6 +66,57 @@ void chroma_row(const ChromaSums& s, const RgbToYuv& m, int64_t n, bool halved, 
   }
 }
 
+// The left part of two rows of packed pixels with their chroma row, 32 columns at a time, all in registers: the same
+// sums in the same order as below. Returns how many columns were done.
+int64_t two_rows(const uint8_t* const* rgb, const RgbToYuv& m, uint8_t* const* y, uint8_t* u, uint8_t* v, int64_t w) {
+  int64_t x = 0;
+#if defined(__AVX512BW__)
+  const auto all = [](float f) { return _mm512_set1_ps(f); };
+  const __m512 half = all(0.5f), zero = _mm512_setzero_ps(), top = all(255.0f);
+  const auto weigh = [](__m512 r, __m512 g, __m512 b, __m512 wr, __m512 wg, __m512 wb) {
+    return _mm512_fmadd_ps(b, wb, _mm512_fmadd_ps(r, wr, _mm512_mul_ps(g, wg)));
+  };
+  const auto put = [](__m512 f, uint8_t* to) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(f)));
+  };
+  alignas(64) static constexpr int32_t kEven[16] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+  const __m512i even = _mm512_load_si512(kEven), odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+  const auto pairs = [&](__m512i a, __m512i b) {
+    return _mm512_cvtepi32_ps(
+        _mm512_add_epi32(_mm512_permutex2var_epi32(a, even, b), _mm512_permutex2var_epi32(a, odd, b)));
+  };
+  const __m512 yr = all(m.y_r), yg = all(m.y_g), yb = all(m.y_b), y_zero = all(m.y_zero),
+               chroma_zero = all(m.chroma_zero);
+  const __m512 ur = all(m.u_r * 0.25f), ug = all(m.u_g * 0.25f), ub = all(m.u_b * 0.25f);
+  const __m512 vr = all(m.v_r * 0.25f), vg = all(m.v_g * 0.25f), vb = all(m.v_b * 0.25f);
+  const auto chroma = [&](__m512 c) {
+    c = _mm512_max_ps(_mm512_add_ps(c, chroma_zero), zero);
+    return _mm512_add_ps(_mm512_min_ps(c, top), half);
+  };
+  for (; x + 32 <= w; x += 32) {
+    Pixels16 sum[2];
+    for (int k = 0; k < 2; ++k) {
+      for (int i = 0; i < 2; ++i) {
+        const Pixels16 p = split_pixels16(rgb[i] + 3 * (x + 16 * k));
+        const __m512 luma =
+            weigh(_mm512_cvtepi32_ps(p.r), _mm512_cvtepi32_ps(p.g), _mm512_cvtepi32_ps(p.b), yr, yg, yb);
+        put(_mm512_add_ps(_mm512_add_ps(luma, y_zero), half), y[i] + x + 16 * k);
+        if (i == 0)
+          sum[k] = p;
+        else
+          sum[k] = {_mm512_add_epi32(sum[k].r, p.r), _mm512_add_epi32(sum[k].g, p.g), _mm512_add_epi32(sum[k].b, p.b)};
+      }
+    }
+    const __m512 r = pairs(sum[0].r, sum[1].r), g = pairs(sum[0].g, sum[1].g), b = pairs(sum[0].b, sum[1].b);
+    put(chroma(weigh(r, g, b, ur, ug, ub)), u + x / 2);
+    put(chroma(weigh(r, g, b, vr, vg, vb)), v + x / 2);
+  }
+#else
+  (void)rgb, (void)m, (void)y, (void)u, (void)v, (void)w;
+#endif
+  return x;
+}
+
 struct Work {
   Scratch<uint8_t> planar, luma, u, v;
   Scratch<uint16_t> sums;
@@ -109,6 +160,27 @@ void convert_block_row(const Tensor& image, const Tensor& y, const Tensor& u, co
   spread_row(work.v.get(), cw, v.as<uint8_t>() + k * v.stride[0], v.stride[1]);
 }
 
+// The same image without its first x columns.
+Tensor from_column(Tensor t, int64_t x) {
+  t.data = t.as<uint8_t>() + x * t.stride[1];
+  t.shape[1] -= x;
+  return t;
+}
+
+// How many columns of block row k were done in registers: none where rows are not packed or not two.
+int64_t fast_columns(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const RgbToYuv& m,
+                     int64_t k) {
+  const bool packed =
+      image.stride[1] == 3 && image.stride[2] == 1 && y.stride[1] == 1 && u.stride[1] == 1 && v.stride[1] == 1;
+  const bool halved = u.shape[0] != y.shape[0] && u.shape[1] != y.shape[1];
+  if (!packed || !halved || 2 * k + 1 >= y.shape[0]) return 0;
+  const uint8_t* in = image.as<uint8_t>() + 2 * k * image.stride[0];
+  uint8_t* luma = y.as<uint8_t>() + 2 * k * y.stride[0];
+  const uint8_t* const rgb[2] = {in, in + image.stride[0]};
+  uint8_t* const rows[2] = {luma, luma + y.stride[0]};
+  return two_rows(rgb, m, rows, u.as<uint8_t>() + k * u.stride[0], v.as<uint8_t>() + k * v.stride[0], y.shape[1]);
+}
+
 void fill(const Tensor& plane, uint8_t value, const Context& ctx) {
   parallel_for(plane.shape[0], 64, ctx, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
@@ -149,7 +221,12 @@ void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Ten
   }
   parallel_for(u.shape[0], 16, ctx, [&](int64_t begin, int64_t end) {
     Work work(y.shape[1]);
-    for (int64_t k = begin; k < end; ++k) convert_block_row(image, y, u, v, m, k, work);
+    for (int64_t k = begin; k < end; ++k) {
+      const int64_t done = fast_columns(image, y, u, v, m, k), halved = u.shape[1] != y.shape[1] ? done / 2 : done;
+      if (done == y.shape[1]) continue;
+      convert_block_row(from_column(image, done), from_column(y, done), from_column(u, halved), from_column(v, halved),
+                        m, k, work);
+    }
   });
 }
 

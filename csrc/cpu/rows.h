@@ -74,6 +74,56 @@ inline void store16(__m128i r, __m128i g, __m128i b, uint8_t* rgb) {
 }
 #endif
 
+#if defined(__AVX512BW__)
+// 16 interleaved pixels as three vectors of 32-bit numbers and back. Four pixels are 12 bytes: a quarter of the
+// register each, where one byte shuffle takes them apart.
+struct Pixels16 {
+  __m512i r, g, b;
+};
+
+struct QuarterShuffles {
+  alignas(64) int32_t spread[16], gather[16];  // 12 bytes to each quarter; 12 bytes of each quarter together
+  alignas(64) uint8_t split[3][64], join[64];
+};
+
+constexpr QuarterShuffles make_quarter_shuffles() {
+  QuarterShuffles s{};
+  for (int i = 0; i < 16; ++i) {
+    s.spread[i] = i % 4 < 3 ? i / 4 * 3 + i % 4 : 0;
+    s.gather[i] = i < 12 ? i / 3 * 4 + i % 3 : 0;
+  }
+  for (int i = 0; i < 64; ++i) {
+    const int byte = i % 16;
+    for (int c = 0; c < 3; ++c) s.split[c][i] = static_cast<uint8_t>(byte % 4 == 0 ? byte / 4 * 3 + c : 128);
+    s.join[i] = static_cast<uint8_t>(byte < 12 ? byte / 3 * 4 + byte % 3 : 128);
+  }
+  return s;
+}
+
+constexpr QuarterShuffles kQuarters = make_quarter_shuffles();
+
+inline Pixels16 split_pixels16(const uint8_t* rgb) {
+  const __m512i bytes =
+      _mm512_permutexvar_epi32(_mm512_load_si512(kQuarters.spread), _mm512_maskz_loadu_epi32(0xfff, rgb));
+  return {_mm512_shuffle_epi8(bytes, _mm512_load_si512(kQuarters.split[0])),
+          _mm512_shuffle_epi8(bytes, _mm512_load_si512(kQuarters.split[1])),
+          _mm512_shuffle_epi8(bytes, _mm512_load_si512(kQuarters.split[2]))};
+}
+
+// Numbers of 0..255.
+inline void join_pixels16(const Pixels16& p, uint8_t* rgb) {
+  const __m512i gb = _mm512_or_si512(_mm512_slli_epi32(p.g, 8), _mm512_slli_epi32(p.b, 16));
+  const __m512i bytes = _mm512_shuffle_epi8(_mm512_or_si512(p.r, gb), _mm512_load_si512(kQuarters.join));
+  const __m512i together = _mm512_permutexvar_epi32(_mm512_load_si512(kQuarters.gather), bytes);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(rgb), _mm512_castsi512_si256(together));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(rgb + 32), _mm512_extracti32x4_epi32(together, 2));
+}
+
+inline __m512 load16_as_float(const uint8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+#endif
+
 // rgb[3*i+c] = channel c of pixel i
 inline void interleave3(const uint8_t* r, const uint8_t* g, const uint8_t* b, uint8_t* rgb, int64_t n) {
   int64_t i = 0;

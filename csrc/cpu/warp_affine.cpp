@@ -12,6 +12,7 @@
 #include "cpu/planes.h"
 #include "cpu/rows.h"
 #include "cpu/scratch.h"
+#include "cpu/warp_span.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -25,10 +26,6 @@ struct Sampled {
   Plane<T> plane;
   int64_t x0, y0;
   int64_t offset(int64_t x, int64_t y) const { return (y - y0) * plane.row + (x - x0) * plane.step; }
-};
-
-struct Span {
-  int64_t begin, end;
 };
 
 // Output pixels of row y in [0, n) with low <= s < high along one axis; s is monotone in x.
@@ -210,20 +207,6 @@ void warp(const WarpPlan& p, const Sampled<T>& in, const Plane<T>& out, Size siz
       fill<T, C>(p.border_value, {any.end, size.w}, row, out.step);
     }
   });
-}
-
-// Range of taps along one axis that the output can touch, inside the image.
-Span touched(const double* m, Size size, int64_t n) {
-  double low = INFINITY, high = -INFINITY;
-  for (int corner = 0; corner < 4; ++corner) {
-    const double s = map_axis(m, corner & 1 ? static_cast<double>(size.w - 1) : 0.0,
-                              corner & 2 ? static_cast<double>(size.h - 1) : 0.0);
-    low = s < low ? s : low;
-    high = s > high ? s : high;
-  }
-  const int64_t a = static_cast<int64_t>(std::floor(clamp_axis(low, n))) - 1,
-                b = static_cast<int64_t>(std::floor(clamp_axis(high, n))) + 3;
-  return {nearest_index(a, n), nearest_index(b, n) + 1};
 }
 
 template <typename T>

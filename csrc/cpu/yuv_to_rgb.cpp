@@ -1,7 +1,8 @@
 // Y'CbCr planes to R'G'B': u8 interleaved, or f32 planes in [-1,1]. Method: the chroma terms of a
 // row (V*r_v, U*g_u + V*g_v, U*b_u) are computed once, repeated to full width, and kept for the
 // one or two luma rows that share them; a luma row then costs one multiply-add and three sums a
-// pixel. Numerics: core/yuv_math.h. A chunk is one chroma row, so threads share nothing.
+// pixel. Packed pixels of halved chroma never leave the registers (AVX-512). Numerics: core/yuv_math.h. A chunk is one
+// chroma row, so threads share nothing.
 #include "core/yuv_math.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
@@ -52,33 +53,51 @@ void luma_to_bytes(const T* __restrict y, const ChromaRow& c, const YuvToRgb& m,
 }
 
 #if defined(__AVX512BW__)
-inline __m512 load16(const uint8_t* p) {
-  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-}
-inline __m512 load16(const uint16_t* p) {
+inline __m512 luma16(const uint8_t* p) { return load16_as_float(p); }
+inline __m512 luma16(const uint16_t* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
 }
-// round255 of luma + chroma: the narrowing saturates above 255.
-inline __m128i round16(__m512 luma, const float* chroma) {
-  const __m512 v = _mm512_max_ps(_mm512_add_ps(luma, _mm512_loadu_ps(chroma)), _mm512_setzero_ps());
-  return _mm512_cvtusepi32_epi8(_mm512_cvttps_epi32(_mm512_add_ps(v, _mm512_set1_ps(0.5f))));
+// 8 values, each twice.
+inline __m512 doubled16(const uint8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_unpacklo_epi8(bytes, bytes)));
+}
+inline __m512 doubled16(const uint16_t* p) {
+  const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m256i both = _mm256_set_m128i(_mm_unpackhi_epi16(words, words), _mm_unpacklo_epi16(words, words));
+  return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(both));
+}
+// round255 of luma + chroma.
+inline __m512i round16(__m512 luma, __m512 chroma) {
+  const __m512 v = _mm512_max_ps(_mm512_add_ps(luma, chroma), _mm512_setzero_ps());
+  return _mm512_cvttps_epi32(_mm512_add_ps(_mm512_min_ps(v, _mm512_set1_ps(255.0f)), _mm512_set1_ps(0.5f)));
 }
 #endif
 
-// Interleaved pixels straight from registers, 16 at a time; returns how many were written.
+// The left part of the rows (one or two) of a chroma row of half width, 16 pixels at a time, all in registers.
+// Returns how many pixels a row were written.
 template <typename T>
-int64_t luma_to_pixels(const T* y, const ChromaRow& c, const YuvToRgb& m, int64_t w, uint8_t* rgb) {
-  int64_t i = 0;
+int64_t halved_to_pixels(const T* const* y, const T* u, const T* v, const YuvToRgb& m, int64_t w, uint8_t* const* rgb,
+                         int rows) {
+  int64_t x = 0;
 #if defined(__AVX512BW__)
-  const __m512 gain = _mm512_set1_ps(m.luma_gain), zero = _mm512_set1_ps(m.luma_zero);
-  for (; i + 16 <= w; i += 16) {
-    const __m512 l = _mm512_fmadd_ps(load16(y + i), gain, zero);
-    store16(round16(l, c.r + i), round16(l, c.g + i), round16(l, c.b + i), rgb + 3 * i);
+  const auto all = [](float f) { return _mm512_set1_ps(f); };
+  const __m512 gain = all(m.luma_gain), zero = all(m.luma_zero), chroma_zero = all(m.chroma_zero);
+  const __m512 r_v = all(m.r_v), g_u = all(m.g_u), g_v = all(m.g_v), b_u = all(m.b_u);
+  for (; x + 16 <= w; x += 16) {
+    const __m512 uf = _mm512_sub_ps(doubled16(u + x / 2), chroma_zero);
+    const __m512 vf = _mm512_sub_ps(doubled16(v + x / 2), chroma_zero);
+    const __m512 r = _mm512_mul_ps(vf, r_v), b = _mm512_mul_ps(uf, b_u);
+    const __m512 g = _mm512_fmadd_ps(uf, g_u, _mm512_mul_ps(vf, g_v));
+    for (int i = 0; i < rows; ++i) {
+      const __m512 l = _mm512_fmadd_ps(luma16(y[i] + x), gain, zero);
+      join_pixels16({round16(l, r), round16(l, g), round16(l, b)}, rgb[i] + 3 * x);
+    }
   }
 #else
-  (void)y, (void)c, (void)m, (void)w, (void)rgb;
+  (void)y, (void)u, (void)v, (void)m, (void)w, (void)rgb, (void)rows;
 #endif
-  return i;
+  return x;
 }
 
 template <typename T>
@@ -96,18 +115,18 @@ struct Work {
   Scratch<T> luma, u, v;
   Scratch<uint8_t> bytes;
   int64_t pitch;
-  explicit Work(int64_t w) : chroma(3 * (w + 16)), floats(w), luma(w), u(w), v(w), bytes(3 * (w + 64)), pitch(w + 16) {}
+  explicit Work(int64_t w)
+      : chroma(3 * (w + 16)), floats(w), luma(2 * w), u(w), v(w), bytes(3 * (w + 64)), pitch(w + 16) {}
 };
 
 template <typename T>
 void convert_row(const T* y, const ChromaRow& c, const YuvToRgb& m, const Tensor& out, int64_t row, Work<T>& work) {
   if (out.dtype == DType::u8) {
     uint8_t* target = out.as<uint8_t>() + row * out.stride[0];
-    const bool packed = out.stride[1] == 3 && out.stride[2] == 1;
-    const int64_t done = packed ? luma_to_pixels(y, c, m, out.shape[1], target) : 0, w = out.shape[1] - done;
+    const int64_t w = out.shape[1];
     uint8_t *r = work.bytes.get(), *g = r + w, *b = g + w;
-    luma_to_bytes(y + done, {c.r + done, c.g + done, c.b + done}, m, w, r, g, b);
-    join_row(r, g, b, target + done * out.stride[1], out.stride[1], out.stride[2], w);
+    luma_to_bytes(y, c, m, w, r, g, b);
+    join_row(r, g, b, target, out.stride[1], out.stride[2], w);
     return;
   }
   const int64_t w = out.shape[2];
@@ -120,21 +139,41 @@ void convert_row(const T* y, const ChromaRow& c, const YuvToRgb& m, const Tensor
   }
 }
 
+// out without its first x columns.
+Tensor from_column(Tensor out, int64_t x) {
+  const bool bytes = out.dtype == DType::u8;
+  const int axis = bytes ? 1 : 2;
+  out.data = static_cast<char*>(out.data) + x * out.stride[axis] * (bytes ? 1 : 4);
+  out.shape[axis] -= x;
+  return out;
+}
+
 template <typename T>
 void run(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
          const Context& ctx) {
   const YuvToRgb m = yuv_to_rgb_coefficients(format);
   const int64_t h = y.shape[0], w = y.shape[1], ch = u.shape[0], cw = u.shape[1];
-  const int64_t rows = ch == h ? 1 : 2;
+  const int rows = ch == h ? 1 : 2;
+  const bool fast = out.dtype == DType::u8 && out.stride[1] == 3 && out.stride[2] == 1 && cw != w;
   parallel_for(ch, 16, ctx, [&](int64_t begin, int64_t end) {
     Work<T> work(w);
     const ChromaRow c{work.chroma.get(), work.chroma.get() + work.pitch, work.chroma.get() + 2 * work.pitch};
     for (int64_t k = begin; k < end; ++k) {
+      const int count = static_cast<int>(h - k * rows < rows ? h - k * rows : rows);
       const T* pu = packed_row(u.as<T>() + k * u.stride[0], u.stride[1], cw, work.u.get());
       const T* pv = packed_row(v.as<T>() + k * v.stride[0], v.stride[1], cw, work.v.get());
-      chroma_terms(pu, pv, m, cw, cw != w, c);
-      for (int64_t row = k * rows; row < h && row < (k + 1) * rows; ++row)
-        convert_row(packed_row(y.as<T>() + row * y.stride[0], y.stride[1], w, work.luma.get()), c, m, out, row, work);
+      const T* py[2] = {};
+      uint8_t* pixels[2] = {};
+      for (int i = 0; i < count; ++i) {
+        const int64_t row = k * rows + i;
+        py[i] = packed_row(y.as<T>() + row * y.stride[0], y.stride[1], w, work.luma.get() + i * w);
+        if (fast) pixels[i] = out.as<uint8_t>() + row * out.stride[0];
+      }
+      const int64_t done = fast ? halved_to_pixels(py, pu, pv, m, w, pixels, count) : 0;
+      if (done == w) continue;
+      const int64_t chroma = cw != w ? done / 2 : done;
+      chroma_terms(pu + chroma, pv + chroma, m, cw - chroma, cw != w, c);
+      for (int i = 0; i < count; ++i) convert_row(py[i] + done, c, m, from_column(out, done), k * rows + i, work);
     }
   });
 }

@@ -19,8 +19,8 @@ void distance_transform(const Tensor& sites, const Tensor& distance, bool square
 void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                              const Context& ctx);
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx);
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx);
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                            const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                            const Context& ctx);
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,

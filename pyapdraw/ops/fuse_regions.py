@@ -1,7 +1,7 @@
-"""Min-pooled fusion of six local drawings into one [APD19, section 4.1]."""
+"""Fusion of six local drawings into one by their smallest or largest values [APD19, section 4.1]."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,15 +10,25 @@ from pyapdraw.errors import BadInput
 from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call
 from pyapdraw.ops._torch import Operator, declare, operators
 
+Mode = Literal["min", "max"]
+
 
 def fuse_regions(
-    parts: Sequence[Array], centres: Array, hair: Array, background: Array, mask: Array, *, out: Array | None = None
+    parts: Sequence[Array],
+    centres: Array,
+    hair: Array,
+    background: Array,
+    mask: Array,
+    *,
+    mode: Mode = "min",
+    out: Array | None = None,
 ) -> Array:
     """Fuse the drawings of eyes, nose, mouth, hair and background by their darkest value.
 
     Every image is extended to the whole frame with white (+1): a part outside its rectangle, hair off the person and
     inside all rectangles, background on the person. The result is the elementwise minimum of the six, so it is never
-    above 1; NaN wins.
+    above 1; NaN wins. With mode "max" (the authors' comb_op 0) all is mirrored: the extension is black (-1), and the
+    largest value wins.
 
     Args:
         parts: four images [N, C, h_i, w_i]: eye at smaller x, other eye, nose, mouth; the frame's dtype.
@@ -27,14 +37,23 @@ def fuse_regions(
             sizes. What leaves the frame is cut off.
         hair, background: [N, C, H, W], float32 or bfloat16; on CUDA also float16.
         mask: person mask [N, 1, H, W]: bool, uint8 (nonzero = person) or floating point (>= 0.5 = person).
+            Or soft weights [N, 2, H, W], float32 or the frame's dtype, of hair and of background, as [APDrawingGAN++]
+            has with soft borders: both images count everywhere, as w x + (1 - w) extension in float32, and rectangles
+            cut nothing out of hair but what its weight says. No gradient flows to masks and weights.
+        mode: "min" or "max".
         out: like `hair`; written and returned. Not differentiable.
 
     Returns:
         [N, C, H, W]. With torch the result carries the gradient of parts, hair and background: as that of the official
-        nested minimum, in which each tie gives one half to either side (values equal to the white extension tie too).
+        nested minimum, in which each tie gives one half to either side (values equal to the extension tie too).
 
     Raises:
-        BadInput: wrong shape, dtype, kind or device. Unsupported: a dtype without a kernel on this device.
+        BadInput: wrong shape, dtype, kind, mode or device. Unsupported: a dtype without a kernel on this device.
+
+    >>> parts, white = [np.full((1, 1, 2, 2), v, np.float32) for v in (0.1, 0.2, 0.3, 0.4)], np.ones((1, 1, 4, 4))
+    >>> centres = np.array([[[1, 1], [3, 1], [2, 2], [2, 3]]])
+    >>> fuse_regions(parts, centres, *[white.astype(np.float32)] * 2, white > 0)[0, 0].round(1).tolist()
+    [[0.1, 0.1, 0.2, 0.2], [0.1, 0.1, 0.2, 0.2], [1.0, 0.3, 0.3, 1.0], [1.0, 0.4, 0.4, 1.0]]
     """
     if len(parts) != 4:
         raise BadInput(f"parts: {len(parts)} images given, 4 expected (eye, eye, nose, mouth)")
@@ -42,14 +61,14 @@ def fuse_regions(
     if all_torch(hair=hair, background=background, mask=mask, centres=centres, out=out, **named):
         if out is None:
             needs_grad = _any_requires_grad(*parts, hair, background)
-            return operators().fuse_regions(*parts, centres, hair, background, mask, needs_grad)[0]
+            return operators().fuse_regions(*parts, centres, hair, background, mask, needs_grad, mode)[0]
         if _any_requires_grad(*parts, hair, background):
             raise BadInput("out: given together with inputs that require a gradient, expected None or torch.no_grad()")
-        call(_C.fuse_regions, *parts, centres, hair, background, mask, out, EMPTY, like=hair)
+        call(_C.fuse_regions, *parts, centres, hair, background, mask, out, EMPTY, mode, like=hair)
         return out
     if out is None:
         out = np.empty(hair.shape, hair.dtype)
-    _C.fuse_regions(*parts, centres, hair, background, mask, out, EMPTY)
+    _C.fuse_regions(*parts, centres, hair, background, mask, out, EMPTY, mode)
     return out
 
 
@@ -59,7 +78,7 @@ def _any_requires_grad(*tensors: Any) -> bool:
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
-# The inputs of the operator, in this order: eyel, eyer, nose, mouth, centres, hair, background, mask, winners.
+# The inputs of the operator, in this order: eyel, eyer, nose, mouth, centres, hair, background, mask, winners, mode.
 def _fake(*inputs: Any) -> Any:
     import torch
 
@@ -69,12 +88,14 @@ def _fake(*inputs: Any) -> Any:
 
 def _run(*inputs: Any) -> Any:
     out, won = _fake(*inputs)
-    call(_C.fuse_regions, *inputs[:8], out, won, like=out)
+    call(_C.fuse_regions, *inputs[:8], out, won, inputs[9], like=out)
     return out, won
 
 
 def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
-    ctx.save_for_backward(output[1], inputs[4])
+    mask = inputs[7]
+    weights = mask if mask.shape[1] == 2 else mask.new_empty(0)
+    ctx.save_for_backward(output[1], inputs[4], weights)
     ctx.part_sizes = [p.shape[-2:] for p in inputs[:4]]
     ctx.with_winners = inputs[8]
 
@@ -82,28 +103,28 @@ def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
 def _backward(ctx: Any, grad: Any, _: Any) -> Any:
     if not ctx.with_winners:
         raise BadInput("winners: False given to the operator, True expected where a gradient is wanted")
-    won, centres = ctx.saved_tensors
+    won, centres, weights = ctx.saved_tensors
     sizes = [side for size in ctx.part_sizes for side in size]
-    grads = operators().fuse_regions_backward(grad, won, centres, sizes)
-    return *grads[:4], None, *grads[4:], None, None
+    grads = operators().fuse_regions_backward(grad, won, centres, weights, sizes)
+    return *grads[:4], None, *grads[4:], None, None, None
 
 
-def _fake_backward(grad: Any, winners: Any, centres: Any, part_sizes: Sequence[int]) -> list:
+def _fake_backward(grad: Any, winners: Any, centres: Any, weights: Any, part_sizes: Sequence[int]) -> list:
     n, c = grad.shape[:2]
     parts = [grad.new_empty((n, c, part_sizes[2 * i], part_sizes[2 * i + 1])) for i in range(4)]
     return [*parts, grad.new_empty(grad.shape), grad.new_empty(grad.shape)]
 
 
-def _run_backward(grad: Any, winners: Any, centres: Any, part_sizes: Sequence[int]) -> list:
-    grads = _fake_backward(grad, winners, centres, part_sizes)
-    call(_C.fuse_regions_backward, grad, winners, centres, *grads, like=grad)
+def _run_backward(grad: Any, winners: Any, centres: Any, weights: Any, part_sizes: Sequence[int]) -> list:
+    grads = _fake_backward(grad, winners, centres, weights, part_sizes)
+    call(_C.fuse_regions_backward, grad, winners, centres, weights, *grads, like=grad)
     return grads
 
 
 declare(
     Operator(
         "fuse_regions(Tensor eyel, Tensor eyer, Tensor nose, Tensor mouth, Tensor centres, Tensor hair,"
-        " Tensor background, Tensor mask, bool winners) -> (Tensor, Tensor)",
+        " Tensor background, Tensor mask, bool winners, str mode) -> (Tensor, Tensor)",
         _run,
         _fake,
         save=_save,
@@ -112,7 +133,8 @@ declare(
 )
 declare(
     Operator(
-        "fuse_regions_backward(Tensor grad, Tensor winners, Tensor centres, SymInt[] part_sizes) -> Tensor[]",
+        "fuse_regions_backward(Tensor grad, Tensor winners, Tensor centres, Tensor weights, SymInt[] part_sizes)"
+        " -> Tensor[]",
         _run_backward,
         _fake_backward,
     )

@@ -50,7 +50,7 @@ def warp_affine(
     """
     wanted = size_of(size)
     mode, value = _border(border)
-    matrices = _matrices(matrix, image)
+    matrices = matrices_of(matrix, image)
     if all_torch(image=image, out=out):
         if out is None:
             return operators().warp_affine(image, _torch_matrices(matrices), wanted, filter, mode, value)
@@ -73,7 +73,7 @@ def _border(border: Any) -> tuple[str, float]:
     return "constant", float(border)
 
 
-def _matrices(matrix: Any, image: Array) -> np.ndarray:
+def matrices_of(matrix: Any, image: Array) -> np.ndarray:
     """float64 [1 or N, 2, 3]."""
     m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
     if m.dtype.kind not in "biuf":

@@ -13,6 +13,22 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// squared: without the root. spacing: distance between rows and between columns, 1e-9 to 1e9 px.
+struct DistanceOptions {
+  bool squared = false;
+  double spacing_y = 1, spacing_x = 1;
+};
+
+// The same with spacings and with the nearest site of every pixel. nearest i32 (images below 2^31 pixels) or i64
+// [...,H,W]: the flat index y*W+x within its image of a nearest site, whichever at ties, -1 in an image without any;
+// or a tensor without elements where it is not wanted.
+void distance_transform(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                        const DistanceOptions& options, const Context& ctx = {});
+
+// The approximation that OpenCV gives for DIST_L2 with a 5x5 mask: steps of 1, 1.4 (diagonal) and 2.1969 (knight's
+// move) px, in 16 fractional bits, at most 65533.8 (also where an image has no site). Types as distance_transform.
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx = {});
+
 // Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
 // mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the
@@ -55,6 +71,17 @@ struct YuvFormat {
 void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
                 const Context& ctx = {});
 
+struct CropSampling {
+  Filter filter = Filter::antialias;
+  Border border = Border::constant;
+  double border_value = 255.0;
+};
+
+// An aligned crop out of a video frame: planes as in yuv_to_rgb, matrix f64 [2,3] from frame to crop coordinates ->
+// out f32 [3,h,w] in [-1,1]. The same bits as yuv_to_rgb, warp_affine and rgb_to_nchw one after the other.
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+              const YuvFormat& format, const CropSampling& sampling = {}, const Context& ctx = {});
+
 // R'G'B' or grey -> Y'CbCr planes: image u8 [H,W,3] or [H,W], planes u8 as above; the chroma of a
 // block is that of the mean of its pixels (those inside the image, at odd borders).
 void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
@@ -81,23 +108,32 @@ struct FaceParts {
   Tensor part[4];
 };
 
-// Min-pooled fusion of six local drawings into one frame [APD19, section 4.1]. All f32, or all
-// bf16, or (CUDA) all f16: parts [N,C,h_i,w_i], hair, background and out [N,C,H,W].
+// How fuse_regions combines: by the smallest value, images extended with 1 (white), as published;
+// or by the largest, images extended with -1 (the authors' comb_op 0).
+enum class FuseMode : int32_t { min, max };
+
+// Fusion of six local drawings into one frame [APD19, section 4.1]. All f32, or all bf16, or
+// (CUDA) all f16: parts [N,C,h_i,w_i], hair, background and out [N,C,H,W].
 // centres f32/f64/i32/i64 [N,4,2]: (x,y) of each part in px of the frame; a part covers
 // x0 <= x < x0 + w with x0 = floor(trunc(centre) - w/2), likewise y; what leaves the frame is cut off.
-// mask [N,1,H,W] is 1 on the person: bool or u8 (nonzero), or float (>= 0.5).
+// mask [N,1,H,W] is 1 on the person: bool or u8 (nonzero), or float (>= 0.5). Then (mode min)
 // out = min of: each part inside its rectangle, hair on the person outside all rectangles,
 // background off the person, and 1 (white). NaN wins.
+// mask [N,2,H,W], float: soft weights w of hair and of background, as they are (rectangles cut
+// nothing out): both count everywhere, as w x + (1 - w) 1 in float32.
 // winners u8 [N,C,H,W]: what fuse_regions_backward needs; or an empty tensor when not wanted.
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                  const Tensor& mask, const Tensor& out, const Tensor& winners, const Context& ctx = {});
+                  const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode = FuseMode::min,
+                  const Context& ctx = {});
 
 // grad [N,C,H,W] of out -> the gradients of parts, hair and background (all written, no
 // accumulation). A tie splits as in the nested elementwise minimum
 // min(background, min(hair, min(mouth, min(nose, min(eye, eye))))): each tie halves.
-void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres,
+// weights: the mask [N,2,H,W] if it was one, else an empty tensor; it gets no gradient.
+void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                            const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                            const Context& ctx = {});
+
 // 2D convolution with bias and PReLU on channel-last arrays: x f32 [N,H,W,C], weight f32 [kh,kw,C,O],
 // bias and slope f32 [O] (slope 1: no activation, 0: ReLU), out f32 [N,Ho,Wo,O] with
 // Ho = (H + 2 pad - kh) / stride + 1. x and out may be channel slices of larger arrays, also of the same one.
@@ -152,6 +188,52 @@ struct ModulatedConvOptions {
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
                       const Tensor& noise, const Tensor& bias, const Tensor& out,
                       const ModulatedConvOptions& options = {}, const Context& ctx = {});
+
+// The gradient of its weights: grad_weight[o,i,ky,kx] = sum over n, y, x of grad_scale[n,o] grad[n,o,y,x] times
+// x_scale[n,i] x[n, i, y * stride + ky - pad, x * stride + kx - pad], zero outside x. grad [N,O,h,w] is that of the sums
+// of the convolution, x [N,I,H,W] its input, both f32 or bf16 with any strides; scales f32 [N,O] (demodulation) and [N,I]
+// (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of up = 2 grad
+// and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with the weight
+// transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down exchanged.
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
+                                      const Context& ctx = {});
+// What bias_act does after the bias: clamp(gain * act(.), -clamp, clamp).
+struct BiasAct {
+  static constexpr double kNoClamp = -1;
+  Activation activation = Activation::linear;
+  double alpha = 0.2;
+  double gain = 1;
+  double clamp = kNoClamp;
+};
+
+// Bias, activation, gain and clamp of StyleGAN2 in one pass. x f32, bf16 or f64, one to five axes, any strides; bias
+// f32 or of x's dtype, [shape[dim]], or an empty u8 tensor for none -> out like x; it may be x itself. Computed in
+// float32 (f64: float64). NaN stays NaN.
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim = 1,
+              const Context& ctx = {});
+
+// out = grad times the derivative of bias_act. kept: its result, or, for swish and for lrelu with a negative alpha, its
+// input x, which bias is added to (bias is not looked at otherwise). Where the result was clamped, or just reaches the
+// bound, the derivative is 0. All of one shape and dtype; out may be grad or kept.
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim = 1, const Context& ctx = {});
+
+// Up- or downsampling by a filter: StyleGAN2's upfirdn2d. Of each pair the first is x, the second y.
+struct Resampling {
+  int up[2] = {1, 1};        // samples that one becomes: itself, then zeros
+  int down[2] = {1, 1};      // every how manieth is kept
+  int64_t padding[4] = {};   // left, right, top, bottom of the upsampled image; negative crops
+  bool flip_filter = false;  // false: convolution, true: correlation
+  double gain = 1;
+};
+
+// Upsamples x [N,C,H,W] with zeros, pads or crops, convolves with filter and keeps every down-th sample: out
+// [N,C,Ho,Wo] of x's dtype with Wo = floor((W up + left + right - fw) / down) + 1, at least 1, likewise Ho.
+// x f32, bf16 or f64, any strides. filter f32 [fh,fw], [f] for both axes, or an empty u8 tensor for none.
+// Sums are float32 (f64: float64); inserted and padded zeros take no part in them.
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+               const Context& ctx = {});
 
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
