@@ -114,3 +114,18 @@ def modulated_conv2d(
         y = y + np.asarray(bias, np.float64)[:, None, None]
     y = ACTIVATIONS[activation](y) * (GAINS.get(activation, 1.0) if gain is None else gain)
     return y if clamp is None else np.clip(y, -clamp, clamp)
+
+
+def backward_weight(grad, grad_scale, x, x_scale, k, stride, pad):
+    """The weight gradient of the plain convolution of x_scale x; grad_scale grad is the gradient of its result."""
+    grad = np.asarray(grad, np.float64) * np.asarray(grad_scale, np.float64)[:, :, None, None]
+    x = padded(np.asarray(x, np.float64) * np.asarray(x_scale, np.float64)[:, :, None, None], *[pad] * 4)
+    h, w = grad.shape[2:]
+    out = np.zeros((grad.shape[1], x.shape[1], k, k))
+    if grad.size == 0:
+        return out
+    for a in range(k):
+        for b in range(k):
+            window = x[:, :, a : a + (h - 1) * stride + 1 : stride, b : b + (w - 1) * stride + 1 : stride]
+            out[:, :, a, b] = np.einsum("nohw,nihw->oi", grad, window)
+    return out

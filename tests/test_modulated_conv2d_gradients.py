@@ -152,8 +152,11 @@ def test_gradient_stops_at_the_clamp():
 def test_other_dtypes_of_torch():
     main = operands(np.random.default_rng(0), 2, 5, 6, 4, 4, 3)
     exact = layer(*(torch.from_numpy(a).double() for a in main))
-    half = layer(torch.from_numpy(main[0]).half(), *(torch.from_numpy(a) for a in main[1:]))
+    half = layer(*(torch.from_numpy(a).half() for a in main[:2]), *(torch.from_numpy(a) for a in main[2:]))
     assert exact.dtype == torch.float64 and half.dtype == torch.float16
+    assert (
+        modulated_conv2d(half, *(torch.ones(s) for s in ((2, 6, 1, 1), (2, 6))), activation="tanh").dtype == half.dtype
+    )
     torch.testing.assert_close(half.double(), exact, rtol=5e-3, atol=5e-3)
     with pytest.raises(BadInput, match="resample_filter: requires a gradient"):
         modulated_conv2d(*exact_main(main), up=2, resample_filter=torch.ones(4, requires_grad=True))

@@ -72,7 +72,7 @@ class Block {
         width_(images.grad.shape[3]),
         group_(width_ < kGroupPixels ? kGroupPixels / (width_ > 0 ? width_ : 1) : 1),
         x_rows_((group_ - 1) * images.stride + taps_),
-        x_width_((width_ - 1) * images.stride + taps_),
+        x_width_(width_ > 0 ? (width_ - 1) * images.stride + taps_ : 0),
         memory_(carve(nullptr)) {
     carve(static_cast<char*>(memory_.get()));
   }

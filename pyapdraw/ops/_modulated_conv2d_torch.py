@@ -1,12 +1,12 @@
 """Modulated convolution composed of torch operations: the definition, and the gradients.
 
-The definition serves float64, float16, filters that are not of rank one, and devices without a kernel. The gradients
+The definition serves float64, filters that are not of rank one, and devices without a kernel. The gradients
 are written with differentiable operations only, so that they can be differentiated again (path length regularisation
 needs the gradient of a gradient). With g the gradient before activation, d the demodulation and z = d * conv(w, s x):
 
     x       s * A, A the adjoint convolution of d g: the same operator with the weight transposed
     styles  sum of x A, and through d:  -d^2/2 sum(g z) * dS/ds, S = sum of (w s)^2
-    weight  the weight gradient of the plain convolution of s x and d g, and through d in the same way
+    weight  modulated_conv2d_backward_weight of s x and d g, and through d in the same way
 """
 
 from typing import Any
@@ -52,18 +52,11 @@ def demodulation(weight: Any, styles: Any) -> Any:
 
 
 def activated(y: Any, activation: str, gain: float, clamp: float) -> Any:
-    """The activation, the gain, the clamp (none below 0)."""
-    import torch
+    """The fused activations, the gain, the clamp (none below 0)."""
     from torch.nn import functional
 
-    if activation == "lrelu":
-        y = functional.leaky_relu(y, 0.2)
-    elif activation == "swish":
-        y = functional.silu(y)
-    elif activation in ("elu", "selu", "softplus"):
-        y = getattr(functional, activation)(y)
-    elif activation != "linear":
-        y = getattr(torch, activation)(y)
+    if activation != "linear":
+        y = functional.leaky_relu(y, 0.2) if activation == "lrelu" else functional.relu(y)
     y = y if gain == 1 else y * gain
     return y.clamp(-clamp, clamp) if clamp >= 0 else y
 
@@ -118,10 +111,13 @@ def _spread(x: Any) -> Any:
     return out
 
 
-def _fir(x: Any, filter: Any, pads: list[int], gain: float = 1, flip: bool = True) -> Any:
+def _fir(x: Any, filter: Any, pads: list[int], gain: float = 1.0, flip: bool = True) -> Any:
     """Padding, then the convolution (flip=False: the correlation) of every channel with gain * filter."""
+    import torch
     from torch.nn import functional
 
+    if x.device.type == "cpu" and x.dtype != torch.float64:
+        return operators().upfirdn2d(x, filter, [1, 1], [1, 1], pads, not flip, gain)
     x = functional.pad(x, pads)
     if filter is None:
         return x * gain
@@ -154,8 +150,8 @@ def gradients(grad: Any, saved: tuple, options: tuple, needed: tuple[bool, ...])
         grads[0] = adjoint * styles.to(x.dtype)[:, :, None, None] if for_x else None
         grads[2] = (x * adjoint).sum((2, 3), dtype=styles.dtype) if for_styles else None
     if for_weight:
-        scaled = g if d is None else g * d.to(g.dtype)[:, :, None, None]
-        grads[1] = _grad_weight(scaled, x * styles.to(x.dtype)[:, :, None, None], weight, filter, (up, down))
+        d_or_one = styles.new_ones(g.shape[:2]) if d is None else d
+        grads[1] = _grad_weight((g, d_or_one), (x, styles), weight, filter, (up, down))
     if d is not None and (for_weight or for_styles):
         through = (gy * y).sum((2, 3), dtype=styles.dtype)  # sum of g * (z + noise + bias): see _before_activation
         if noise is not None:
@@ -212,8 +208,7 @@ def _adjoint(g: Any, weight: Any, d: Any, filter: Any, where: tuple[int, int, An
     odd = [side % 2 for side in shape[2:]] if down == 2 else [0, 0]
     if any(odd):  # the last row or column was not a centre, but the filter saw it
         g = functional.pad(g, [0, odd[1], 0, odd[0]])
-    plain = (False, down, up, "linear", 1.0, -1.0)
-    out = operators().modulated_conv2d(g, weight, d, filter, None, None, *plain)
+    out = operators().modulated_conv2d(g, weight, d, filter, None, None, False, down, up, *_PLAIN[3:])
     return out[..., : shape[2], : shape[3]] if any(odd) else out
 
 
@@ -227,11 +222,9 @@ def _even(filter: Any, like: Any) -> Any:
     return functional.pad(filter, pads)
 
 
-def _grad_weight(g: Any, x: Any, weight: Any, filter: Any, factors: tuple[int, int]) -> Any:
-    """The gradient of sum(g * resampled_conv(x, weight)) in weight."""
-    import torch
-
-    up, down = factors
+def _grad_weight(g_scaled: tuple, x_scaled: tuple, weight: Any, filter: Any, factors: tuple[int, int]) -> Any:
+    """The gradient of sum(d g * resampled_conv(s x, weight)) in weight, given (g, d) and (x, s)."""
+    (g, d), (x, s), (up, down) = g_scaled, x_scaled, factors
     k, stride, pad = weight.shape[2], 1, weight.shape[2] // 2
     if up != down:
         pad, pads = 0, _pads(filter, k, up)
@@ -242,8 +235,55 @@ def _grad_weight(g: Any, x: Any, weight: Any, filter: Any, factors: tuple[int, i
         else:
             g = _fir(g, filter, _adjoint_pads(filter, pads), gain=4, flip=False)
             g = g if k == 3 else g[..., ::2, ::2]
-    swap = up == 2 and k == 3  # the transposed convolution is the adjoint of the plain one: x and g change places
-    given, seen, weight = (x, g, weight.transpose(0, 1)) if swap else (g, x, weight)
-    both = [[stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, [False, True, False]]
-    found = torch.ops.aten.convolution_backward(given, seen, weight.to(x.dtype), None, *both)[1].to(weight.dtype)
-    return found.transpose(0, 1) if swap else found
+    backward_weight = operators().modulated_conv2d_backward_weight
+    if up == 2 and k == 3:  # the transposed convolution is the adjoint of the plain one: x and g change places
+        return backward_weight(x, s, g, d, k, stride, pad).transpose(0, 1).to(weight.dtype)
+    return backward_weight(g, d, x, s, k, stride, pad).to(weight.dtype)
+
+
+def composed_backward_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    """The weight gradient of the convolution of x_scale x, where grad_scale grad is the gradient of its result."""
+    import torch
+
+    work = grad_scale.dtype
+    grad, x = (a.to(work) * scale[:, :, None, None] for a, scale in ((grad, grad_scale), (x, x_scale)))
+    weight = grad.new_empty((grad.shape[1], x.shape[1], k, k))  # for its shape
+    how = [[stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, [False, True, False]]
+    return torch.ops.aten.convolution_backward(grad, x, weight, None, *how)[1].contiguous()
+
+
+def gradients_of_backward_weight(direction: Any, saved: tuple, stride: int, pad: int, needed: tuple) -> list:
+    """Gradients of grad, grad_scale, x and x_scale: the weight gradient is linear in each of them."""
+    grad, grad_scale, x, x_scale = saved
+    grads: list = [None] * 4
+    if needed[0] or needed[1]:
+        a = _plain_conv(x, x_scale, direction, stride, pad)
+        grads[0] = a * grad_scale.to(a.dtype)[:, :, None, None]
+        grads[1] = (a * grad).sum((2, 3), dtype=grad_scale.dtype)
+    if needed[2] or needed[3]:
+        b = _plain_conv_adjoint(grad, grad_scale, direction, (stride, pad, x.shape))
+        grads[2] = b * x_scale.to(b.dtype)[:, :, None, None]
+        grads[3] = (b * x).sum((2, 3), dtype=x_scale.dtype)
+    return grads
+
+
+_PLAIN = (False, 1, 1, "linear", 1.0, -1.0)  # the options of the operator without anything around the convolution
+
+
+def _plain_conv(x: Any, scale: Any, weight: Any, stride: int, pad: int) -> Any:
+    from torch.nn import functional
+
+    if stride == 1:
+        return operators().modulated_conv2d(x, weight, scale, None, None, None, *_PLAIN)
+    return functional.conv2d(x * scale.to(x.dtype)[:, :, None, None], weight.to(x.dtype), stride=stride, padding=pad)
+
+
+def _plain_conv_adjoint(grad: Any, scale: Any, weight: Any, where: tuple[int, int, Any]) -> Any:
+    from torch.nn import grad as torch_grad
+
+    stride, pad, shape = where
+    if stride == 1:
+        turned = weight.transpose(0, 1).flip(2, 3)
+        return operators().modulated_conv2d(grad, turned, scale, None, None, None, *_PLAIN)
+    scaled = grad * scale.to(grad.dtype)[:, :, None, None]
+    return torch_grad.conv2d_input(shape, weight.to(grad.dtype), scaled, stride=stride, padding=pad)

@@ -5,21 +5,19 @@ The weights are never copied per sample: y = d * conv(w, s * x) with d from s^2 
 weight serves the whole batch. The definition in torch and the gradients are in _modulated_conv2d_torch.py.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput, Unsupported
+from pyapdraw.need import need
 from pyapdraw.ops._arrays import Array, all_torch, call
 from pyapdraw.ops._torch import Operator, declare, operators
+from pyapdraw.ops.bias_act import GAINS, bias_act
 
 SLOPE = 0.2  # of lrelu
 FUSED = ("linear", "relu", "lrelu")  # the activations that the kernel applies itself
-_ROOT2 = 2**0.5
-_GAINS = {"linear": 1.0, "relu": _ROOT2, "lrelu": _ROOT2, "tanh": 1.0, "sigmoid": 1.0, "elu": 1.0, "selu": 1.0}
-_GAINS |= {"softplus": 1.0, "swish": _ROOT2}
 _ABSENT = np.empty(0, np.float32)  # stands for a filter, noise or bias that is not given
 
 
@@ -41,9 +39,9 @@ def modulated_conv2d(
     """``clamp(gain * activation(d * conv(weight, styles * x) + noise + bias))``, resampled by two where asked.
 
     Args:
-        x: [N, I, H, W], float32 or bfloat16 (torch also float16 and float64, without a kernel of their own); any
-            strides, channels_last is fastest.
-        weight: [O, I, k, k] with k = 1 or 3, float32 or the dtype of x; used as given, no gain.
+        x: [N, I, H, W], float32 or bfloat16 (torch: float16 too, computed in float32, and float64, without a kernel);
+            any strides, channels_last is fastest.
+        weight: [O, I, k, k] with k = 1 or 3, float32 or bfloat16 (torch: any floating point); used as given, no gain.
         styles: [N, I], one factor for each input channel of each sample.
         demodulate: scale each output channel by ``d = rsqrt(sum over i, k of (weight * styles)^2 + 1e-8)``.
         up: 1 or 2. Twice the size: k = 3 is a transposed convolution of stride 2 with the weight as stored, then the
@@ -73,8 +71,8 @@ def modulated_conv2d(
     up, down = _factor(up, "up"), _factor(down, "down")
     if up == 2 and down == 2:
         raise BadInput("down: 2 given together with up 2, only one of them may be 2")
-    if activation not in _GAINS:
-        raise BadInput(f"activation: {activation!r} given, one of {', '.join(_GAINS)} expected")
+    if activation not in GAINS:
+        raise BadInput(f"activation: {activation!r} given, one of {', '.join(GAINS)} expected")
     if clamp is not None and not clamp >= 0:
         raise BadInput(f"clamp: {clamp} given, None or a number from 0 up expected")
     if noise is not None and noise.ndim == 2:
@@ -84,12 +82,14 @@ def modulated_conv2d(
     _check_shapes(x, weight, styles, resample_filter, noise, bias, up, down)
     cast = _torch_operands if in_torch else _numpy_operands
     operands = cast(x, weight, styles, resample_filter, noise, bias)
-    gain, limit = _GAINS[activation] if gain is None else float(gain), -1.0 if clamp is None else float(clamp)
+    gain, limit = GAINS[activation] if gain is None else float(gain), -1.0 if clamp is None else float(clamp)
     layer = operators().modulated_conv2d if in_torch else _run_numpy
     if activation in FUSED:
-        return layer(*operands, bool(demodulate), up, down, activation, gain, limit)
-    y = layer(*operands, bool(demodulate), up, down, "linear", 1.0, -1.0)
-    return _activated(y, activation, gain, limit, in_torch)
+        y = layer(*operands, bool(demodulate), up, down, activation, gain, limit)
+    else:
+        y = layer(*operands, bool(demodulate), up, down, "linear", 1.0, -1.0)
+        y = bias_act(y, act=activation, gain=gain, clamp=clamp)
+    return y if y.dtype == x.dtype else y.to(x.dtype)  # float16 was computed in float32
 
 
 def _factor(value: int, name: str) -> int:
@@ -135,20 +135,20 @@ _SMALL = ("weight", "styles", "resample_filter", "noise", "bias")
 
 
 def _torch_operands(x: Any, *others: Any) -> list:
-    """The small operands in float32, or float64 beside a float64 x; weight may also have the dtype of x."""
+    """The small operands in float32, or float64 beside a float64 x; weight may also be bfloat16, as x."""
     import torch
 
     if x.dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
         raise BadInput(f"x: dtype {x.dtype} given, float32, bfloat16, float16 or float64 expected")
     small = torch.float64 if x.dtype == torch.float64 else torch.float32
-    out = [x]
+    out = [x.float() if x.dtype == torch.float16 else x]
     for name, a in zip(_SMALL, others):
         if a is not None:
             if not a.dtype.is_floating_point:
                 raise BadInput(f"{name}: dtype {a.dtype} given, a floating-point dtype expected")
             if a.device != x.device:
                 raise BadInput(f"{name}: on {a.device}, the device of x, {x.device}, expected")
-            if a.dtype != small and not (name == "weight" and a.dtype == x.dtype):
+            if a.dtype != small and not (name == "weight" and a.dtype == x.dtype == torch.bfloat16):
                 a = a.to(small)
         out.append(a)
     if others[2] is not None and others[2].requires_grad:
@@ -156,28 +156,14 @@ def _torch_operands(x: Any, *others: Any) -> list:
     return out
 
 
-def _activated(y: Any, activation: str, gain: float, clamp: float, in_torch: bool) -> Any:
-    """The activations that are not fused, in a pass of their own."""
-    from pyapdraw.ops._modulated_conv2d_torch import activated
-
-    if in_torch:
-        return activated(y, activation, gain, clamp)
-    import torch
-
-    return activated(torch.from_numpy(y), activation, gain, clamp).numpy()
-
-
 def _native(operands: tuple, options: tuple, out: Any) -> bool:
     """Whether a kernel has written out; False for what only the composed definition covers."""
-    kernel: Callable[..., None] | None = getattr(_C, "modulated_conv2d", None)
-    if kernel is None:
-        return False
     x, weight, styles, *optional = operands
     filter, noise, bias = (_ABSENT if a is None else a for a in optional)
     demodulate, up, down, activation, gain, clamp = options
     try:
         call(
-            kernel, x, weight, styles, filter, noise, bias, out,
+            _C.modulated_conv2d, x, weight, styles, filter, noise, bias, out,
             demodulate, up, down, activation, SLOPE, gain, clamp, like=x,
         )  # fmt: skip
     except Unsupported:
@@ -195,8 +181,7 @@ def _run_numpy(*arguments: Any) -> Any:
     else:
         out = np.empty((n, channels, h, w), x.dtype)
     if not _native(operands, options, out):
-        import torch
-
+        torch = need("torch", extra="train", why="a resample_filter that is not of rank one")
         as_torch = (None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in operands)
         out[...] = _composed(*as_torch, *options).numpy()
     return out
@@ -243,6 +228,48 @@ def _backward(ctx: Any, grad: Any) -> tuple:
     return *grads, *[None] * 6
 
 
+def _fake_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    return grad_scale.new_empty((grad.shape[1], x.shape[1], k, k))
+
+
+def _run_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride: int, pad: int) -> Any:
+    import torch
+
+    from pyapdraw.ops._modulated_conv2d_torch import composed_backward_weight
+
+    operands = (grad, grad_scale, x, x_scale)
+    if x.dtype in (torch.float32, torch.bfloat16):
+        out = _fake_weight(*operands, k, stride, pad)
+        try:
+            call(_C.modulated_conv2d_backward_weight, *operands, out, stride, pad, like=x)
+            return out
+        except Unsupported:
+            pass
+    return composed_backward_weight(*operands, k, stride, pad)
+
+
+def _save_weight(ctx: Any, inputs: tuple, output: Any) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.stride, ctx.pad = inputs[5:]
+
+
+def _backward_weight(ctx: Any, grad: Any) -> tuple:
+    from pyapdraw.ops._modulated_conv2d_torch import gradients_of_backward_weight
+
+    grads = gradients_of_backward_weight(grad, ctx.saved_tensors, ctx.stride, ctx.pad, ctx.needs_input_grad)
+    return *grads, None, None, None
+
+
+declare(
+    Operator(
+        "modulated_conv2d_backward_weight(Tensor grad, Tensor grad_scale, Tensor x, Tensor x_scale,"
+        " int k, int stride, int pad) -> Tensor",
+        _run_weight,
+        _fake_weight,
+        save=_save_weight,
+        backward=_backward_weight,
+    )
+)
 declare(
     Operator(
         "modulated_conv2d(Tensor x, Tensor weight, Tensor styles, Tensor? filter, Tensor? noise, Tensor? bias,"
