@@ -120,7 +120,8 @@ def _modulated_conv2d() -> Call:
     arrays = {"x": _random((2, 3, 6, 8), "float32"), "weight": _random((4, 3, 3, 3), "float32"),
               "styles": _random((2, 3), "float32"), "noise": _random((1, 1, 6, 8), "float32"),
               "bias": _random((4,), "float32")}  # fmt: skip
-    return Call(arrays, {"activation": "lrelu"}, out=False, optional=frozenset({"noise", "bias"}),
+    cast = dict.fromkeys(("styles", "noise", "bias"), ("float16", "float64"))
+    return Call(arrays, {"activation": "lrelu"}, out=False, optional=frozenset({"noise", "bias"}), dtypes=cast,
                 differentiable=frozenset(arrays))  # fmt: skip
 
 

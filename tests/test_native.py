@@ -3,7 +3,9 @@
 `make sanitize` builds and runs the driver under AddressSanitizer, UBSan and ThreadSanitizer, which takes minutes.
 """
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,6 @@ def test_ci_runs_the_sanitizers():
     if not script.is_file():
         pytest.skip("not run from a source tree")
     assert re.search(r"^make sanitize$", script.read_text(), re.M)
+    runner = FOLDER / "sanitize.sh"
+    assert os.access(runner, os.X_OK), f"{runner.name} cannot be run"
+    subprocess.run(["bash", "-n", str(runner)], check=True)
