@@ -88,13 +88,13 @@ def distance_transform(threads: int) -> list[Case]:
             peers["SciPy"] = partial(ndimage.distance_transform_edt, paper)
 
         def run(ink: np.ndarray = ink, out: np.ndarray = out) -> np.ndarray:
-            _C.distance_transform(ink, out, False, ctx)
+            _C.distance_transform(ink, out, False, ctx=ctx)
             return out
 
         def check(run: Any = run, ink: np.ndarray = ink, peers: Any = peers) -> None:
             small = np.ascontiguousarray(ink[:40, :56])
             got = np.empty(small.shape, np.float32)
-            _C.distance_transform(small, got, False, ctx)
+            _C.distance_transform(small, got, False, ctx=ctx)
             agree(got, _distances(small), 1e-5)
             for name, other in peers.items():
                 agree(other(), run(), 1e-3, name)
@@ -109,13 +109,13 @@ def distance_transform_pair(threads: int) -> list[Case]:
     outs = [np.empty(ink.shape, np.float32) for _ in range(2)]
 
     def run() -> None:
-        _C.distance_transform_pair(ink, *outs, False, ctx)
+        _C.distance_transform_pair(ink, *outs, False, ctx=ctx)
 
     def check() -> None:
         run()
         for out, sites in zip(outs, (ink, ~ink)):
             one = np.empty(ink.shape[1:], np.float32)
-            _C.distance_transform(sites[0], one, False, ctx)
+            _C.distance_transform(sites[0], one, False, ctx=ctx)
             agree(out[0], one, 0)
 
     return [Case("distance_transform_pair 8 x 512", run, check, {}, ink.size, 0, 9 * ink.size)]
@@ -137,7 +137,7 @@ def resize(threads: int) -> list[Case]:
         peers["OpenCV area"] = lambda: cv2.resize(image, (512, 512), interpolation=cv2.INTER_AREA)
 
     def run() -> np.ndarray:
-        _C.resize(image, out, ctx)
+        _C.resize(image, out, ctx=ctx)
         return out
 
     def check() -> None:
@@ -160,7 +160,7 @@ def warp_affine(threads: int) -> list[Case]:
         peers["OpenCV"] = lambda: cv2.warpAffine(image, matrix, (512, 512), flags=cv2.INTER_LINEAR, borderValue=white)
 
     def run() -> np.ndarray:
-        _C.warp_affine(image, matrix, out, "bilinear", "constant", 255.0, ctx)
+        _C.warp_affine(image, matrix, out, "bilinear", "constant", 255.0, ctx=ctx)
         return out
 
     def check() -> None:
@@ -195,7 +195,7 @@ def yuv_to_rgb(threads: int) -> list[Case]:
     form = _C.YuvFormat("bt601", False, 8)
 
     def run() -> np.ndarray:
-        _C.yuv_to_rgb(y, u, v, out, form, ctx)
+        _C.yuv_to_rgb(y, u, v, out, form, ctx=ctx)
         return out
 
     def check() -> None:
@@ -215,10 +215,10 @@ def layouts(threads: int) -> list[Case]:
     planes, back = np.empty((3, 720, 1280), np.float32), np.empty_like(image)
 
     def there() -> None:
-        _C.rgb_to_nchw(image, planes, ctx)
+        _C.rgb_to_nchw(image, planes, ctx=ctx)
 
     def again() -> None:
-        _C.nchw_to_rgb(planes, back, ctx)
+        _C.nchw_to_rgb(planes, back, ctx=ctx)
 
     def check_there() -> None:
         there()
@@ -243,7 +243,7 @@ def composite(threads: int) -> list[Case]:
     out = np.empty_like(drawing)
 
     def run() -> None:
-        _C.composite(drawing, alpha, under, out, ctx)
+        _C.composite(drawing, alpha, under, out, ctx=ctx)
 
     def check() -> None:
         run()
@@ -262,7 +262,7 @@ def fuse_regions(threads: int) -> list[Case]:
     mask, out, none = rng.random((1, 1, 512, 512)) < 0.5, np.empty_like(hair), np.empty(0, np.uint8)
 
     def run() -> None:
-        _C.fuse_regions(*parts, centres, hair, background, mask, out, none, ctx)
+        _C.fuse_regions(*parts, centres, hair, background, mask, out, none, ctx=ctx)
 
     def check() -> None:
         run()
@@ -297,7 +297,7 @@ def conv2d(threads: int) -> list[Case]:
         peers["torch"] = theirs
 
     def run() -> np.ndarray:
-        _C.conv2d(x, weight, zero, one, out, 1, 1, ctx)
+        _C.conv2d(x, weight, zero, one, out, 1, 1, ctx=ctx)
         return out
 
     def check() -> None:
@@ -322,7 +322,7 @@ def bias_act(threads: int) -> list[Case]:
         peers["torch"] = lambda: leaky(tx + tb, 0.2).mul_(2**0.5).clamp_(-1.5, 1.5).numpy()
 
     def run() -> np.ndarray:
-        _C.bias_act(x, b, out, how, 1, ctx)
+        _C.bias_act(x, b, out, how, 1, ctx=ctx)
         return out
 
     def check() -> None:
@@ -343,7 +343,7 @@ def upfirdn2d(threads: int) -> list[Case]:
     how = _C.Resampling((2, 2), (1, 1), (2, 1, 2, 1), False, 4.0)
 
     def run() -> None:
-        _C.upfirdn2d(x, taps, out, how, ctx)
+        _C.upfirdn2d(x, taps, out, how, ctx=ctx)
 
     def check() -> None:
         run()
@@ -377,7 +377,7 @@ def modulated_conv2d(threads: int) -> list[Case]:
         peers["torch"] = theirs
 
     def run() -> np.ndarray:
-        _C.modulated_conv2d(x, weight, styles, none, none, bias, out, True, 1, 1, "lrelu", 0.2, 1.0, -1.0, ctx)
+        _C.modulated_conv2d(x, weight, styles, none, none, bias, out, True, 1, 1, "lrelu", 0.2, 1.0, -1.0, ctx=ctx)
         return out
 
     def check() -> None:
