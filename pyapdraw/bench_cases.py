@@ -88,13 +88,13 @@ def distance_transform(threads: int) -> list[Case]:
             peers["SciPy"] = partial(ndimage.distance_transform_edt, paper)
 
         def run(ink: np.ndarray = ink, out: np.ndarray = out) -> np.ndarray:
-            _C.distance_transform(ink, out, False, ctx)
+            _C.distance_transform(ink, out, False, ctx=ctx)
             return out
 
         def check(run: Any = run, ink: np.ndarray = ink, peers: Any = peers) -> None:
             small = np.ascontiguousarray(ink[:40, :56])
             got = np.empty(small.shape, np.float32)
-            _C.distance_transform(small, got, False, ctx)
+            _C.distance_transform(small, got, False, ctx=ctx)
             agree(got, _distances(small), 1e-5)
             for name, other in peers.items():
                 agree(other(), run(), 1e-3, name)
@@ -109,13 +109,13 @@ def distance_transform_pair(threads: int) -> list[Case]:
     outs = [np.empty(ink.shape, np.float32) for _ in range(2)]
 
     def run() -> None:
-        _C.distance_transform_pair(ink, *outs, False, ctx)
+        _C.distance_transform_pair(ink, *outs, False, ctx=ctx)
 
     def check() -> None:
         run()
         for out, sites in zip(outs, (ink, ~ink)):
             one = np.empty(ink.shape[1:], np.float32)
-            _C.distance_transform(sites[0], one, False, ctx)
+            _C.distance_transform(sites[0], one, False, ctx=ctx)
             agree(out[0], one, 0)
 
     return [Case("distance_transform_pair 8 x 512", run, check, {}, ink.size, 0, 9 * ink.size)]
@@ -137,7 +137,7 @@ def resize(threads: int) -> list[Case]:
         peers["OpenCV area"] = lambda: cv2.resize(image, (512, 512), interpolation=cv2.INTER_AREA)
 
     def run() -> np.ndarray:
-        _C.resize(image, out, ctx)
+        _C.resize(image, out, ctx=ctx)
         return out
 
     def check() -> None:
@@ -160,7 +160,7 @@ def warp_affine(threads: int) -> list[Case]:
         peers["OpenCV"] = lambda: cv2.warpAffine(image, matrix, (512, 512), flags=cv2.INTER_LINEAR, borderValue=white)
 
     def run() -> np.ndarray:
-        _C.warp_affine(image, matrix, out, "bilinear", "constant", 255.0, ctx)
+        _C.warp_affine(image, matrix, out, "bilinear", "constant", 255.0, ctx=ctx)
         return out
 
     def check() -> None:
@@ -195,7 +195,7 @@ def yuv_to_rgb(threads: int) -> list[Case]:
     form = _C.YuvFormat("bt601", False, 8)
 
     def run() -> np.ndarray:
-        _C.yuv_to_rgb(y, u, v, out, form, ctx)
+        _C.yuv_to_rgb(y, u, v, out, form, ctx=ctx)
         return out
 
     def check() -> None:
@@ -215,10 +215,10 @@ def layouts(threads: int) -> list[Case]:
     planes, back = np.empty((3, 720, 1280), np.float32), np.empty_like(image)
 
     def there() -> None:
-        _C.rgb_to_nchw(image, planes, ctx)
+        _C.rgb_to_nchw(image, planes, ctx=ctx)
 
     def again() -> None:
-        _C.nchw_to_rgb(planes, back, ctx)
+        _C.nchw_to_rgb(planes, back, ctx=ctx)
 
     def check_there() -> None:
         there()
@@ -243,7 +243,7 @@ def composite(threads: int) -> list[Case]:
     out = np.empty_like(drawing)
 
     def run() -> None:
-        _C.composite(drawing, alpha, under, out, ctx)
+        _C.composite(drawing, alpha, under, out, ctx=ctx)
 
     def check() -> None:
         run()
@@ -262,7 +262,7 @@ def fuse_regions(threads: int) -> list[Case]:
     mask, out, none = rng.random((1, 1, 512, 512)) < 0.5, np.empty_like(hair), np.empty(0, np.uint8)
 
     def run() -> None:
-        _C.fuse_regions(*parts, centres, hair, background, mask, out, none, ctx)
+        _C.fuse_regions(*parts, centres, hair, background, mask, out, none, ctx=ctx)
 
     def check() -> None:
         run()
@@ -297,7 +297,7 @@ def conv2d(threads: int) -> list[Case]:
         peers["torch"] = theirs
 
     def run() -> np.ndarray:
-        _C.conv2d(x, weight, zero, one, out, 1, 1, ctx)
+        _C.conv2d(x, weight, zero, one, out, 1, 1, ctx=ctx)
         return out
 
     def check() -> None:
@@ -310,10 +310,97 @@ def conv2d(threads: int) -> list[Case]:
     return [Case("conv2d 3x3 64 to 64, 64 px", run, check, peers, 64 * 64, 2 * 9 * 64 * 64 * 64 * 64)]
 
 
+def bias_act(threads: int) -> list[Case]:
+    """64 channels of 128 px: bias, leaky ReLU, gain and clamp."""
+    ctx, torch, rng = _C.Context(threads=threads), torch_on(threads), np.random.default_rng(0)
+    x, b = rng.standard_normal((1, 64, 128, 128)).astype(np.float32), rng.standard_normal(64).astype(np.float32)
+    out, how = np.empty_like(x), _C.BiasAct("lrelu", 0.2, 2**0.5, 1.5)
+    peers: dict[str, Callable[[], object]] = {}
+    if torch is not None:
+        tx, tb = torch.from_numpy(x), torch.from_numpy(b)[:, None, None]
+        leaky = torch.nn.functional.leaky_relu
+        peers["torch"] = lambda: leaky(tx + tb, 0.2).mul_(2**0.5).clamp_(-1.5, 1.5).numpy()
+
+    def run() -> np.ndarray:
+        _C.bias_act(x, b, out, how, 1, ctx=ctx)
+        return out
+
+    def check() -> None:
+        value = x.astype(np.float64) + b[:, None, None]
+        agree(run(), np.clip(np.where(value > 0, value, 0.2 * value) * 2**0.5, -1.5, 1.5), 1e-5)
+        if peers:
+            agree(peers["torch"](), run(), 1e-5, "torch")
+
+    return [Case("bias_act lrelu 64 x 128 px", run, check, peers, x.size, 0, 8 * x.size)]
+
+
+def upfirdn2d(threads: int) -> list[Case]:
+    """64 channels of 128 px to 256 px by the filter (1, 3, 3, 1)."""
+    ctx, rng = _C.Context(threads=threads), np.random.default_rng(0)
+    x = rng.standard_normal((1, 64, 128, 128)).astype(np.float32)
+    taps = np.outer((1, 3, 3, 1), (1, 3, 3, 1)).astype(np.float32) / 64
+    out = np.empty((1, 64, 256, 256), np.float32)
+    how = _C.Resampling((2, 2), (1, 1), (2, 1, 2, 1), False, 4.0)
+
+    def run() -> None:
+        _C.upfirdn2d(x, taps, out, how, ctx=ctx)
+
+    def check() -> None:
+        run()
+        wide = np.zeros((64, 259, 259))
+        wide[:, 2:258:2, 2:258:2] = x[0]
+        expected = sum(4 * taps[i, j] * wide[:, i : i + 256, j : j + 256] for i in range(4) for j in range(4))
+        agree(out[0], expected, 1e-5)
+
+    flop, moved = 2 * 4 * out.size, 4 * (x.size + out.size)  # four of the sixteen taps meet samples
+    return [Case("upfirdn2d up 2, 64 x 128 px", run, check, {}, 256 * 256, flop, moved)]
+
+
+def modulated_conv2d(threads: int) -> list[Case]:
+    """3 x 3, 128 to 128 channels, 64 px, demodulated, leaky ReLU; the peer as StyleGAN2 does it in training."""
+    ctx, torch, rng = _C.Context(threads=threads), torch_on(threads), np.random.default_rng(0)
+    x = rng.standard_normal((1, 128, 64, 64)).astype(np.float32)
+    weight = rng.standard_normal((128, 128, 3, 3)).astype(np.float32)
+    styles, bias = rng.uniform(0.5, 1.5, (1, 128)).astype(np.float32), rng.standard_normal(128).astype(np.float32)
+    out, none = np.empty_like(x), np.empty(0, np.float32)
+    peers: dict[str, Callable[[], object]] = {}
+    if torch is not None:
+        tx, tw, ts, tb = (torch.from_numpy(a) for a in (x, weight, styles, bias))
+
+        def theirs() -> np.ndarray:
+            with torch.no_grad():
+                own = tw * ts[0][None, :, None, None]
+                own = own * (own.square().sum((1, 2, 3), keepdim=True) + 1e-8).rsqrt()
+                y = torch.nn.functional.conv2d(tx, own, tb, padding=1)
+                return torch.nn.functional.leaky_relu(y, 0.2).numpy()
+
+        peers["torch"] = theirs
+
+    def run() -> np.ndarray:
+        _C.modulated_conv2d(x, weight, styles, none, none, bias, out, True, 1, 1, "lrelu", 0.2, 1.0, -1.0, ctx=ctx)
+        return out
+
+    def check() -> None:
+        own = weight.astype(np.float64) * styles[0][:, None, None]
+        own /= np.sqrt((own**2).sum((1, 2, 3), keepdims=True) + 1e-8)
+        padded = np.pad(x[0], ((0, 0), (1, 1), (1, 1)))[:, :8, :8]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+        value = np.einsum("iyxjk,oijk->oyx", windows, own) + bias[:, None, None]
+        agree(run()[0, :, :6, :6], np.where(value > 0, value, 0.2 * value), 1e-3)
+        if peers:
+            agree(peers["torch"](), run(), 1e-3, "torch")
+
+    flop = 2.0 * 9 * 128 * 128 * 64 * 64
+    return [Case("modulated_conv2d 128 to 128, 64 px", run, check, peers, 64 * 64, flop)]
+
+
 CASES: dict[str, Callable[[int], list[Case]]] = {
     "distance_transform": distance_transform,
     "distance_transform_pair": distance_transform_pair,
     "fuse_regions": fuse_regions,
+    "modulated_conv2d": modulated_conv2d,
+    "bias_act": bias_act,
+    "upfirdn2d": upfirdn2d,
     "conv2d": conv2d,
     "resize": resize,
     "warp_affine": warp_affine,

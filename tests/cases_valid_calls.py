@@ -18,7 +18,7 @@ class Call:
 
     out: whether the operation takes out= (for one result). optional: arrays that may be None. dtypes: other dtypes that
     an argument takes. aliased: arrays that `out` may be, exactly. differentiable: arrays with a gradient in torch.
-    numpy_only: arguments that stay numpy arrays beside torch tensors (or may be).
+    numpy_only: arguments that stay numpy arrays beside torch tensors (or may be). inplace: arrays that are written.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -29,6 +29,7 @@ class Call:
     aliased: frozenset[str] = frozenset()
     differentiable: frozenset[str] = frozenset()
     numpy_only: frozenset[str] = frozenset()
+    inplace: frozenset[str] = frozenset()
 
 
 def _random(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> np.ndarray:
@@ -93,15 +94,65 @@ def _rgb_to_nchw() -> Call:
     return Call({"image": _random((10, 12, 3))})
 
 
+def _bias_act() -> Call:
+    return Call(
+        {"x": _random((2, 3, 5, 7), "float32"), "b": _random((3,), "float32")},
+        {"act": "lrelu"},
+        out=False,
+        optional=frozenset({"b"}),
+        dtypes={"x": ("float64",)},
+        differentiable=frozenset({"x", "b"}),
+    )
+
+
+def _upfirdn2d() -> Call:
+    return Call(
+        {"x": _random((2, 3, 5, 7), "float32"), "f": _random((4, 4), "float32")},
+        {"up": 2, "padding": (2, 1)},
+        out=False,
+        optional=frozenset({"f"}),
+        dtypes={"x": ("float64",)},
+        differentiable=frozenset({"x"}),
+    )
+
+
+def _modulated_conv2d() -> Call:
+    arrays = {"x": _random((2, 3, 6, 8), "float32"), "weight": _random((4, 3, 3, 3), "float32"),
+              "styles": _random((2, 3), "float32"), "noise": _random((1, 1, 6, 8), "float32"),
+              "bias": _random((4,), "float32")}  # fmt: skip
+    cast = dict.fromkeys(("styles", "noise", "bias"), ("float16", "float64"))
+    return Call(arrays, {"activation": "lrelu"}, out=False, optional=frozenset({"noise", "bias"}), dtypes=cast,
+                differentiable=frozenset(arrays))  # fmt: skip
+
+
+def _crop_yuv() -> Call:
+    turned = np.array([[0.9, 0.1, 1], [-0.1, 0.9, 0.5]])
+    return Call({"y": _random((8, 12)), "u": _random((4, 6)), "v": _random((4, 6), seed=1)},
+                {"to_crop": turned, "size": (5, 6)})  # fmt: skip
+
+
+def _paste_yuv() -> Call:
+    turned = np.array([[0.9, 0.1, 1], [-0.1, 0.9, 0.5]])
+    arrays = {"y": _random((8, 12)), "u": _random((4, 6)), "v": _random((4, 6), seed=1), "drawing": _random((6, 6)),
+              "alpha": _random((6, 6))}  # fmt: skip
+    return Call(arrays, {"to_crop": turned}, out=False, inplace=frozenset({"y", "u", "v"}))
+
+
 VALID: dict[str, Callable[[], Call]] = {
+    "bias_act": _bias_act,
     "composite": _composite,
+    "crop_yuv": _crop_yuv,
     "distance_transform": _sites,
+    "distance_transform_chamfer": _sites,
     "distance_transform_pair": _ink,
     "fuse_regions": _fuse_regions,
+    "modulated_conv2d": _modulated_conv2d,
     "nchw_to_rgb": _nchw_to_rgb,
+    "paste_yuv": _paste_yuv,
     "resize": _resize,
     "rgb_to_nchw": _rgb_to_nchw,
     "rgb_to_yuv": _rgb_to_yuv,
+    "upfirdn2d": _upfirdn2d,
     "warp_affine": _warp_affine,
     "yuv_to_nchw": _yuv,
     "yuv_to_rgb": _yuv,
@@ -121,5 +172,7 @@ def run(op: str, arrays: Mapping[str, Any], **options: Any) -> Any:
 
 
 def results(answer: Any) -> list[Any]:
-    """The arrays of an answer."""
+    """The arrays of an answer; none of an operation in place."""
+    if answer is None:
+        return []
     return list(answer) if isinstance(answer, tuple | list) else [answer]

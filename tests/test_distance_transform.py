@@ -1,5 +1,7 @@
 """The distance transform against its definition, exactly: shapes, layouts, dtypes, hard images, torch."""
 
+import os
+
 import numpy as np
 import pytest
 from arrays import Guarded, laid_out, layouts
@@ -13,6 +15,8 @@ from pyapdraw import _C
 from pyapdraw.errors import BadInput
 from pyapdraw.ops import distance_transform, distance_transform_pair
 
+EXAMPLES = 60 if "CUDA_ON_CPU" in os.environ else 1000  # every thread of a CUDA block is a fiber there
+
 
 @st.composite
 def images(draw, most=70):
@@ -25,7 +29,7 @@ def images(draw, most=70):
     return sites * rng.integers(1, 256, shape, dtype=np.uint8)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(images(most=50), layouts, layouts, st.booleans(), st.integers(1, 4))
 def test_is_the_definition_for_any_shape_and_layout(sites, layout, out_layout, squared, threads):
     out = Guarded(sites.shape, np.float32, out_layout if out_layout != "transposed" else "plain")
@@ -45,7 +49,7 @@ def test_is_the_definition_for_wide_images(height, width, count, clustered, seed
     np.testing.assert_array_equal(distance_transform(sites), reference(sites))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(images(most=40), layouts, st.booleans(), st.integers(1, 3))
 def test_pair_is_both_maps(ink, layout, squared, threads):
     to_ink, to_paper = Guarded(ink.shape, np.float32), Guarded(ink.shape, np.float32, "reversed")

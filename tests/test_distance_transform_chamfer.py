@@ -70,10 +70,9 @@ def test_is_near_the_exact_distance():
 
 
 def test_batches_and_threads():
-    sites = np.stack([CASES[name](90) for name in ("line drawing a", "diagonal", "no ink", "circle")]).reshape(
-        2, 2, 90, 90
-    )
-    expected = np.stack([distance_transform_chamfer(s) for s in sites.reshape(4, 90, 90)]).reshape(sites.shape)
+    images = [CASES[name](90) for name in ("line drawing a", "diagonal", "no ink", "circle")]
+    sites = np.stack(images).reshape(2, 2, 90, 90)
+    expected = np.stack([distance_transform_chamfer(image) for image in images]).reshape(sites.shape)
     for threads in (1, 2, 3, 8):
         out = np.empty(sites.shape, np.float32)
         _C.distance_transform_chamfer(sites, out, _C.Context(threads=threads))

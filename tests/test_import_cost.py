@@ -11,8 +11,8 @@ import pytest
 
 from pyapdraw import _C
 
-# The promise: 120 ms and 40 MB, numpy included, where numpy alone takes 74 ms. Processor time rather than the clock, the
-# least of several, and in proportion to what numpy takes at the same moment: a test's machine is busy with others.
+# The promise: 120 ms and 40 MB, numpy included, where numpy alone takes 74 ms. Processor time rather than the clock,
+# the least of several, and in proportion to what numpy takes at the same moment: a test's machine is busy with others.
 MOST_S, MOST_MB, NUMPY_S = 0.120, 40, 0.074
 
 START = """

@@ -115,6 +115,13 @@ PYBIND11_MODULE(_C, m) {
       .def(py::init(&resampling), py::arg("up"), py::arg("down"), py::arg("padding"), py::arg("flip_filter") = false,
            py::arg("gain") = 1.0);
 
+  py::class_<ConvToOne>(m, "ConvToOne")
+      .def(py::init([](int up, int padding, Padding mode, Activation activation) {
+             return ConvToOne{up, padding, mode, activation};
+           }),
+           py::arg("up") = 1, py::arg("padding") = 0, py::arg("padding_mode") = "zeros",
+           py::arg("activation") = "linear");
+
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
   m.def("distance_transform",
@@ -201,4 +208,6 @@ PYBIND11_MODULE(_C, m) {
   m.def("bias_act_backward", &bias_act_backward, py::arg("grad"), py::arg("kept"), py::arg("bias"), py::arg("out"),
         py::arg("how"), py::arg("dim") = 1, ctx, nogil());
   m.def("upfirdn2d", &upfirdn2d, py::arg("x"), py::arg("filter"), py::arg("out"), py::arg("how"), ctx, nogil());
+  m.def("conv_to_one", &conv_to_one, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("out"), py::arg("how"),
+        ctx, nogil());
 }

@@ -61,6 +61,7 @@ const OpEntry kEntries[] = {
     PA_OP(bias_act),
     PA_OP(bias_act_backward),
     PA_OP(upfirdn2d),
+    PA_OP(conv_to_one),
 };
 #undef PA_OP
 

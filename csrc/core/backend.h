@@ -62,6 +62,8 @@ struct Backend {
                             const BiasAct& how, int dim, const Context& ctx) = nullptr;
   void (*upfirdn2d)(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
                     const Context& ctx) = nullptr;
+  void (*conv_to_one)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out,
+                      const ConvToOne& how, const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

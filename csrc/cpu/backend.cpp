@@ -39,6 +39,7 @@ const Backend& backend() {
     b.bias_act = bias_act;
     b.bias_act_backward = bias_act_backward;
     b.upfirdn2d = upfirdn2d;
+    b.conv_to_one = conv_to_one;
     return b;
   }();
   return table;

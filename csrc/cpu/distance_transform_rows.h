@@ -218,7 +218,8 @@ class Pass {
   // The 16 pixels from x on, from the sources [first, last] and up to 15 more. With e = x - s0 for a group of sources
   // from s0 on: f + (x + i - s)^2 = [f + (x - s)^2] - 2 i (s - s0) + 2 i e + i^2. The bracket is one number a source,
   // the rest is a constant, or is added once a group.
-  Ints lowest(int64_t x, int64_t first, int64_t last) const {
+  // Always inlined: out of a loop over registers its constants would be made anew for each.
+  __attribute__((always_inline)) Ints lowest(int64_t x, int64_t first, int64_t last) const {
     static constexpr int32_t kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const Ints index = load<Ints>(kIndex);
     const int32_t* cost = costs_of(x, first, last);

@@ -140,12 +140,7 @@ inline uint32_t equal(Ints v, int32_t x) {
 }
 
 // Whether some lane holds at least `limit`.
-inline bool any_from(Ints v, int32_t limit) {
-  int32_t t[kInts], high = 0;
-  store(t, v);
-  for (int32_t x : t) high = x > high ? x : high;
-  return high >= limit;
-}
+inline bool any_from(Ints v, int32_t limit) { return equal(least(v, splat(limit)), limit) != 0; }
 
 // Sixteen squared distances -> what is asked for. single: all squares of the image are floats exactly.
 inline void finish(Ints d2, bool squared, bool single, float* out) {

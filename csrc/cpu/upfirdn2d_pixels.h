@@ -146,6 +146,13 @@ struct Pixels {
     }
   }
 
+  // A tile's rows are short pieces far apart, which the processor does not foresee: the next one is asked for early.
+  template <int Write>
+  static void fetch(const T* row, int64_t step, int64_t pixels) {
+    for (int64_t i = 0; i < pixels; ++i, row += step)
+      for (int v = 0; v < E; v += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(row + v, Write, 2);
+  }
+
   void separable(const Tile& tile, const Columns& columns) const {
     const int64_t count = tile.right - tile.left, width = count * E, ring = ay.most ? ay.most : 1;
     Scratch<float> lines(ring * width);
@@ -156,11 +163,16 @@ struct Pixels {
     for (int64_t oy = tile.top; oy < tile.bottom; ++oy) {
       const Taps t = taps_of(ay, oy);
       if (next < t.from) next = t.from;
-      for (; next < t.from + t.count; ++next)
+      for (; next < t.from + t.count; ++next) {
+        if (next + 1 < ay.size)
+          fetch<0>(in + (next + 1) * x.stride[2] + columns.first * x.stride[3], x.stride[3],
+                   columns.last - columns.first);
         along_x(in + next * x.stride[2], columns, count, room.get(), lines.get() + next % ring * width);
+      }
       const float *taps[kMostTaps], *weight = ay.weight + t.weight;
       for (int k = 0; k < t.count; ++k) taps[k] = lines.get() + (t.from + k) % ring * width;
       T* row = to + oy * out.stride[2] + tile.left * out.stride[3];
+      if (!stream && oy + 1 < tile.bottom) fetch<1>(row + out.stride[2], out.stride[3], count);
       switch (t.count) {
         case 1: along_y<1>(taps, weight, count, row); break;
         case 2: along_y<2>(taps, weight, count, row); break;

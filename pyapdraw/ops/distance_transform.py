@@ -105,10 +105,11 @@ def _index_type(sites: Array) -> Any:
 def distance_transform_chamfer(sites: Array, *, out: Array | None = None) -> Array:
     """OpenCV's 5x5 approximation of the distance to the nearest site, in px.
 
-    The maps that the published training code of [APD19] used: `cv2.distanceTransform(sites == 0, cv2.DIST_L2, 5)`, to the
-    bit as OpenCV's own code computes it (its IPP variant adds up floats and differs by up to 1e-6 relative). Steps of 1,
-    1.4 (diagonal) and 2.1969 (knight's move) px [Borgefors: Distance transformations in digital images, 1986], in 16
-    fractional bits. Up to 2 % from the exact distance, which `distance_transform` gives in less time.
+    The maps that the published training code of [APD19] used: `cv2.distanceTransform(sites == 0, cv2.DIST_L2, 5)`, to
+    the bit as OpenCV's own code computes it (its IPP variant adds up floats, differs by up to 2e-6 relative, and fills
+    an image without a site with the largest float). Steps of 1, 1.4 (diagonal) and 2.1969 (knight's move) px
+    [Borgefors: Distance transformations in digital images, 1986], in 16 fractional bits. Up to 2 % from the exact
+    distance, which `distance_transform` gives in about the same time.
 
     Args:
         sites: bool or uint8 [..., H, W], nonzero = site; two to five axes, any strides. numpy or torch (CPU).

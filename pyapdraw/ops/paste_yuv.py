@@ -49,6 +49,11 @@ def paste_yuv(
     """
     u, v = chroma_planes(u, v)
     all_torch(y=y, u=u, v=v, drawing=drawing, alpha=alpha)
+    for name, plane in (("y", y), ("u", u), ("v", v)):
+        if plane.ndim != 2:
+            raise BadInput(f"{name}: shape {list(plane.shape)} given, [H,W] expected")
+        if isinstance(plane, np.ndarray) and not plane.flags.writeable:
+            raise BadInput(f"{name}: is read-only, a writable plane expected")
     if alpha.ndim != 2 or tuple(drawing.shape[:2]) != tuple(alpha.shape):
         raise BadInput(f"alpha: shape {list(alpha.shape)} given for drawing {list(drawing.shape)}, [S,S] expected")
     to_frame = _inverse(matrices_of(to_crop, drawing)[0])

@@ -78,6 +78,8 @@ def _sides(padding: int | Sequence[int]) -> list[int]:
 
 def filter_size(f: Any) -> tuple[int, int]:
     """(height, width) of a filter as the caller gives it."""
+    if f is not None and f.ndim not in (1, 2):
+        raise BadInput(f"f: shape {list(f.shape)} given, [fh,fw] or [f] expected")
     return (1, 1) if f is None else (f.shape[0], f.shape[-1])
 
 

@@ -18,3 +18,20 @@ PA_TRIAL(distance_transform_pair) {
   const bool squared = t.coin();
   t.call([&] { distance_transform_pair(ink, to_ink, to_paper, squared, t.ctx); });
 }
+
+PA_TRIAL(distance_transform_nearest) {
+  const std::vector<int64_t> shape{t.pick(0, 3), t.pick(0, 60), t.pick(0, 200)};
+  const Tensor& sites = t.in<uint8_t>(shape, 0, t.one_of({0, 1, 1}));
+  DistanceOptions options;
+  options.squared = t.coin(), options.spacing_y = t.one_of({1.0, 0.3}), options.spacing_x = t.one_of({1.0, 7.0});
+  const Tensor& distance = t.out<float>(shape);
+  const Tensor& nearest = t.coin() ? t.out<int32_t>(shape) : t.coin() ? t.out<int64_t>(shape) : t.none();
+  t.call([&] { distance_transform(sites, distance, nearest, options, t.ctx); });
+}
+
+PA_TRIAL(distance_transform_chamfer) {
+  const std::vector<int64_t> shape{t.pick(0, 3), t.pick(0, 60), t.pick(0, 200)};
+  const Tensor& sites = t.in<bool>(shape, 0, t.one_of({0, 1, 1}));
+  const Tensor& distance = t.out<float>(shape);
+  t.call([&] { distance_transform_chamfer(sites, distance, t.ctx); });
+}

@@ -24,3 +24,19 @@ PA_TRIAL(modulated_conv2d) {
   const Tensor& out = half ? t.out_bf16({n, o, out_h, out_w}) : t.out<float>({n, o, out_h, out_w});
   t.call([&] { modulated_conv2d(x, weight, styles, filter, noise, bias, out, options, t.ctx); });
 }
+
+PA_TRIAL(modulated_conv2d_backward_weight) {
+  const int64_t n = t.pick(0, 2), i = t.pick(1, 40), o = t.pick(1, 40), k = t.one_of<int64_t>({1, 3});
+  const int64_t h = t.pick(3, 18), w = t.pick(3, 24), stride = t.pick(1, 2), pad = t.pick(0, 1);
+  const bool half = t.coin();
+  const auto some = [&](std::vector<int64_t> shape) -> const Tensor& {
+    return half ? t.in_bf16(shape, -1, 1) : t.in<float>(shape, -1, 1);
+  };
+  const Tensor& grad = some({n, o, (h + 2 * pad - k) / stride + 1, (w + 2 * pad - k) / stride + 1});
+  const Tensor &grad_scale = t.in<float>({n, o}, -1, 2), &x = some({n, i, h, w}), &x_scale = t.in<float>({n, i}, -1, 2);
+  const Tensor& grad_weight = t.out<float>({o, i, k, k});
+  t.call([&] {
+    modulated_conv2d_backward_weight(grad, grad_scale, x, x_scale, grad_weight, static_cast<int>(stride),
+                                     static_cast<int>(pad), t.ctx);
+  });
+}

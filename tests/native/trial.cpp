@@ -125,6 +125,14 @@ const Tensor& Trial::out(std::vector<int64_t> shape, Layout layout) {
   return h.tensor;
 }
 
+template <typename T>
+const Tensor& Trial::inout(std::vector<int64_t> shape, double low, double high, Layout layout) {
+  in<T>(shape, low, high, layout);
+  held_.back().is_output = true;
+  held_.back().tensor.read_only = false;
+  return held_.back().tensor;
+}
+
 const Tensor& Trial::in_bf16(std::vector<int64_t> shape, double low, double high, Layout layout) {
   Held& h = hold(shape, DType::bf16, layout, false);
   fill(h, [&](int64_t at) { h.tensor.as<uint16_t>()[at] = to_bf16(static_cast<float>(real(low, high))); });
@@ -152,6 +160,8 @@ template const Tensor& Trial::in<double>(std::vector<int64_t>, double, double, L
 template const Tensor& Trial::in<int32_t>(std::vector<int64_t>, const std::vector<double>&);
 template const Tensor& Trial::in<float>(std::vector<int64_t>, const std::vector<double>&);
 template const Tensor& Trial::in<double>(std::vector<int64_t>, const std::vector<double>&);
+template const Tensor& Trial::inout<uint8_t>(std::vector<int64_t>, double, double, Layout);
+template const Tensor& Trial::inout<float>(std::vector<int64_t>, double, double, Layout);
 template const Tensor& Trial::out<bool>(std::vector<int64_t>, Layout);
 template const Tensor& Trial::out<uint8_t>(std::vector<int64_t>, Layout);
 template const Tensor& Trial::out<uint16_t>(std::vector<int64_t>, Layout);

@@ -46,6 +46,9 @@ class Trial {
   const Tensor& in(std::vector<int64_t> shape, const std::vector<double>& values);  // contiguous
   template <typename T>
   const Tensor& out(std::vector<int64_t> shape, Layout layout = Layout::any);
+  // What is read and written in place.
+  template <typename T>
+  const Tensor& inout(std::vector<int64_t> shape, double low, double high, Layout layout = Layout::any);
   // bf16 has no C++ type here: the bits of random numbers.
   const Tensor& in_bf16(std::vector<int64_t> shape, double low, double high, Layout layout = Layout::any);
   const Tensor& out_bf16(std::vector<int64_t> shape, Layout layout = Layout::any);

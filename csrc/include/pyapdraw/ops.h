@@ -235,6 +235,22 @@ struct Resampling {
 void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
                const Context& ctx = {});
 
+// A convolution with a single output channel, the last layer of a drawing network.
+enum class Padding : int32_t { zeros, reflect };
+struct ConvToOne {
+  int up = 1;       // 1: convolution of stride 1; 2 to 4: transposed convolution of that stride
+  int padding = 0;  // of both axes, as in torch: taken off the output where transposed
+  Padding mode = Padding::zeros;
+  Activation activation = Activation::linear;  // lrelu with slope 0.2
+};
+
+// x [N,C,H,W] f32 or bf16, any strides (channels last is fast); weight f32 or bf16, [1,C,kh,kw], or [C,1,kh,kw] where
+// transposed, sides 1 to 16; bias f32 or of x's dtype [1], or an empty u8 tensor -> out f32 or of x's dtype [N,1,Ho,Wo],
+// Ho = H + 2 padding - kh + 1, or (H - 1) up - 2 padding + kh where transposed. reflect: up = 1, padding < H and W.
+// With bf16 x the weights are rounded to bf16; sums are float32.
+void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
+                 const Context& ctx = {});
+
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();
 
