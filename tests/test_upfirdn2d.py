@@ -122,7 +122,7 @@ WRONG = {
     "axes": ({"x": np.zeros((2, 3, 4), np.float32)}, r"x: shape \[2, 3, 4\] given, \[N,C,H,W\] expected"),
     "dtype": ({"x": np.zeros((1, 1, 4, 4), np.float16)}, "x: dtype float16 given"),
     "filter dtype": ({"f": BINOMIAL.astype(np.float64)}, "f: dtype float64 given"),
-    "filter axes": ({"f": np.ones((1, 2, 2), np.float32)}, r"f: shape \[1,2,2\] given, 1 to 2 axes"),
+    "filter axes": ({"f": np.ones((1, 2, 2), np.float32)}, r"f: shape \[1, 2, 2\] given, \[fh,fw\] or \[f\]"),
     "filter too long": ({"f": np.ones(65, np.float32)}, r"f: shape \[65\] given, sides of 1 to 64"),
     "empty filter": ({"f": np.ones((0, 2), np.float32)}, r"f: shape \[0,2\] given"),
     "up": ({"up": 0}, "up: 0 given, 1 to 64"),
