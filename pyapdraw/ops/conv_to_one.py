@@ -65,6 +65,9 @@ def conv_to_one(
 
 def output_size(x: Any, weight: Any, up: int, padding: int) -> list[int]:
     """[Ho, Wo]; a side that does not fit becomes 0, for the native checks to refuse."""
+    for name, array in (("x", x), ("weight", weight)):
+        if array.ndim != 4:
+            raise BadInput(f"{name}: shape {list(array.shape)} given, four axes expected")
     if x.ndim != 4 or weight.ndim != 4:
         raise BadInput(f"x: shape {list(x.shape)}, weight {list(weight.shape)} given, 4 axes each expected")
     sizes = zip(x.shape[2:], weight.shape[2:])
