@@ -57,7 +57,8 @@ def conv_to_one(
         call(_C.conv_to_one, x.detach(), weight.detach(), _bias(bias), out, how, like=x)
         return out
     if out is None:
-        out = np.empty((x.shape[0], 1, *output_size(x, weight, up, padding)), x.dtype)
+        size = output_size(x, weight, up, padding)
+        out = np.empty((x.shape[0], 1, *size), x.dtype)
     how = _C.ConvToOne(up, padding, padding_mode, activation)
     _C.conv_to_one(x, weight, EMPTY if bias is None else bias, out, how)
     return out
@@ -65,9 +66,6 @@ def conv_to_one(
 
 def output_size(x: Any, weight: Any, up: int, padding: int) -> list[int]:
     """[Ho, Wo]; a side that does not fit becomes 0, for the native checks to refuse."""
-    for name, array in (("x", x), ("weight", weight)):
-        if array.ndim != 4:
-            raise BadInput(f"{name}: shape {list(array.shape)} given, four axes expected")
     if x.ndim != 4 or weight.ndim != 4:
         raise BadInput(f"x: shape {list(x.shape)}, weight {list(weight.shape)} given, 4 axes each expected")
     sizes = zip(x.shape[2:], weight.shape[2:])
