@@ -138,9 +138,16 @@ def _paste_yuv() -> Call:
     return Call(arrays, {"to_crop": turned}, out=False, inplace=frozenset({"y", "u", "v"}))
 
 
+def _conv_to_one() -> Call:
+    arrays = {"x": _random((2, 3, 6, 8), "float32"), "weight": _random((1, 3, 3, 3), "float32"),
+              "bias": _random((1,), "float32")}  # fmt: skip
+    return Call(arrays, {"padding": 1}, optional=frozenset({"bias"}), differentiable=frozenset(arrays))
+
+
 VALID: dict[str, Callable[[], Call]] = {
     "bias_act": _bias_act,
     "composite": _composite,
+    "conv_to_one": _conv_to_one,
     "crop_yuv": _crop_yuv,
     "distance_transform": _sites,
     "distance_transform_chamfer": _sites,

@@ -57,7 +57,8 @@ def conv_to_one(
         call(_C.conv_to_one, x.detach(), weight.detach(), _bias(bias), out, how, like=x)
         return out
     if out is None:
-        out = np.empty((x.shape[0], 1, *output_size(x, weight, up, padding)), x.dtype)
+        size = output_size(x, weight, up, padding)
+        out = np.empty((x.shape[0], 1, *size), x.dtype)
     how = _C.ConvToOne(up, padding, padding_mode, activation)
     _C.conv_to_one(x, weight, EMPTY if bias is None else bias, out, how)
     return out

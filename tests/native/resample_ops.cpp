@@ -60,3 +60,21 @@ PA_TRIAL(upfirdn2d) {
   const Tensor& out = result(t, kind, {n, c, oh, ow});
   t.call([&] { upfirdn2d(x, filter, out, how, t.ctx); });
 }
+
+PA_TRIAL(conv_to_one) {
+  const int kind = static_cast<int>(t.pick(0, 1));
+  const int64_t n = t.pick(0, 2), c = t.pick(1, 70), h = t.pick(4, 24), w = t.pick(4, 40), k = t.pick(1, 7);
+  ConvToOne how;
+  how.up = static_cast<int>(t.pick(1, 3));
+  how.padding = static_cast<int>(t.pick(how.up == 1 ? k / 2 : 0, how.up == 1 ? 3 : (k - 1) / 2));
+  how.mode = how.up == 1 && t.coin() ? Padding::reflect : Padding::zeros;
+  how.activation = t.one_of({Activation::linear, Activation::relu, Activation::tanh, Activation::sigmoid});
+  const auto side = [&](int64_t s) {
+    return how.up == 1 ? s + 2 * how.padding - k + 1 : (s - 1) * how.up - 2 * how.padding + k;
+  };
+  if (side(h) < 1 || side(w) < 1) return;
+  const Tensor& x = some(t, kind, {n, c, h, w});
+  const Tensor& weight = t.in<float>(how.up == 1 ? Shape{1, c, k, k} : Shape{c, 1, k, k}, -1, 1);
+  const Tensor &bias = t.coin() ? t.in<float>({1}, -1, 1) : t.none(), &out = result(t, kind, {n, 1, side(h), side(w)});
+  t.call([&] { conv_to_one(x, weight, bias, out, how, t.ctx); });
+}
