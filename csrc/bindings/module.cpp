@@ -97,6 +97,8 @@ PYBIND11_MODULE(_C, m) {
       },
       py::arg("y"), py::arg("u"), py::arg("v"), py::arg("matrix"), py::arg("out"), py::arg("format"),
       py::arg("filter") = "antialias", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
+  m.def("paste_yuv", &paste_yuv, py::arg("drawing"), py::arg("alpha"), py::arg("to_crop"), py::arg("format"),
+        py::arg("y"), py::arg("u"), py::arg("v"), ctx, nogil());
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx,

@@ -42,6 +42,7 @@ const OpEntry kEntries[] = {
     PA_OP(yuv_to_rgb),
     PA_OP(rgb_to_yuv),
     PA_OP(crop_yuv),
+    PA_OP(paste_yuv),
     PA_OP(rgb_to_nchw),
     PA_OP(nchw_to_rgb),
     PA_OP(composite),

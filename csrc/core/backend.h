@@ -24,6 +24,8 @@ struct Backend {
                      const Context& ctx) = nullptr;
   void (*crop_yuv)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
                    const WarpPlan& plan, const Context& ctx) = nullptr;
+  void (*paste_yuv)(const Tensor& drawing, const Tensor& alpha, const WarpPlan& plan, const YuvFormat& format,
+                    const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx) = nullptr;
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,

@@ -7,4 +7,7 @@ namespace pyapdraw {
 // width. Defined in warp_affine.cpp.
 WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, Filter filter, Border border, double border_value);
 
+// The same from a matrix that maps the output to the image already; the border is constant 0.
+WarpPlan sampling_plan(const Tensor& image, const Tensor& matrix, const char* arg, Filter filter);
+
 }  // namespace pyapdraw

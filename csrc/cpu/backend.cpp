@@ -20,6 +20,7 @@ const Backend& backend() {
     b.yuv_to_rgb = yuv_to_rgb;
     b.rgb_to_yuv = rgb_to_yuv;
     b.crop_yuv = crop_yuv;
+    b.paste_yuv = paste_yuv;
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;

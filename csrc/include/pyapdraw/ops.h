@@ -66,6 +66,12 @@ struct CropSampling {
 void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
               const YuvFormat& format, const CropSampling& sampling = {}, const Context& ctx = {});
 
+// A drawing back into a frame, in place: drawing u8 [h,w] or [h,w,3] and alpha u8 [h,w] are sampled through to_crop f64
+// [2,3], from frame to crop coordinates, as by warp_affine (antialias; white and opacity 0 beyond the crop); then each
+// plane u8 (as in yuv_to_rgb) becomes plane + (drawing - plane) alpha. alpha of a chroma pixel: the mean of its block's.
+void paste_yuv(const Tensor& drawing, const Tensor& alpha, const Tensor& to_crop, const YuvFormat& format,
+               const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx = {});
+
 // R'G'B' or grey -> Y'CbCr planes: image u8 [H,W,3] or [H,W], planes u8 as above; the chroma of a
 // block is that of the mean of its pixels (those inside the image, at odd borders).
 void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
