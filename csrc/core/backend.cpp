@@ -37,6 +37,7 @@ const OpEntry kEntries[] = {
     PA_OP(distance_transform),
     PA_OP(ink),
     PA_OP(ink_planes),
+    PA_OP(flow_dog),
     PA_OP(warp_affine),
     PA_OP(resize),
     PA_OP(yuv_to_rgb),

@@ -50,14 +50,15 @@ void reduce(const Tensor& image, Filter filter, WarpPlan* plan) {
 
 }  // namespace
 
-WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, Filter filter, Border border, double border_value) {
+WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, const char* arg, Filter filter, Border border,
+                   double border_value) {
   if (image.dtype != DType::f32)
     check::that(border_value >= 0.0 && border_value <= 255.0, "border",
                 std::to_string(border_value) + " given, 0 to 255 expected");
   double a[6];
-  read_matrix(matrix, "matrix", a);
+  read_matrix(matrix, arg, a);
   WarpPlan plan;
-  invert(a, "matrix", plan.m);
+  invert(a, arg, plan.m);
   plan.border = border;
   plan.border_value = border_value;
   reduce(image, filter, &plan);
@@ -80,7 +81,7 @@ void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, F
   check::image_pair(image, out);
   check::that(image.numel() > 0 || out.numel() == 0, "image",
               "shape " + check::shape_text(image) + " given, at least one pixel expected");
-  const WarpPlan plan = warp_plan(image, matrix, filter, border, border_value);
+  const WarpPlan plan = warp_plan(image, matrix, "matrix", filter, border, border_value);
   const Backend& b = backend_for(image);
   require(b, b.warp_affine, "warp_affine")(image, out, plan, ctx);
 }

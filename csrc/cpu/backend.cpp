@@ -15,6 +15,7 @@ const Backend& backend() {
     b.distance_transform = distance_transform;
     b.ink = ink;
     b.ink_planes = ink_planes;
+    b.flow_dog = flow_dog;
     b.warp_affine = warp_affine;
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;

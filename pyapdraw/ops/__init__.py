@@ -6,6 +6,7 @@ One file an operation: the wrapper, its fake and its backward. torch is not impo
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.crop_yuv import crop_yuv
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
+from pyapdraw.ops.flow_dog import flow_dog
 from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.paste_yuv import paste_yuv
@@ -20,6 +21,7 @@ __all__ = [
     "crop_yuv",
     "distance_transform",
     "distance_transform_pair",
+    "flow_dog",
     "fuse_regions",
     "nchw_to_rgb",
     "paste_yuv",

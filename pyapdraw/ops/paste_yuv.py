@@ -43,5 +43,5 @@ def paste_yuv(
     """
     u, v = chroma_planes(u, v)
     all_torch(y=y, u=u, v=v, drawing=drawing, alpha=alpha)
-    affine = matrices_of(to_crop, y)[0]
+    affine = matrices_of(to_crop, y, "to_crop")[0]
     call(_C.paste_yuv, drawing, alpha, affine, _C.YuvFormat(matrix, full_range, 8), y, u, v, like=y)

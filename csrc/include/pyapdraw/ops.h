@@ -24,6 +24,18 @@ void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, cons
 // along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
                 const Tensor& planes, const Context& ctx = {});
+// Standard deviations in px: smoothing of the picture, of its structure tensor, along the flow, and the wide Gaussian
+// of the difference; reduce: how much coarser the grid of the flow is.
+struct FlowDog {
+  float fine = 0.4f, tensor = 3.03f, flow = 1.85f, line = 1.98f;
+  int reduce = 1;
+};
+
+// Dark lines along the flow of a picture, as style ink finds them: image f32 [..,H,W], values up to +-4, 2 to 8192 px a
+// side -> out, same shape: wide Gaussian minus the picture, both after smoothing along the flow; positive on dark
+// lines.
+void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options = {}, const Context& ctx = {});
+
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
@@ -61,14 +73,15 @@ struct CropSampling {
   double border_value = 255.0;
 };
 
-// An aligned crop out of a video frame: planes as in yuv_to_rgb, matrix f64 [2,3] from frame to crop coordinates ->
+// An aligned crop out of a video frame: planes as in yuv_to_rgb, to_crop f64 [2,3] from frame to crop coordinates ->
 // out f32 [3,h,w] in [-1,1]. The same bits as yuv_to_rgb, warp_affine and rgb_to_nchw one after the other.
-void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& to_crop, const Tensor& out,
               const YuvFormat& format, const CropSampling& sampling = {}, const Context& ctx = {});
 
 // A drawing back into a frame, in place: drawing u8 [h,w] or [h,w,3] and alpha u8 [h,w] are sampled through to_crop f64
 // [2,3], from frame to crop coordinates, as by warp_affine (antialias; white and opacity 0 beyond the crop); then each
-// plane u8 (as in yuv_to_rgb) becomes plane + (drawing - plane) alpha. alpha of a chroma pixel: the mean of its block's.
+// plane u8 (as in yuv_to_rgb) becomes plane + (drawing - plane) alpha. alpha of a chroma pixel: the mean of its
+// block's.
 void paste_yuv(const Tensor& drawing, const Tensor& alpha, const Tensor& to_crop, const YuvFormat& format,
                const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx = {});
 
