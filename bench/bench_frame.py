@@ -4,9 +4,9 @@
     python bench/bench_frame.py [--threads 2] [--seconds 1] [--json FILE]
 
 "numpy" is plain vectorised numpy: both matrices in float32, pixels taken by index maps that were made before (nearest
-pixel, which is less work than ours). "OpenCV" is cvtColor, warpAffine, blobFromImage; back: two warpAffine, blendLinear on
-the rectangle of the crop, cvtColor of the frame. "OpenCV planes" pastes as we do, into the planes themselves, so that
-no frame is converted back. At scale 0.75 ours reduces the frame before sampling, which no peer does.
+pixel, which is less work than ours). "OpenCV" is cvtColor, warpAffine, blobFromImage; back: two warpAffine, blendLinear
+on the rectangle of the crop, cvtColor of the frame. "OpenCV planes" pastes as we do, into the planes themselves, so
+that no frame is converted back. At scale 0.75 ours reduces the frame before sampling, which no peer does.
 """
 
 import sys

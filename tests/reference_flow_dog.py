@@ -18,6 +18,8 @@ def blur(plane: np.ndarray, sigma_px: float) -> np.ndarray:
 
 def reduce_cells(plane: np.ndarray, factor: int) -> np.ndarray:
     """Mean of each factor x factor cell; cells at the far edges may be smaller."""
+    if factor == 1:
+        return plane
     h, w = (-(-n // factor) for n in plane.shape)
     cells = [[plane[y * factor : (y + 1) * factor, x * factor : (x + 1) * factor] for x in range(w)] for y in range(h)]
     return np.array([[c.mean() for c in row] for row in cells])

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from arrays import Guarded, laid_out, layouts
 from cases_images import similarity, smooth_noise
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
 from pyapdraw.ops import composite, crop_yuv, paste_yuv, rgb_to_nchw, rgb_to_yuv, warp_affine, yuv_to_rgb
 
-sides = st.integers(1, 40)
+sides = st.one_of(st.integers(1, 20), st.sampled_from([31, 33, 40]))
 matrices = st.sampled_from(["bt601", "bt709", "bt2020"])
 
 
@@ -78,6 +78,9 @@ def pasted(planes, drawing, alpha, to_crop, **colours):
 @given(frames(bits=(8,)), maps(), sides, st.booleans(), matrices, st.booleans(), layouts, st.integers(1, 3))
 def test_paste_is_that_of_its_operations(frame, to_crop, side, grey, matrix, full, layout, threads):
     planes, _ = frame
+    # How far the images are reduced is a rounded number; near a tie, either is right.
+    reduced = side / np.hypot(to_crop[:, 0], to_crop[:, 1])
+    assume((np.abs(reduced - np.floor(reduced) - 0.5) > 1e-9).all())
     rng = np.random.default_rng(side)
     drawing = rng.integers(0, 256, (side, side) if grey else (side, side, 3), dtype=np.uint8)
     alpha = rng.integers(0, 256, (side, side), dtype=np.uint8)
@@ -179,7 +182,7 @@ def test_wrong_arguments_of_crop_are_named(change, message):
         ({"alpha": np.zeros((3, 4), np.uint8)}, "drawing: shape"),
         ({"drawing": np.zeros((4, 4), np.float32)}, "drawing: dtype"),
         ({"y": PLANES[0].astype(np.uint16)}, "y: dtype"),
-        ({"v": PLANES[1]}, "v: shares memory with u"),
+        ({"u": PLANES[0][:4, :4], "v": PLANES[0][4:, 4:]}, "u: shares memory with y"),
     ],
 )
 def test_wrong_arguments_of_paste_are_named(change, message):

@@ -16,17 +16,26 @@ namespace pyapdraw {
 namespace PA_ISA {
 namespace {
 
-// Packed bytes of one image, reduced where the plan says so.
+bool is_packed(const Tensor& t) {
+  const int64_t c = channels_of(t);
+  return t.stride[0] == t.shape[1] * c && t.stride[1] == c && (c == 1 || t.stride[2] == 1);
+}
+
+bool is_reduced(const Tensor& t, const WarpPlan& p) { return p.reduced_h != t.shape[0] || p.reduced_w != t.shape[1]; }
+
+// Packed bytes of one image, reduced where the plan says so; the image itself where that is what it is.
 struct Packed {
   Scratch<uint8_t> memory;
   Tensor image;
   Packed(const Tensor& given, const WarpPlan& p, const Context& ctx)
-      : memory(p.reduced_w * p.reduced_h * channels_of(given) + 64), image(given) {
+      : memory(is_packed(given) && !is_reduced(given, p) ? 0 : p.reduced_w * p.reduced_h * channels_of(given) + 64),
+        image(given) {
+    if (is_packed(given) && !is_reduced(given, p)) return;
     const int64_t c = channels_of(given), h = p.reduced_h, w = p.reduced_w;
     image.data = memory.get();
     image.shape[0] = h, image.shape[1] = w;
     image.stride[0] = w * c, image.stride[1] = c, image.stride[2] = 1;
-    if (h != given.shape[0] || w != given.shape[1]) {
+    if (is_reduced(given, p)) {
       resize_region(given, {w, h}, {0, 0, w, h}, image, ctx);
     } else {
       for (int64_t y = 0; y < h; ++y)
