@@ -1,6 +1,7 @@
 # make demo   draw a public-domain portrait and a clip made from it
 # make test   everything that can be tested on this machine
 # make bench  speed and quality tables       make lint  ruff, mypy, clang-format
+# make sanitize   the native core under AddressSanitizer, UBSan and ThreadSanitizer
 # Each sets up .venv with the versions of constraints.txt first.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PIP := $(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt
 BUILD_PYTHON := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV)/bin/python,$(CURDIR)/$(RUN))
 NATIVE := $(shell find csrc -type f) CMakeLists.txt setup.py
 
-.PHONY: demo test bench lint format build clean
+.PHONY: demo test bench sanitize lint format build clean
 
 demo: $(VENV)/.ready
 	$(RUN) examples/demo.py --out out/demo
@@ -23,14 +24,17 @@ test: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(RUN) bench/run.py
 
+sanitize: $(VENV)/.packages
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" tests/native/sanitize.sh
+
 lint: $(VENV)/.ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check pyapdraw tests bench examples setup.py
 	$(RUN) -m mypy
-	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 
 format:
-	$(VENV)/bin/clang-format -i $$(git ls-files 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+	$(VENV)/bin/clang-format -i $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 
 $(VENV)/.packages: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,19 +1,21 @@
 """Faces: speed against facenet-pytorch at equal settings, tracked frames, head roll, jitter.
 
-    PYTHONPATH=. python bench/bench_faces.py [--threads 2] [--repeats 5] [--shared FOLDER]
+    python bench/bench_faces.py [--threads 2] [--seconds 5] [--json rows.json]
 
-facenet-pytorch is compared where it is found (see tests/peer_facenet.py); its answers are compared before anything is
-timed. Ours and theirs take turns, a round over all photos each, each in its own threads; the median is printed.
+facenet-pytorch is compared where it is found (see tests/peer_facenet.py). One call is all portraits once. The tables
+after it are of quality, and of the time of single frames: median and 95 %.
 """
 
-import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from record import Suite
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "tests"))
 
 import peer_facenet  # noqa: E402
@@ -23,7 +25,7 @@ from pyapdraw.faces import Detector  # noqa: E402
 from pyapdraw.tracking import Tracker  # noqa: E402
 
 clock = time.perf_counter
-SETTLE_S = 0.3  # torch's threads spin for a while after their work and would slow whoever comes next
+PEER = "facenet-pytorch"
 
 
 def elapsed_ms(call):
@@ -32,35 +34,35 @@ def elapsed_ms(call):
     return (clock() - start) * 1e3, answer
 
 
-def against_facenet(photos, threads, repeats):
+def against_facenet(suite, photos):
+    """All portraits once a call; thresholds 0.6 0.7 0.7, factor 0.709, the least face as named."""
     peer = peer_facenet.load()
-    print(f"\nMTCNN at 512x512, {threads} threads, thresholds 0.6 0.7 0.7, factor 0.709")
-    print(f"{'min_face':>8} {'points differ':>14} {'boxes differ':>13} {'facenet ms':>11} {'ours ms':>8} {'times':>6}")
+    if peer is None:
+        print("facenet-pytorch: not there, left out (bench/README.md says how to get it)")
     for least in (20, 42, 85):
-        ours = Detector(least, threads, method="mtcnn")
-        theirs = None
-        points = boxes = 0.0
-        if peer is not None:
-            import torch
+        for threads in suite.threads:
+            ours = Detector(least, threads, method="mtcnn")
+            candidates = {"pyapdraw": lambda d=ours: [d.detect(photo) for _, photo, _ in photos]}
+            theirs = None
+            if peer is not None:
+                import torch
 
-            torch.set_num_threads(threads)
-            theirs = peer(min_face_size=least, keep_all=True)
-            for _, photo, _ in photos:
-                found, (b, _, p) = ours.detect(photo), theirs.detect(photo, landmarks=True)
-                if len(found) != len(b):
-                    sys.exit(f"{len(found)} faces found, facenet-pytorch finds {len(b)}")
-                points = max(points, max(abs(f.landmarks_px - q.astype(float)).max() for f, q in zip(found, p)))
-                boxes = max(boxes, max(abs(np.array(f.box_px) - q.astype(float)).max() for f, q in zip(found, b)))
-        mine, other = [], []
-        for _ in range(repeats):
-            time.sleep(SETTLE_S)
-            mine += [elapsed_ms(lambda: ours.detect(photo))[0] for _, photo, _ in photos]  # noqa: B023
-            if theirs is not None:
-                time.sleep(SETTLE_S)
-                other += [elapsed_ms(lambda: theirs.detect(photo, landmarks=True))[0] for _, photo, _ in photos]  # noqa: B023
-        slow = f"{np.median(other):11.1f}" if other else "not there".rjust(11)
-        ratio = f"{np.median(other) / np.median(mine):6.1f}" if other else ""
-        print(f"{least:8d} {points:11.4f} px {boxes:10.4f} px {slow} {np.median(mine):8.1f} {ratio}")
+                torch.set_num_threads(threads)
+                theirs = peer(min_face_size=least, keep_all=True)
+                candidates[PEER] = lambda d=theirs: [d.detect(photo, landmarks=True) for _, photo, _ in photos]
+            goals = {"must": {PEER: 3.0}} if theirs is not None else {}
+            title = f"MTCNN, {len(photos)} portraits of 512 px, least face {least} px"
+            check = partial(same_faces, ours, theirs, photos)
+            suite.compare(title, candidates, check=check, threads=threads, pixels=len(photos) * 512 * 512, **goals)
+
+
+def same_faces(ours, theirs, photos):
+    """The same faces, points within 0.1 px."""
+    for name, photo, _ in photos if theirs is not None else []:
+        found, (boxes, _, points) = ours.detect(photo), theirs.detect(photo, landmarks=True)
+        assert len(found) == len(boxes), f"{name}: {len(found)} faces found, facenet-pytorch finds {len(boxes)}"
+        apart = max(abs(f.landmarks_px - q.astype(float)).max() for f, q in zip(found, points))
+        assert apart <= 0.1, f"{name}: points {apart:.3f} px apart"
 
 
 def any_roll(photos, threads):
@@ -104,24 +106,19 @@ def tracked_frames(photos, threads):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument(
-        "--shared", type=Path, default=next((p / "shared" for p in ROOT.parents if (p / "shared").is_dir()), None)
-    )
-    parser.add_argument("--cpu", action="store_true", help="count processor time of all threads, for busy machines")
-    args = parser.parse_args()
-    if args.cpu:
-        global clock
-        clock = time.process_time
-    if args.shared is None:
-        sys.exit("--shared: a folder with data/portraits is needed")
-    photos = portraits(args.shared)
-    against_facenet(photos, args.threads, args.repeats)
-    any_roll(photos, args.threads)
-    tracked_frames(photos, args.threads)
+    suite = Suite("faces", __doc__)
+    shared = next((p / "shared" for p in ROOT.parents if (p / "shared").is_dir()), None)
+    if shared is None:
+        print("no shared/ folder with data/portraits beside the checkout: nothing measured")
+        return suite.finish()
+    photos = portraits(shared)
+    against_facenet(suite, photos)
+    code = suite.finish()
+    if not suite.quick:
+        any_roll(photos, suite.threads[0])
+        tracked_frames(photos, suite.threads[0])
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

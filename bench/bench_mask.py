@@ -1,45 +1,46 @@
-"""Person mask of one 512 crop: whole call, network alone, and the convolutions one by one; medians in milliseconds.
+"""Person mask of one 512 px crop: the whole call, and the network layer by layer with its share of the peak.
 
-python bench/bench_mask.py [--repeats 50]
+    python bench/bench_mask.py [--threads 1 2] [--seconds 1] [--json rows.json]
+
+No peer: no person segmentation of the same weights is installed elsewhere. The layers run on one thread.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
+import sys
+from pathlib import Path
 
 import numpy as np
+from record import Suite
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyapdraw.mask import SIZE_PX, PersonMask
 
 
-def median_ms(function, repeats: int) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(times))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=50)
-    repeats = parser.parse_args().repeats
+def main() -> int:
+    suite = Suite("mask", __doc__)
     pixels = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
-    segments = {threads: PersonMask(threads) for threads in (1, 2)}
-    assert (segments[1](pixels) == segments[2](pixels)).all()
-    for threads, segment in segments.items():
-        whole = median_ms(lambda: segment(pixels), repeats)  # noqa: B023
-        network = median_ms(lambda: segment.logits(pixels), repeats)  # noqa: B023
-        print(f"{threads} threads: call {whole:.2f} ms, network {network:.2f} ms")
-    for name, ms, mmac in layers(segments[1], repeats):
-        print(f"  {name:10s} {ms:6.3f} ms  {mmac:5.1f} MMAC  {mmac / ms:5.1f} GMAC/s on one thread")
+    alone = PersonMask(1)
+    expected, names = alone(pixels), list(layers(alone))
+    total = sum(flop for _, _, flop in names)
+    for threads in suite.threads:
+        segment = PersonMask(threads)
+
+        def same(segment: PersonMask = segment) -> None:
+            assert np.array_equal(segment(pixels), expected), "the mask depends on the number of threads"
+
+        whole = {"pyapdraw": lambda s=segment: s(pixels)}
+        suite.compare("512 px crop", whole, check=same, threads=threads, pixels=512 * 512, flop=total)
+        network = {"pyapdraw": lambda s=segment: s.logits(pixels)}
+        suite.compare("its network", network, threads=threads, flop=total)
+    for name, run, flop in names:
+        suite.compare(f"layer {name}", {"pyapdraw": run}, threads=1, flop=flop)
+    return suite.finish()
 
 
-def layers(segment: PersonMask, repeats: int) -> list[tuple[str, float, float]]:
-    """Name, milliseconds and millions of multiplications of every convolution, inputs taken from a call before."""
+def layers(segment: PersonMask):
+    """Name, call and flop of every convolution, inputs taken from a call before."""
     calls = []
     conv = segment._conv
 
@@ -50,12 +51,10 @@ def layers(segment: PersonMask, repeats: int) -> list[tuple[str, float, float]]:
     segment._conv = noted  # type: ignore[method-assign]
     segment.logits(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8))
     segment._conv = conv  # type: ignore[method-assign]
-    rows = []
     for name, x, out, stride in calls:
-        mmac = out.size * segment._layers[name][0][..., 0].size / 1e6
-        rows.append((name, median_ms(lambda: conv(name, x, out, stride), repeats), mmac))  # noqa: B023
-    return rows
+        flop = 2.0 * out.size * segment._layers[name][0][..., 0].size
+        yield name, lambda n=name, x=x, o=out, s=stride: conv(n, x, o, s), flop
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

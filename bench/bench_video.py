@@ -1,22 +1,23 @@
-"""Reading, drawing through and writing 720p video, beside the usual ways; interleaved, medians of the rounds.
+"""Reading, drawing through and writing 720p video, beside the usual ways.
 
-    python bench/bench_video.py [--frames 120] [--rounds 5]
+    python bench/bench_video.py [--threads 2] [--seconds 5] [--json rows.json]
 
 read: file -> upright RGB arrays. write: grey drawings -> H.264 file. whole: draw_video, the drawing free of cost
 (sound kept). Peers: PyAV with to_ndarray and from_ndarray, OpenCV (its writer has no H.264, and drops the sound).
-The answers are compared before anything is timed.
+Codecs choose their own threads; OpenCV's colour conversion and ours run on those given. A call is a clip of 60 frames.
 """
 
-from __future__ import annotations
-
-import argparse
+import sys
 import tempfile
-import time
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
+from record import Suite
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyapdraw.clock import Clock
 from pyapdraw.frames import ToRgb
@@ -24,7 +25,7 @@ from pyapdraw.video import VideoOptions, draw_video
 from pyapdraw.video_in import Source
 from pyapdraw.video_out import Encoding, Sink
 
-WIDTH, HEIGHT, RATE = 1280, 720, 30
+WIDTH, HEIGHT, RATE, FRAMES = 1280, 720, 30, 60
 
 
 def scene(index: int) -> np.ndarray:
@@ -119,53 +120,59 @@ def whole(source: Path, target: Path) -> dict:
     return draw_video(source, target, lambda rgb, t: rgb, overwrite=True, options=VideoOptions())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=120)
-    parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
-    try:
-        import cv2  # noqa: F401
-
-        peers = {"opencv": (read_opencv, write_opencv)}
-    except ImportError:
-        print("opencv: not installed, left out")
-        peers = {}
-    with tempfile.TemporaryDirectory() as folder:
-        measure(
-            Path(folder),
-            args.frames,
-            args.rounds,
-            {"pyapdraw": (read_ours, write_ours), "pyav": (read_pyav, write_pyav), **peers},
-        )
-
-
-def measure(folder: Path, frames: int, rounds: int, ways: dict) -> None:
-    source, target = folder / "in.mp4", folder / "out.mp4"
-    make_source(source, frames)
+def reads(source: Path, ways: dict) -> None:
+    """Every reader gives the same pictures: libav's converter rounds coarsely; a wrong matrix is 10 and more apart."""
     expected = read_pyav(source).astype(int)
-    for name, (read, _) in ways.items():  # libav's own converter rounds coarsely; a wrong matrix is 10 and more apart
-        assert np.abs(read(source).astype(int) - expected).mean() < 3, name
-    drawings = [drawing(index) for index in range(30)] * (frames // 30)
-    times: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(rounds):
-        for name, (read, write) in ways.items():
-            timed(times, f"read   {name}", frames, read, source)
-            timed(times, f"write  {name}", len(drawings), write, source, folder / f"{name}.mp4", drawings)
-        report = timed(times, "whole  pyapdraw", frames, whole, source, target)
-        assert report["frames"]["drawn"] == frames and report["tracks"][0]["how"] == "copied"
-    for name in sorted(times):
-        wall_ms, cpu_ms = 1e3 * np.median(times[name], axis=0)
-        print(f"{name:18s} {wall_ms:6.2f} ms a frame, {1e3 / wall_ms:6.1f} frames/s, {cpu_ms:6.2f} ms of CPU a frame")
+    for name, (read, _) in ways.items():
+        apart = np.abs(read(source).astype(int) - expected).mean()
+        assert apart < 3, f"{name} reads pictures {apart:.1f} apart on average"
 
 
-def timed(times: dict, name: str, frames: int, work, *arguments):
-    began, cpu = time.perf_counter(), time.process_time()
-    result = work(*arguments)
-    spent = (time.perf_counter() - began) / frames, (time.process_time() - cpu) / frames
-    times.setdefault(name, []).append(spent)
-    return result
+def writes(source: Path, folder: Path, drawings: list[np.ndarray], ways: dict) -> None:
+    """Every writer's file has all frames, and they look like the drawings."""
+    for name, (_, write) in ways.items():
+        target = folder / f"check-{name}.mp4"
+        write(source, target, drawings)
+        target = target if target.is_file() else target.with_suffix(".part.mp4")  # ours writes aside, then renames
+        with av.open(str(target)) as container:
+            frames = [f.to_ndarray(format="gray") for f in container.decode(video=0)]
+        assert len(frames) == len(drawings), f"{name} wrote {len(frames)} of {len(drawings)} frames"
+        apart = np.abs(frames[-1].astype(int) - drawings[-1]).mean()
+        assert apart < 12, f"{name} wrote a picture {apart:.1f} apart on average"
+
+
+def through(source: Path, target: Path, frames: int) -> None:
+    report = whole(source, target)
+    assert report["frames"]["drawn"] == frames and report["tracks"][0]["how"] == "copied"
+
+
+def main() -> int:
+    suite = Suite("video", __doc__)
+    ways = {"pyapdraw": (read_ours, write_ours), "PyAV": (read_pyav, write_pyav)}
+    try:
+        import cv2
+
+        cv2.setNumThreads(suite.threads[0])
+        ways["OpenCV"] = (read_opencv, write_opencv)
+    except ImportError:
+        print("OpenCV: not installed, left out")
+    threads, pixels = suite.threads[0], FRAMES * WIDTH * HEIGHT
+    with tempfile.TemporaryDirectory() as name:
+        folder, source, target = Path(name), Path(name) / "in.mp4", Path(name) / "out.mp4"
+        make_source(source, FRAMES)
+        drawings = [drawing(index) for index in range(30)] * (FRAMES // 30)
+        readers = {n: partial(read, source) for n, (read, _) in ways.items()}
+        writers = {n: partial(write, source, folder / f"{n}.mp4", drawings) for n, (_, write) in ways.items()}
+        options = {"threads": threads, "pixels": pixels}
+        suite.compare("read 60 frames of 720p", readers, check=partial(reads, source, ways), **options)
+        check = partial(writes, source, folder, drawings, ways)
+        suite.compare("write 60 grey frames of 720p", writers, check=check, **options)
+        check = partial(through, source, target, FRAMES)
+        suite.compare(
+            "whole, drawing free of cost", {"pyapdraw": partial(whole, source, target)}, check=check, **options
+        )
+    return suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

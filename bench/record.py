@@ -81,9 +81,11 @@ class Suite:
         parser.add_argument("--threads", type=int, nargs="+", default=[min(2, os.cpu_count() or 1)])
         parser.add_argument("--seconds", type=float, default=1.0, help="of calls for each comparison")
         parser.add_argument("--json", type=Path, help="write the rows there")
+        parser.add_argument("--only", default="", help="only the cases whose name contains this")
         parser.add_argument("--quick", action="store_true", help="only the cases that something is asked of")
         given = parser.parse_args()
         self.name, self.threads, self.seconds, self.quick = name, given.threads, given.seconds, given.quick
+        self.only = given.only
         self._json, self.rows, self.wrong = given.json, [], []
 
     def compare(
@@ -99,7 +101,7 @@ class Suite:
         **work: float,
     ) -> Row | None:
         """Checks the answers (check raises AssertionError), times all candidates, prints and keeps the row."""
-        if self.quick and not must:
+        if (self.quick and not must) or self.only not in case:
             return None
         try:
             if check is not None:
@@ -117,6 +119,10 @@ class Suite:
         self.rows.append(row)
         return row
 
+    def summary(self, case: str, ratio: dict[str, float], *, must: dict | None = None, aim: dict | None = None) -> None:
+        """A row that is drawn from others, such as a geometric mean: ratios without times."""
+        self.rows.append(Row(self.name, case, 0, "", ratio=ratio, must=must or {}, aim=aim or {}))
+
     def finish(self) -> int:
         """Prints the table, writes the JSON, and gives the exit code."""
         print(table([HEAD, *(text(row) for row in self.rows)]), flush=True)
@@ -133,6 +139,10 @@ HEAD = ["case", "threads", "cache", "ours ms (quartiles)", "rates", "peers: ms =
 
 def text(row: Row) -> list[str]:
     """A row of the printed table."""
+    asked = ["; ".join(f"{n} {v:.3g}x" for n, v in goal.items()) for goal in (row.must, row.aim)]
+    if not row.median_ms:
+        peers = "; ".join(f"{n} {r:.2f}x" for n, r in row.ratio.items())
+        return [row.case, "", "", "", "", peers, *asked, row.verdict]
     low, high = row.quartiles_ms[OURS]
     ours_s = row.median_ms[OURS] / 1e3
     rates = []
@@ -143,6 +153,5 @@ def text(row: Row) -> list[str]:
     if row.moved_bytes:
         rates.append(f"{row.moved_bytes / ours_s / 1e9:.1f} GB/s")
     peers = "; ".join(f"{n} {row.median_ms[n]:.3g} = {r:.2f}x" for n, r in row.ratio.items())
-    asked = ["; ".join(f"{n} {v:g}x" for n, v in goal.items()) for goal in (row.must, row.aim)]
     ours = f"{row.median_ms[OURS]:.3g} ({low:.3g} to {high:.3g})"
     return [f"{row.case}", str(row.threads), row.cache, ours, ", ".join(rates), peers, *asked, row.verdict]

@@ -56,6 +56,15 @@ def parser() -> argparse.ArgumentParser:
     info = verbs.add_parser("info", help="version, backends and what they can do")
     info.set_defaults(run=run_info)
 
+    bench = verbs.add_parser("bench", help="time the native operations beside this machine's measured peaks")
+    bench.add_argument("operations", nargs="*", metavar="OP", help="operations (default: all)")
+    bench.add_argument("--threads", type=int, default=0, metavar="N", help="default: those of the process")
+    bench.add_argument("--seconds", type=float, default=0.3, metavar="S", help="of calls for an operation (0.3)")
+    bench.add_argument("--json", metavar="FILE", help="write the figures")
+    bench.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True,
+                       help="also OpenCV, SciPy and torch where they are installed (default: yes)")  # fmt: skip
+    bench.set_defaults(run=run_bench)
+
     weights = verbs.add_parser("weights", help="list or verify the shipped weights")
     weights.add_argument("action", choices=("list", "verify"))
     weights.set_defaults(run=run_weights)
@@ -139,6 +148,20 @@ def run_info(args: argparse.Namespace) -> int:
 
     print(json.dumps(info(), indent=1))
     return DONE
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """`pyapdraw bench`."""
+    from pyapdraw import bench
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    options = {"threads": args.threads, "seconds": args.seconds, "with_peers": args.peers}
+    record = bench.bench(args.operations, **options, tell=tell)
+    if args.json:
+        bench.write(record, args.json)
+    return SOME_FAILED if record["suites"]["native"]["wrong"] else DONE
 
 
 def run_weights(args: argparse.Namespace) -> int:

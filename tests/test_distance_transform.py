@@ -1,5 +1,7 @@
 """The distance transform against its definition, exactly: shapes, layouts, dtypes, hard images, torch."""
 
+import os
+
 import numpy as np
 import pytest
 from arrays import Guarded, laid_out, layouts
@@ -13,10 +15,12 @@ from pyapdraw import _C
 from pyapdraw.errors import BadInput
 from pyapdraw.ops import distance_transform, distance_transform_pair
 
+EXAMPLES = 60 if "CUDA_ON_CPU" in os.environ else 1000  # every thread of a CUDA block is a fiber there
+
 
 @st.composite
 def images(draw, most=70):
-    shape = (*draw(st.lists(st.integers(0, 3), max_size=3)), draw(st.integers(0, most)), draw(st.integers(0, most)))
+    shape = (*draw(st.lists(st.integers(0, 2), max_size=3)), draw(st.integers(0, most)), draw(st.integers(0, most)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     share = draw(st.sampled_from([0.0, 0.002, 0.02, 0.3, 0.9, 1.0]))
     sites = rng.random(shape) < share
@@ -25,8 +29,8 @@ def images(draw, most=70):
     return sites * rng.integers(1, 256, shape, dtype=np.uint8)
 
 
-@settings(max_examples=150, deadline=None)
-@given(images(), layouts, layouts, st.booleans(), st.integers(1, 4))
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(images(most=50), layouts, layouts, st.booleans(), st.integers(1, 4))
 def test_is_the_definition_for_any_shape_and_layout(sites, layout, out_layout, squared, threads):
     out = Guarded(sites.shape, np.float32, out_layout if out_layout != "transposed" else "plain")
     _C.distance_transform(laid_out(sites, layout), out.view, squared, _C.Context(threads=threads))
@@ -45,12 +49,28 @@ def test_is_the_definition_for_wide_images(height, width, count, clustered, seed
     np.testing.assert_array_equal(distance_transform(sites), reference(sites))
 
 
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(images(most=40), layouts, st.booleans(), st.integers(1, 3))
+def test_pair_is_both_maps(ink, layout, squared, threads):
+    to_ink, to_paper = Guarded(ink.shape, np.float32), Guarded(ink.shape, np.float32, "reversed")
+    _C.distance_transform_pair(laid_out(ink, layout), to_ink.view, to_paper.view, squared, _C.Context(threads=threads))
+    np.testing.assert_array_equal(to_ink.view, reference(ink != 0, squared))
+    np.testing.assert_array_equal(to_paper.view, reference(ink == 0, squared))
+    to_ink.check()
+    to_paper.check()
+
+
+@pytest.mark.parametrize("name", _C.cpu_backends())
 @settings(max_examples=60, deadline=None)
-@given(images(most=50), layouts, st.booleans())
-def test_pair_is_both_maps(ink, layout, squared):
-    to_ink, to_paper = distance_transform_pair(laid_out(ink, layout), squared=squared)
-    np.testing.assert_array_equal(to_ink, reference(ink != 0, squared))
-    np.testing.assert_array_equal(to_paper, reference(ink == 0, squared))
+@given(images(most=90))
+def test_every_instruction_set_is_exact(name, ink):
+    _C.use_backend(name)
+    try:
+        to_ink, to_paper = distance_transform_pair(ink)
+    finally:
+        _C.use_backend(_C.cpu_backends()[0])
+    np.testing.assert_array_equal(to_ink, reference(ink != 0))
+    np.testing.assert_array_equal(to_paper, reference(ink == 0))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -81,8 +101,52 @@ def test_long_sides_do_not_overflow(shape, corner):
     np.testing.assert_array_equal(distance_transform(sites), np.sqrt(d2.astype(np.float64)).astype(np.float32))
 
 
+def from_sites(shape, ys, xs):
+    """Squared distances to a few sites, int64."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    return np.min([(y - j) ** 2 + (x - i) ** 2 for j, i in zip(ys, xs)], axis=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "ys", "xs"),
+    [
+        ((3, 70_000), [0, 1, 1, 2, 2], [9_000, 20_000, 20_100, 33_000, 61_000]),  # empty runs below and above 16,000
+        ((2, 40_000), [1] * 5, [39_999, 30_000, 24_000, 9_000, 1]),
+        ((5, 32_000), [2], [0]),  # the widest that 32 bits hold
+        ((5, 32_001), [2], [0]),
+        ((40_000, 40), [0, 39_000], [7, 30]),
+        ((66_000, 33), [10, 50_000, 65_999], [0, 16, 32]),
+    ],
+)
+def test_long_sides_with_few_sites(shape, ys, xs):
+    sites = np.zeros(shape, bool)
+    sites[ys, xs] = True
+    expected = from_sites(shape, ys, xs)
+    np.testing.assert_array_equal(distance_transform(sites, squared=True), expected.astype(np.float32))
+    np.testing.assert_array_equal(distance_transform(sites), np.sqrt(expected.astype(np.float64)).astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(1500, 1500), (1472, 1536), (3, 1000, 1000)])
+def test_large_outputs_stay_inside_and_are_exact(shape):
+    """Large outputs are written past the caches, in whole lines of 64 bytes with ends before and after."""
+    sites = np.random.default_rng(1).random(shape) < 0.0005
+    out = Guarded(shape, np.float32)
+    _C.distance_transform(sites, out.view, True)
+    flat = distance_transform(sites, return_indices=True)[1].astype(np.int64)
+    y, x = np.divmod(flat, shape[-1])
+    rows, columns = np.mgrid[: shape[-2], : shape[-1]]
+    np.testing.assert_array_equal(out.view, (y - rows) ** 2 + (x - columns) ** 2)
+    out.check()
+
+
+def test_sides_beyond_the_limit_are_refused():
+    sites = np.broadcast_to(np.zeros((1, 1), bool), (1, 2**30 + 1))
+    with pytest.raises(BadInput, match=r"sites: shape \[1,1073741825\] given, sides of at most 2\^30 px"):
+        _C.distance_transform(sites, np.empty((1, 1), np.float32))
+
+
 def test_groups_of_images_and_empty_images():
-    batch = np.random.default_rng(0).random((3, 1100, 1000)) < 0.001  # more pixels than are kept at a time
+    batch = np.random.default_rng(0).random((3, 2100, 4100)) < 0.0001  # more pixels than are worked on at a time
     batch[1] = False
     out = distance_transform(batch)
     assert np.isposinf(out[1]).all()
@@ -99,6 +163,12 @@ def test_any_number_of_threads_gives_the_same_bits():
         outs.append(np.empty(sites.shape, np.float32))
         _C.distance_transform(sites, outs[-1], False, _C.Context(threads=threads))
     assert all(o.tobytes() == outs[0].tobytes() for o in outs)
+    pairs = []
+    for threads in (1, 2, 3, 8):
+        pairs.append(np.empty((2, *sites.shape), np.float32))
+        _C.distance_transform_pair(sites, *pairs[-1], False, _C.Context(threads=threads))
+    assert all(p.tobytes() == pairs[0].tobytes() for p in pairs)
+    np.testing.assert_array_equal(pairs[0][0], outs[0])
 
 
 def test_out_is_written_and_returned():

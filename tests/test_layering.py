@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pyapdraw"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"batch", "live", "serve", "about", "evaluate"},
+    {"batch", "live", "serve", "about", "evaluate", "bench"},
+    {"bench_cases"},
     {"video"},
     {"artist"},
     {"pipeline"},

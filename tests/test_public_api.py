@@ -16,7 +16,11 @@ PUBLIC = {
         "info": "()",
     },
     "pyapdraw.ops": {
+        "bias_act": "(x, b=None, *, dim=1, act='linear', alpha=None, gain=None, clamp=None)",
         "composite": "(drawing, alpha, background, *, out=None)",
+        "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
+        "distance_transform_chamfer": "(sites, *, out=None)",
+        "conv_to_one": "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",  # noqa: E501
         "distance_transform": "(sites, *, squared=False, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "crop_yuv": "(y, u, v=None, *, to_crop, size, filter='antialias', border=255, matrix='bt601', full_range=False,"
@@ -24,10 +28,14 @@ PUBLIC = {
         "flow_dog": "(image, *, fine_px=0.4, tensor_px=3.03, flow_px=1.85, line_px=1.98, reduce=1, out=None)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, mode='min', out=None)",
         "paste_yuv": "(y, u, v=None, *, drawing, alpha, to_crop, matrix='bt601', full_range=False)",
+        "fuse_regions": "(parts, centres, hair, background, mask, *, mode='min', out=None)",
+        "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
+        " bias=None, activation='linear', gain=None, clamp=None)",
         "nchw_to_rgb": "(image, *, out=None)",
         "resize": "(image, size, *, out=None)",
         "rgb_to_nchw": "(image, *, out=None)",
         "rgb_to_yuv": "(image, *, matrix='bt601', full_range=False, out=None)",
+        "upfirdn2d": "(x, f, *, up=1, down=1, padding=0, flip_filter=False, gain=1)",
         "warp_affine": "(image, matrix, size, *, filter='bilinear', border=255, out=None)",
         "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
         "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",

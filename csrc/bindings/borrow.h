@@ -117,7 +117,12 @@ class Borrowed {
   }
 
   bool take(py::handle object) {
-    return take_exchange(object) || take_buffer(object) || take_cuda_interface(object) || take_dlpack(object);
+    if (!take_exchange(object) && !take_buffer(object) && !take_cuda_interface(object) && !take_dlpack(object))
+      return false;
+    // Kernels read whole elements, and compilers may use instructions that fault on anything else.
+    if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(item_bytes(tensor.dtype)))
+      throw BadInput("array: data that is not aligned to its elements is not supported, a copy expected");
+    return true;
   }
 
  private:

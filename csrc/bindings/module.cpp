@@ -3,9 +3,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "bindings/borrow.h"
 #include "bindings/options.h"
 #include "core/backend.h"
+#include "core/peaks.h"
 
 namespace py = pybind11;
 using namespace pyapdraw;
@@ -47,12 +50,36 @@ py::dict backends() {
   return d;
 }
 
+py::dict peaks(int threads, double seconds) {
+  Peaks p;
+  {
+    py::gil_scoped_release release;
+    p = machine_peaks(threads, seconds);
+  }
+  py::dict d;
+  d["isa"] = p.isa;
+  d["threads"] = p.threads;
+  d["fma_f32_gflops"] = p.fma_f32_gflops;
+  d["dot_bf16_gflops"] = p.dot_bf16_gflops;
+  d["copy_l1_gbs"] = p.copy_l1_gbs;
+  d["copy_l2_gbs"] = p.copy_l2_gbs;
+  d["copy_l3_gbs"] = p.copy_l3_gbs;
+  d["copy_dram_gbs"] = p.copy_dram_gbs;
+  d["copy_dram_streaming_gbs"] = p.copy_dram_streaming_gbs;
+  return d;
+}
+
 std::vector<std::string> cpu_backend_names() {
   const Backend* tables[3];
   const int count = cpu_backends(tables);
   std::vector<std::string> names;
   for (int i = 0; i < count; ++i) names.push_back(tables[i]->name);
   return names;
+}
+
+Resampling resampling(std::array<int, 2> up, std::array<int, 2> down, std::array<int64_t, 4> padding, bool flip_filter,
+                      double gain) {
+  return {{up[0], up[1]}, {down[0], down[1]}, {padding[0], padding[1], padding[2], padding[3]}, flip_filter, gain};
 }
 
 }  // namespace
@@ -65,6 +92,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("cpu_backends", &cpu_backend_names);
   m.def("use_backend", &use_cpu_backend, py::arg("name"),
         "For tests: run CPU operations of the whole process on this table.");
+  m.def("machine_peaks", &peaks, py::arg("threads") = 0, py::arg("seconds") = 0.5,
+        "For benchmarks: the best measured GFLOP/s and copy GB/s of this machine, with the table in use.");
 
   py::class_<Context>(m, "Context")
       .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),
@@ -75,10 +104,37 @@ PYBIND11_MODULE(_C, m) {
       .def(py::init([](YuvMatrix matrix, bool full_range, int bits) { return YuvFormat{matrix, full_range, bits}; }),
            py::arg("matrix") = "bt601", py::arg("full_range") = false, py::arg("bits") = 8);
 
+  py::class_<BiasAct>(m, "BiasAct")
+      .def(py::init([](Activation activation, double alpha, double gain, double clamp) {
+             return BiasAct{activation, alpha, gain, clamp};
+           }),
+           py::arg("activation") = "linear", py::arg("alpha") = 0.2, py::arg("gain") = 1.0,
+           py::arg("clamp") = BiasAct::kNoClamp);
+
+  py::class_<Resampling>(m, "Resampling")
+      .def(py::init(&resampling), py::arg("up"), py::arg("down"), py::arg("padding"), py::arg("flip_filter") = false,
+           py::arg("gain") = 1.0);
+
+  py::class_<ConvToOne>(m, "ConvToOne")
+      .def(py::init([](int up, int padding, Padding mode, Activation activation) {
+             return ConvToOne{up, padding, mode, activation};
+           }),
+           py::arg("up") = 1, py::arg("padding") = 0, py::arg("padding_mode") = "zeros",
+           py::arg("activation") = "linear");
+
   using nogil = py::call_guard<py::gil_scoped_release>;
   const py::arg_v ctx("ctx", Context{});
-  m.def("distance_transform", &distance_transform, py::arg("sites"), py::arg("distance"), py::arg("squared") = false,
-        ctx, nogil());
+  m.def("distance_transform",
+        py::overload_cast<const Tensor&, const Tensor&, bool, const Context&>(&distance_transform), py::arg("sites"),
+        py::arg("distance"), py::arg("squared") = false, ctx, nogil());
+  m.def(
+      "distance_transform_nearest",
+      [](const Tensor& sites, const Tensor& distance, const Tensor& nearest, bool squared, double spacing_y,
+         double spacing_x,
+         const Context& c) { distance_transform(sites, distance, nearest, {squared, spacing_y, spacing_x}, c); },
+      py::arg("sites"), py::arg("distance"), py::arg("nearest"), py::arg("squared") = false, py::arg("spacing_y") = 1.0,
+      py::arg("spacing_x") = 1.0, ctx, nogil());
+  m.def("distance_transform_chamfer", &distance_transform_chamfer, py::arg("sites"), py::arg("distance"), ctx, nogil());
   m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
         py::arg("planes"), ctx, nogil());
@@ -141,4 +197,26 @@ PYBIND11_MODULE(_C, m) {
         py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0,
         py::arg("minimum") = false, ctx, nogil());
+  m.def(
+      "modulated_conv2d",
+      [](const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter, const Tensor& noise,
+         const Tensor& bias, const Tensor& out, bool demodulate, int up, int down, Activation activation, float alpha,
+         float gain, float clamp, const Context& c) {
+        modulated_conv2d(x, weight, styles, filter, noise, bias, out,
+                         {demodulate, up, down, activation, alpha, gain, clamp}, c);
+      },
+      py::arg("x"), py::arg("weight"), py::arg("styles"), py::arg("filter"), py::arg("noise"), py::arg("bias"),
+      py::arg("out"), py::arg("demodulate") = true, py::arg("up") = 1, py::arg("down") = 1,
+      py::arg("activation") = "linear", py::arg("alpha") = 0.2f, py::arg("gain") = 1.0f, py::arg("clamp") = -1.0f, ctx,
+      nogil());
+  m.def("modulated_conv2d_backward_weight", &modulated_conv2d_backward_weight, py::arg("grad"), py::arg("grad_scale"),
+        py::arg("x"), py::arg("x_scale"), py::arg("grad_weight"), py::arg("stride") = 1, py::arg("pad") = 1, ctx,
+        nogil());
+  m.def("bias_act", &bias_act, py::arg("x"), py::arg("bias"), py::arg("out"), py::arg("how"), py::arg("dim") = 1, ctx,
+        nogil());
+  m.def("bias_act_backward", &bias_act_backward, py::arg("grad"), py::arg("kept"), py::arg("bias"), py::arg("out"),
+        py::arg("how"), py::arg("dim") = 1, ctx, nogil());
+  m.def("upfirdn2d", &upfirdn2d, py::arg("x"), py::arg("filter"), py::arg("out"), py::arg("how"), ctx, nogil());
+  m.def("conv_to_one", &conv_to_one, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("out"), py::arg("how"),
+        ctx, nogil());
 }

@@ -38,6 +38,11 @@ struct Names<Activation> {
   static constexpr const char* values[] = {"linear", "relu", "lrelu",    "tanh", "sigmoid",
                                            "elu",    "selu", "softplus", "swish"};
 };
+template <>
+struct Names<Padding> {
+  static constexpr const char* arg = "padding_mode";
+  static constexpr const char* values[] = {"zeros", "reflect"};
+};
 
 template <typename E>
 E from_text(const std::string& text) {
@@ -77,6 +82,8 @@ template <>
 struct type_caster<pyapdraw::YuvMatrix> : option_caster<pyapdraw::YuvMatrix> {};
 template <>
 struct type_caster<pyapdraw::FuseMode> : option_caster<pyapdraw::FuseMode> {};
+template <>
+struct type_caster<pyapdraw::Padding> : option_caster<pyapdraw::Padding> {};
 template <>
 struct type_caster<pyapdraw::Activation> : option_caster<pyapdraw::Activation> {};
 

@@ -35,6 +35,8 @@ std::atomic<const Backend*>& current_cpu() {
 #define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
     PA_OP(distance_transform),
+    PA_OP(distance_transform_nearest),
+    PA_OP(distance_transform_chamfer),
     PA_OP(ink),
     PA_OP(ink_planes),
     PA_OP(flow_dog),
@@ -56,6 +58,12 @@ const OpEntry kEntries[] = {
     PA_OP(crop_warp),
     PA_OP(guided_upsample),
     PA_OP(nms),
+    PA_OP(modulated_conv2d),
+    PA_OP(modulated_conv2d_backward_weight),
+    PA_OP(bias_act),
+    PA_OP(bias_act_backward),
+    PA_OP(upfirdn2d),
+    PA_OP(conv_to_one),
 };
 #undef PA_OP
 

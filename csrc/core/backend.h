@@ -7,11 +7,15 @@
 
 namespace pyapdraw {
 
-struct WarpPlan;  // core/warp_affine_math.h
+struct WarpPlan;           // core/warp_affine_math.h
+struct ModulatedConvPlan;  // core/modulated_conv2d_plan.h
 
 struct Backend {
   const char* name;  // "cpu x86-64-v4", "cuda", ...
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
+  void (*distance_transform_nearest)(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                     const DistanceOptions& options, const Context& ctx) = nullptr;
+  void (*distance_transform_chamfer)(const Tensor& sites, const Tensor& distance, const Context& ctx) = nullptr;
   void (*ink)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
               const Context& ctx) = nullptr;
   void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
@@ -50,6 +54,20 @@ struct Backend {
                           float gain, const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum,
               const Context& ctx) = nullptr;
+  void (*modulated_conv2d)(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
+                           const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan,
+                           const Context& ctx) = nullptr;
+  void (*modulated_conv2d_backward_weight)(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                           const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                           const Context& ctx) = nullptr;
+  void (*bias_act)(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim,
+                   const Context& ctx) = nullptr;
+  void (*bias_act_backward)(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                            const BiasAct& how, int dim, const Context& ctx) = nullptr;
+  void (*upfirdn2d)(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+                    const Context& ctx) = nullptr;
+  void (*conv_to_one)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out,
+                      const ConvToOne& how, const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

@@ -13,6 +13,8 @@ const Backend& backend() {
     Backend b{};
     b.name = PA_TEXT(PA_ISA);
     b.distance_transform = distance_transform;
+    b.distance_transform_nearest = distance_transform_nearest;
+    b.distance_transform_chamfer = distance_transform_chamfer;
     b.ink = ink;
     b.ink_planes = ink_planes;
     b.flow_dog = flow_dog;
@@ -34,6 +36,12 @@ const Backend& backend() {
     b.crop_warp = crop_warp;
     b.guided_upsample = guided_upsample;
     b.nms = nms;
+    b.modulated_conv2d = modulated_conv2d;
+    b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;
+    b.bias_act = bias_act;
+    b.bias_act_backward = bias_act_backward;
+    b.upfirdn2d = upfirdn2d;
+    b.conv_to_one = conv_to_one;
     return b;
   }();
   return table;

@@ -1,312 +1,289 @@
 #pragma once
-// The row pass of the distance transform: see distance_transform.cpp for the method.
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-
-#include "core/distance_transform_math.h"
-#include "cpu/isa.h"
-#include "cpu/scratch.h"
+// The row pass of the distance transform: min over s of g(s)^2 + (x - s)^2 for one row of column distances g.
+// 1. Near: in bytes, all offsets up to kReach, with exits where the squares are small. A pixel closer than kReach + 1
+//    to a site is finished by that.
+// 2. Far: the other pixels, in runs of whole registers of 16. The nearest source s(x) never moves left as x moves
+//    right [Aggarwal et al., Geometric applications of a matrix-searching algorithm, 1987], and the finished pixels
+//    beside a run bound it at both ends. It is searched at the first pixel of every register, in halves, each within
+//    the bounds known so far; then a register only has to look at the sources between its own two bounds. All
+//    registers of a row together look at each source about once, whatever the picture: the work is linear in the width
+//    (the search is 1/16 of that a halving).
+// 3. Where 32 bits could overflow, the run takes the envelope of parabolas.
+// Sources in the near part outside the bounds do no harm: they are sites all the same.
+#include "cpu/distance_transform_columns.h"
+#include "cpu/distance_transform_envelope.h"
+#include "cpu/distance_transform_vector.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
-
-// "No site in this column", for column distances of type G.
-template <typename G>
-constexpr G none_of() {
-  return static_cast<G>(sizeof(G) == 2 ? 65535 : 2147483647);
-}
-
-#pragma GCC diagnostic ignored "-Wpsabi"  // vectors never cross a file, so their calling convention is no matter
 namespace rows {
 
-constexpr int kNear = 8;            // offsets tried directly
-constexpr int kPair = 32;           // work of lowering one block by another, in looks at a block minimum
-constexpr int kBudget = 8 * kPair;  // a block, on average, before the envelope is cheaper
-constexpr int kSparse = 8;          // blocks a block with a site near enough, from which the envelope is cheaper
+using lanes::Bytes;
+using lanes::Ints;
+using lanes::kBytes;
+using lanes::kInts;
+using lanes::load;
+using lanes::store;
 
-// Squares in lanes of T. Two capped values add up without overflow; the cap also means "not known".
-template <typename T>
-struct Lanes;
-template <>
-struct Lanes<uint16_t> {
-  static constexpr int count = 32, cap = 32767, root = 182;
-  typedef uint16_t Vector __attribute__((vector_size(64)));  // one register with AVX-512, four with SSE2
+constexpr int kReach = 10;                               // offsets tried directly
+constexpr uint8_t kOpen = (kReach + 1) * (kReach + 1);   // squares from here on are not known; + kReach^2 is a byte
+constexpr uint8_t kRest = 3;                             // rows that a block goes without the near part where it failed
+constexpr int32_t kFar = (1 << 30) - 1;                  // square of a column without a site, above all real ones
+constexpr int64_t kWidest = 32000, kLongestRun = 16000;  // sums of two squares stay below 2^31
+constexpr int64_t kMargin = 2 * kInts;                   // sources that may be read beyond the last one
+constexpr int kGroup = 8;                                // sources looked at together
+
+static_assert(kOpen + kReach * kReach < 256, "sums of two near squares are bytes");
+
+// What all rows of a call share.
+struct Shape {
+  int64_t height, width;
+  bool squared, narrow, single;
+  Scratch<int32_t> squares;  // of -reach .. reach
+  int64_t reach;
+
+  Shape(int64_t h, int64_t w, bool sq)
+      : height(h),
+        width(w),
+        squared(sq),
+        narrow(w <= kWidest && distance::squares_below(h, w, kFar)),
+        single(distance::squares_below(h, w, 1 << 24)),
+        squares(2 * ((w < kWidest ? w : kWidest) + kMargin + kBytes)),
+        reach((w < kWidest ? w : kWidest) + kMargin + kBytes) {
+    for (int64_t i = 0; i < 2 * reach; ++i) squares[i] = static_cast<int32_t>((i - reach) * (i - reach));
+  }
+  const int32_t* square() const { return squares.get() + reach; }
 };
-template <>
-struct Lanes<int32_t> {
-  static constexpr int count = 16, cap = (1 << 30) - 1, root = 32768;
-  typedef int32_t Vector __attribute__((vector_size(64)));
-};
 
-template <typename T>
-using Vector = typename Lanes<T>::Vector;
-
-template <typename T>
-inline Vector<T> load(const T* p) {
-  Vector<T> v;
-  std::memcpy(&v, p, sizeof(v));
-  return v;
-}
-template <typename T>
-inline Vector<T> splat(T x) {
-  return Vector<T>{} + x;
-}
-template <typename V>
-inline V least(V a, V b) {
-  return a < b ? a : b;
-}
-
-template <typename T>
-inline T largest(Vector<T> v) {
-  T t[Lanes<T>::count], m = 0;
-  std::memcpy(t, &v, sizeof(v));
-  for (T x : t) m = x > m ? x : m;
-  return m;
-}
-
-template <typename D>
-inline void write(const D* d2, int64_t count, bool squared, bool single, float* out, int64_t step) {
-  if (step != 1)
-    for (int64_t x = 0; x < count; ++x) out[x * step] = distance::finish(d2[x], squared);
-  else if (squared)
-    for (int64_t x = 0; x < count; ++x) out[x] = static_cast<float>(d2[x]);
-  else if (single)
-    for (int64_t x = 0; x < count; ++x) out[x] = std::sqrt(static_cast<float>(d2[x]));
-  else
-    for (int64_t x = 0; x < count; ++x) out[x] = static_cast<float>(std::sqrt(static_cast<double>(d2[x])));
-}
-
-enum class Outcome { done, too_far, too_much };
-
-// A row by blocks of lanes, with what it tells the next row of the same chunk.
-template <typename T>
-class Blocks {
-  static constexpr int kCount = Lanes<T>::count, kCap = Lanes<T>::cap;
-
+// Rows of one map (distances to ink, or to paper) in any order.
+template <typename G>
+class Pass {
  public:
-  explicit Blocks(int64_t width)
-      : width_(width),
-        blocks_((width + kCount - 1) / kCount),
-        // Pairs farther apart than the root of the cap are never looked at.
-        reach_(sizeof(T) == 2 ? 256 : blocks_ * kCount),
-        f_((blocks_ + 2) * kCount),
-        block_min_(blocks_),
-        above_(blocks_),
-        d2_(blocks_ * kCount),
-        squares_(2 * reach_ + kCount) {
-    for (int64_t i = 0; i < 2 * reach_ + kCount; ++i) {
-      const int64_t d = (i - reach_) * (i - reach_);
-      squares_[i] = static_cast<T>(d < kCap ? d : kCap);
+  static size_t bytes(const Shape& shape) {
+    const int64_t blocks = blocks_of(shape);
+    using P = lanes::Pieces;
+    return P::bytes<uint8_t>((blocks + 2) * kBytes) + P::bytes<uint8_t>(blocks * 4 + 1) + P::bytes<uint8_t>(blocks) +
+           2 * P::bytes<int32_t>((blocks + 1) * kBytes) + P::bytes<int32_t>(blocks * 4 + 1) +
+           P::bytes<float>(blocks * kBytes);
+  }
+
+  Pass(const Shape& shape, bool to_ink, lanes::Pieces* memory)
+      : shape_(shape),
+        square_(shape.square()),
+        to_ink_(to_ink),
+        blocks_(blocks_of(shape)),
+        near_(memory->take<uint8_t>((blocks_ + 2) * kBytes)),
+        open_(memory->take<uint8_t>(blocks_ * 4 + 1)),
+        rest_(memory->take<uint8_t>(blocks_)),
+        far_(memory->take<int32_t>((blocks_ + 1) * kBytes)),
+        costs_(memory->take<int32_t>((blocks_ + 1) * kBytes)),
+        bound_(memory->take<int32_t>(blocks_ * 4 + 1)),
+        row_(memory->take<float>(blocks_ * kBytes)) {
+    std::memset(near_, kOpen, (blocks_ + 2) * kBytes);
+    std::memset(rest_, 0, blocks_);
+  }
+
+  // Column distances of a row -> the row at `out`. ink: the pixels themselves.
+  void run(const G* g, const uint8_t* ink, float* out, int64_t step, bool past_caches) {
+    const int64_t width = shape_.width;
+    const bool direct = step == 1 && !past_caches && width % kBytes == 0;
+    out_ = direct ? out : row_;
+    lanes::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
+    bool open = false;
+    for (int64_t b = 0; b < blocks_; ++b) open |= near(b);
+    if (open) all_far(g);
+    if (!direct) lanes::put(row_, width, out, step, past_caches);
+  }
+
+  // For narrow shapes, of an image with sites: a nearest source of every pixel of a row, and the squared distances,
+  // whole registers of them.
+  void run_sources(const G* g, const uint8_t* ink, int32_t* source, int32_t* square) {
+    const int64_t width = shape_.width, registers = (width + kInts - 1) / kInts;
+    lanes::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
+    squares_of(g, 0, width - 1);
+    find_bounds(0, registers, 0, width - 1);
+    for (int64_t r = 0; r < registers; ++r) {
+      Ints from;
+      store(square + r * kInts, lowest(r * kInts, bound_[r], bound_[r + 1], &from));
+      store(source + r * kInts, from);
     }
-    forget();
   }
-
-  void forget() {
-    for (int64_t b = 0; b < blocks_; ++b) above_[b] = kCap;
-  }
-
-  template <typename G>
-  Outcome run(const G* g) {
-    if (prepare(g) * kSparse < blocks_) return Outcome::too_far;
-    int64_t budget = kBudget * (blocks_ + 2);
-    for (int64_t b = 0; b < blocks_; ++b) {
-      const Vector<T> d = one_block(b, &budget);
-      const T m = largest<T>(d);
-      if (m >= kCap || budget < 0) {
-        forget();
-        return m >= kCap && budget >= 0 ? Outcome::too_far : Outcome::too_much;
-      }
-      // |d(x, y) - d(x, y - 1)| <= 1, and one more because the test is "not below".
-      const int64_t bound = m + 2 * static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(m)))) + 2;
-      above_[b] = static_cast<T>(bound < kCap ? bound : kCap);
-      std::memcpy(d2_.get() + b * kCount, &d, sizeof(d));
-    }
-    return Outcome::done;
-  }
-
-  const T* squared_distances() const { return d2_.get(); }
 
  private:
-  // Squares of the column distances, capped, with margins; and the smallest of each block.
-  // Returns how many blocks have one below the cap.
-  template <typename G>
-  int64_t prepare(const G* g) {
-    T* f = f_.get() + kCount;
-    for (int i = 0; i < kCount; ++i) f[i - kCount] = kCap;
-    for (int64_t x = 0; x < width_; ++x) {
-      const uint32_t d = static_cast<uint32_t>(g[x] < Lanes<T>::root ? g[x] : Lanes<T>::root);
-      f[x] = static_cast<T>(d * d < static_cast<uint32_t>(kCap) ? d * d : kCap);
+  static int64_t blocks_of(const Shape& shape) { return (shape.width + kBytes - 1) / kBytes; }
+
+  // The runs of registers that the near part left open.
+  void all_far(const G* g) {
+    const int64_t registers = (shape_.width + kInts - 1) / kInts;
+    open_[registers] = 0;
+    for (int64_t a = 0; a < registers; ++a) {
+      if (!open_[a]) continue;
+      int64_t b = a + 1;
+      while (b < registers && open_[b]) ++b;
+      far(g, a, b);
+      a = b;
     }
-    for (int64_t x = width_; x < (blocks_ + 1) * kCount; ++x) f[x] = kCap;
-    int64_t known = 0;
-    for (int64_t b = 0; b < blocks_; ++b) {
-      T m = kCap;
-      for (int i = 0; i < kCount; ++i) m = f[b * kCount + i] < m ? f[b * kCount + i] : m;
-      block_min_[b] = m;
-      known += m < kCap;
-    }
-    return known;
   }
 
-  Vector<T> one_block(int64_t b, int64_t* budget) const {
-    const T* f = f_.get() + kCount + b * kCount;
-    Vector<T> d = load(f);
-    T m = largest<T>(d);
-    if (m <= 1) return d;
-    for (int k = 1; k <= kNear; ++k) {
-      d = least(d, least(load(f - k), load(f + k)) + splat(static_cast<T>(k * k)));
-      if (k == 3 && largest<T>(d) <= 16) return d;
+  // One block of 64 pixels; whether some register of it is left open.
+  bool near(int64_t b) {
+    uint8_t* open = open_ + 4 * b;
+    if (rest_[b] > 0) {
+      --rest_[b];
+      std::memset(open, 1, 4);
+      return true;
     }
-    m = largest<T>(d);
-    if (m <= (kNear + 1) * (kNear + 1)) return d;
-    const T ceiling = above_[b];
-    if (ceiling < m) m = ceiling;
-    for (int64_t j = 0;; ++j) {
-      const int64_t gap = j == 0 ? 0 : (j - 1) * kCount + 1;
-      if (gap * gap >= m || (b < j && b + j >= blocks_)) return d;
-      for (int64_t s = b - j; s <= b + j; s += 2 * j) {
-        if (s >= 0 && s < blocks_ && block_min_[s] + gap * gap < m) {
-          d = from_block(d, b, s);
-          *budget -= kPair;
-          m = largest<T>(d);
-          if (ceiling < m) m = ceiling;
+    const uint8_t* f = near_ + kBytes + b * kBytes;
+    Bytes d = load<Bytes>(f);
+    const auto widen = [&](int k0, int k1) {
+      for (int k = k0; k <= k1; ++k)
+        d = lanes::least(
+            d, lanes::least(load<Bytes>(f - k), load<Bytes>(f + k)) + lanes::splat(static_cast<uint8_t>(k * k)));
+    };
+    unsigned left = 0;
+    if (lanes::any_from(d, 2)) {
+      widen(1, 3);
+      if (lanes::any_from(d, 17)) {
+        widen(4, 6);
+        if (lanes::any_from(d, 50)) {
+          widen(7, kReach);
+          left = lanes::quarters_from(d, kOpen);
         }
-        if (j == 0) break;
       }
-      if ((*budget -= 2) < 0) return d;
+    }
+    for (int q = 0; q < 4; ++q) open[q] = left >> q & 1;
+    if (left == 15) {
+      rest_[b] = kRest;
+      return true;
+    }
+    lanes::finish(d, shape_.squared, out_ + b * kBytes);
+    return left != 0;
+  }
+
+  // Registers [a, b) of the row.
+  void far(const G* g, int64_t a, int64_t b) {
+    const int64_t width = shape_.width, x0 = a * kInts, x1 = b * kInts < width ? b * kInts : width;
+    const int64_t first = x0 == 0 ? 0 : x0 - 1 - kReach, last = x1 + kReach < width ? x1 + kReach : width - 1;
+    const bool bounded = (x0 > 0 || x1 < width) && x1 - x0 <= kLongestRun;
+    if (!shape_.narrow && !bounded) return envelope(g, first, last, x0, x1);
+    squares_of(g, first, last);
+    find_bounds(a, b, first, last);
+    for (int64_t r = a; r < b; ++r)
+      lanes::finish(lowest(r * kInts, bound_[r], bound_[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
+  }
+
+  // A nearest source of the first pixel of each register of [a, b), all of whose sources are in [first, last].
+  void find_bounds(int64_t a, int64_t b, int64_t first, int64_t last) {
+    int32_t* bound = bound_;
+    bound[a] = static_cast<int32_t>(first);
+    bound[b] = static_cast<int32_t>(last);
+    int64_t half = 1;
+    while (half < b - a) half *= 2;
+    for (half /= 2; half > 0; half /= 2)
+      for (int64_t r = a + half; r < b; r += 2 * half)
+        bound[r] = nearest(r * kInts, bound[r - half], bound[r + half < b ? r + half : b]);
+  }
+
+  // Squares of the column distances, whole registers of them; beyond the last one nothing is near. (The near squares
+  // are 0 on sites only: the distance to the other colour is at least 1.)
+  void squares_of(const G* g, int64_t first, int64_t last) {
+    int32_t* __restrict__ f = far_;
+    const uint8_t* site = near_ + kBytes;
+    for (int64_t s = first; s <= last; s += kInts)
+      for (int64_t i = s; i < s + kInts; ++i) {
+        const uint32_t d = static_cast<uint32_t>(g[i]);
+        const int32_t square = d < 32768 ? static_cast<int32_t>(d * d) : kFar;
+        f[i] = site[i] == 0 ? 0 : square;
+      }
+    for (int64_t s = last + 1; s <= last + kMargin; ++s) f[s] = kFar;
+  }
+
+  // A source in [first, last + 31] that is nearest to x among them.
+  int32_t nearest(int64_t x, int64_t first, int64_t last) const {
+    const int32_t *f = far_ + first, *square = square_ + (first - x);
+    const Ints v = load<Ints>(f) + load<Ints>(square), w = load<Ints>(f + kInts) + load<Ints>(square + kInts);
+    Ints least = lanes::least(v, w);
+    const int64_t count = last - first + 1;
+    for (int64_t i = 2 * kInts; i < count; i += kInts)
+      least = lanes::least(least, load<Ints>(f + i) + load<Ints>(square + i));
+    const int32_t value = lanes::smallest(least);
+    const uint32_t found = lanes::equal(v, value) | lanes::equal(w, value) << kInts;
+    if (found) return static_cast<int32_t>(first + __builtin_ctz(found));
+    for (int64_t i = 2 * kInts;; i += kInts) {
+      const uint32_t here = lanes::equal(load<Ints>(f + i) + load<Ints>(square + i), value);
+      if (here) return static_cast<int32_t>(first + i + __builtin_ctz(here));
     }
   }
 
-  // Lowers the values of block b by all pixels of block s.
-  Vector<T> from_block(Vector<T> d, int64_t b, int64_t s) const {
-    const T* f = f_.get() + kCount + s * kCount;
-    const T* table = squares_.get() + reach_ + (b - s) * kCount;
-    Vector<T> e = d;
-    for (int i = 0; i < kCount; i += 2) {
-      d = least(d, splat(f[i]) + load(table - i));
-      e = least(e, splat(f[i + 1]) + load(table - i - 1));
+  // The 16 pixels from x on, from the sources [first, last] and up to 15 more. With e = x - s0 for a group of sources
+  // from s0 on: f + (x + i - s)^2 = [f + (x - s)^2] - 2 i (s - s0) + 2 i e + i^2. The bracket is one number a source,
+  // the rest is a constant, or is added once a group.
+  // Always inlined: out of a loop over registers its constants would be made anew for each.
+  __attribute__((always_inline)) Ints lowest(int64_t x, int64_t first, int64_t last) const {
+    static constexpr int32_t kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const Ints index = load<Ints>(kIndex);
+    const int32_t* cost = costs_of(x, first, last);
+    const int64_t count = last - first + 1;
+    Ints best = lanes::splat(2147483647);
+    for (int64_t i = 0; i < count; i += kGroup) {
+      Ints group = lanes::splat(cost[i]);
+      for (int j = 1; j < kGroup; ++j)
+        group = lanes::least(group, lanes::splat(cost[i + j]) + index * lanes::splat(-2 * j));
+      best = lanes::least(best, group + index * lanes::splat(static_cast<int32_t>(2 * (x - first - i))));
     }
-    return least(d, e);
+    return best + index * index;
   }
 
-  const int64_t width_, blocks_, reach_;
-  Scratch<T> f_, block_min_, above_, d2_, squares_;
+  // The same, and which source it is.
+  Ints lowest(int64_t x, int64_t first, int64_t last, Ints* source) const {
+    static constexpr int32_t kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const Ints index = load<Ints>(kIndex);
+    const int32_t* cost = costs_of(x, first, last);
+    const int64_t count = last - first + 1;
+    Ints best = lanes::splat(2147483647), from = lanes::splat(0);
+    for (int64_t i = 0; i < count; i += kGroup) {
+      Ints group = lanes::splat(cost[i]), which = lanes::splat(0);
+      for (int j = 1; j < kGroup; ++j) {
+        const Ints next = lanes::splat(cost[i + j]) + index * lanes::splat(-2 * j);
+        which = lanes::where_less(next, group, lanes::splat(j), which);
+        group = lanes::least(group, next);
+      }
+      group = group + index * lanes::splat(static_cast<int32_t>(2 * (x - first - i)));
+      which = which + lanes::splat(static_cast<int32_t>(first + i));
+      from = lanes::where_less(group, best, which, from);
+      best = lanes::least(best, group);
+    }
+    *source = from;
+    return best + index * index;
+  }
+
+  // Squared distances from x to the sources, whole registers of them.
+  const int32_t* costs_of(int64_t x, int64_t first, int64_t last) const {
+    int32_t* cost = costs_;
+    for (int64_t i = 0; i <= last - first; i += kInts)
+      store(cost + i, load<Ints>(far_ + first + i) + load<Ints>(square_ + (first + i - x)));
+    return cost;
+  }
+
+  void envelope(const G* g, int64_t first, int64_t last, int64_t x0, int64_t x1) {
+    Envelope<int64_t> lower(shape_.height, shape_.width);
+    for (int64_t s = first; s <= last; ++s) {
+      const int64_t d = static_cast<int64_t>(g[s]);
+      lower.square(s) = near_[kBytes + s] == 0 ? 0 : g[s] == columns::none_of<G>() ? -1 : d * d;
+    }
+    lower.run(first, last, x0, x1);
+    for (int64_t x = x0; x < x1; ++x) out_[x] = distance::finish(lower.squared_distance(x), shape_.squared);
+  }
+
+  const Shape& shape_;
+  const int32_t* square_;
+  const bool to_ink_;
+  const int64_t blocks_;
+  uint8_t *near_, *open_, *rest_;
+  int32_t *far_, *costs_, *bound_;
+  float *row_, *out_ = nullptr;
 };
 
 }  // namespace rows
-
-// One thread's way of finishing rows: 16-bit blocks, 32-bit blocks where a pixel is farther than
-// that from every site, the envelope where blocks are too much work.
-template <typename G>
-class RowPass {
-  static constexpr int kRest = 7;  // rows that go straight to the next way after one that had to
-
- public:
-  RowPass(int64_t height, int64_t width, bool squared)
-      : width_(width),
-        squared_(squared),
-        exact_division_(width <= 65536 && height <= 65536),
-        narrow_(distance::squares_below(height, width, 1 << 30)),
-        single_(distance::squares_below(height, width, 1 << 24)),
-        near_(width),
-        far_(narrow_ ? width : 1),
-        wide_(width),
-        d2_(width),
-        site_(width),
-        from_(width),
-        starts_(width) {}
-
-  void start_chunk() {
-    near_.forget();
-    far_.forget();
-    rest_near_ = rest_blocks_ = 0;
-  }
-
-  // Column distances of a row -> the finished row.
-  void run(const G* g, float* out, int64_t step) {
-    using rows::Outcome;
-    if (rest_blocks_ > 0) {
-      --rest_blocks_;
-      return envelope(g, out, step);
-    }
-    Outcome outcome = rest_near_ > 0 ? Outcome::too_far : near_.run(g);
-    if (outcome == Outcome::done) return rows::write(near_.squared_distances(), width_, squared_, true, out, step);
-    if (outcome == Outcome::too_far && narrow_) {
-      rest_near_ = rest_near_ > 0 ? rest_near_ - 1 : kRest;
-      outcome = far_.run(g);
-      if (outcome == Outcome::done) return rows::write(far_.squared_distances(), width_, squared_, single_, out, step);
-    }
-    rest_blocks_ = kRest;
-    far_.forget();
-    envelope(g, out, step);
-  }
-
- private:
-  void envelope(const G* g, float* out, int64_t step) {
-    if (narrow_)
-      envelope_of<int32_t>(g, out, step);
-    else
-      envelope_of<int64_t>(g, out, step);
-  }
-
-  // Lower envelope of the parabolas f(s) + (x - s)^2, with f the square of g, in squares of type D.
-  // The stack holds the sites of the envelope so far and the column from which each one is lowest.
-  template <typename D>
-  void envelope_of(const G* g, float* out, int64_t step) {
-    D* f = reinterpret_cast<D*>(wide_.get());
-    int32_t* starts = starts_.get();
-    int64_t top = -1;
-    for (int64_t u = 0; u < width_; ++u) {
-      starts[u] = -1;
-      f[u] = static_cast<D>(g[u]) * static_cast<D>(g[u] == none_of<G>() ? 0 : g[u]);
-      if (g[u] == none_of<G>()) continue;
-      while (top >= 0 && at<D>(f, site_[top], from_[top]) > at<D>(f, u, from_[top])) --top;
-      int64_t begin = 0;
-      if (top >= 0 && (begin = 1 + last_column<D>(f, site_[top], u)) >= width_) continue;
-      ++top;
-      site_[top] = static_cast<int32_t>(u);
-      from_[top] = static_cast<int32_t>(begin);
-    }
-    if (top < 0) {
-      for (int64_t x = 0; x < width_; ++x) out[x * step] = std::numeric_limits<float>::infinity();
-      return;
-    }
-    // Unwinding the stack has no branch a pixel: a site is carried on until the next one starts.
-    for (int64_t k = 0; k <= top; ++k) starts[from_[k]] = site_[k];
-    int64_t s = 0;
-    for (int64_t x = 0; x < width_; ++x) {
-      s = starts[x] >= 0 ? starts[x] : s;
-      starts[x] = static_cast<int32_t>(s);
-    }
-    D* d2 = reinterpret_cast<D*>(d2_.get());
-    for (int64_t x = 0; x < width_; ++x) d2[x] = at<D>(f, starts[x], x);
-    rows::write(d2, width_, squared_, single_, out, step);
-  }
-
-  template <typename D>
-  static D at(const D* f, int64_t s, int64_t x) {
-    return f[s] + static_cast<D>(x - s) * static_cast<D>(x - s);
-  }
-
-  // Last column where the parabola of s, left of u, is not above that of u. The quotient of two
-  // doubles is floored exactly for sides to 2^16: it is at least 2^-17 from an integer, or is one.
-  template <typename D>
-  int64_t last_column(const D* f, int64_t s, int64_t u) const {
-    const int64_t a = (u - s) * (u + s) + f[u] - f[s], b = 2 * (u - s);
-    if (exact_division_) return static_cast<int64_t>(std::floor(static_cast<double>(a) / static_cast<double>(b)));
-    return a / b - (a % b < 0 ? 1 : 0);
-  }
-
-  const int64_t width_;
-  const bool squared_, exact_division_, narrow_, single_;
-  rows::Blocks<uint16_t> near_;
-  rows::Blocks<int32_t> far_;
-  Scratch<int64_t> wide_, d2_;
-  Scratch<int32_t> site_, from_, starts_;
-  int rest_near_ = 0, rest_blocks_ = 0;
-};
-
 }  // namespace PA_ISA
 }  // namespace pyapdraw

@@ -45,7 +45,7 @@ inline float log_fast(float v) {
   std::memcpy(&bits, &v, 4);
   const int32_t shifted = bits - 0x3f3504f3;  // sqrt(1/2): mantissa in [0.707, 1.414)
   const int32_t exponent = shifted >> 23;
-  const int32_t mantissa = bits - (exponent << 23);
+  const int32_t mantissa = bits - exponent * (1 << 23);  // a shift of a negative number is undefined
   float m;
   std::memcpy(&m, &mantissa, 4);
   const float z = (m - 1.f) / (m + 1.f), z2 = z * z;

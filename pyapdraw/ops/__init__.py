@@ -3,31 +3,41 @@
 One file an operation: the wrapper, its fake and its backward. torch is not imported before a torch tensor comes in.
 """
 
+from pyapdraw.ops.bias_act import bias_act
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.crop_yuv import crop_yuv
+from pyapdraw.ops.conv_to_one import conv_to_one
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_pair
 from pyapdraw.ops.flow_dog import flow_dog
+from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
 from pyapdraw.ops.fuse_regions import fuse_regions
+from pyapdraw.ops.modulated_conv2d import modulated_conv2d
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.paste_yuv import paste_yuv
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.rgb_to_nchw import rgb_to_nchw
 from pyapdraw.ops.rgb_to_yuv import rgb_to_yuv
+from pyapdraw.ops.upfirdn2d import upfirdn2d
 from pyapdraw.ops.warp_affine import warp_affine
 from pyapdraw.ops.yuv_to_rgb import yuv_to_nchw, yuv_to_rgb
 
 __all__ = [
+    "bias_act",
     "composite",
     "crop_yuv",
+    "conv_to_one",
     "distance_transform",
+    "distance_transform_chamfer",
     "distance_transform_pair",
     "flow_dog",
     "fuse_regions",
+    "modulated_conv2d",
     "nchw_to_rgb",
     "paste_yuv",
     "resize",
     "rgb_to_nchw",
     "rgb_to_yuv",
+    "upfirdn2d",
     "warp_affine",
     "yuv_to_nchw",
     "yuv_to_rgb",

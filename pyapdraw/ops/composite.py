@@ -32,7 +32,10 @@ def composite(drawing: Array, alpha: Array, background: Array | float, *, out: A
     array([[255, 127,   0]], dtype=uint8)
     """
     number = isinstance(background, int | float | np.number)
-    torch_kind = all_torch(drawing=drawing, alpha=alpha, background=None if number else background, out=out)
+    images = {"drawing": drawing, "alpha": alpha} | ({} if number else {"background": background})
+    torch_kind = all_torch(**images, out=out)
+    if not str(drawing.dtype).endswith(("uint8", "float32")):
+        raise BadInput(f"drawing: dtype {drawing.dtype} given, uint8 or float32 expected")
     if number:
         background = _constant(background, drawing)
     if torch_kind and out is None:

@@ -25,9 +25,10 @@ def flow_dog(
     8, their products averaged over tensor_px) is the tangent of the flow [Kang, Lee & Chui, NPAR 2007; in the
     eigenvector form of Winnemoeller et al., Computers & Graphics 36(6), 2012, section 2.6]. Smoothing follows it: a
     Gaussian mean over up to seven Euler steps of 1 px to either side, bilinear. Then the lines: Gaussian of line_px
-    minus the picture. Kang et al. take differences across the flow first and smooth along it afterwards; here the order is that of style
-    ink, which calls the same code, and the difference is of isotropic Gaussians. All Gaussians end at 2.5 sigma and are
-    none below 0.2 px (along the flow: 0.3); edge pixels repeat.
+    minus the picture.
+    Kang et al. take differences across the flow first and smooth along it afterwards; here the order is that of style
+    ink, which calls the same code, and the difference is of isotropic Gaussians. All Gaussians end at 2.5 sigma and
+    are none below 0.2 px (along the flow: 0.3); edge pixels repeat.
 
     Args:
         image: float32 [..., H, W], 2 to 8192 px a side, values up to +-4 (beyond, the smoothing saturates), any

@@ -76,12 +76,14 @@ def _border(border: Any) -> tuple[str, float]:
 def matrices_of(matrix: Any, image: Array, arg: str = "matrix") -> np.ndarray:
     """float64 [1 or N, 2, 3]."""
     m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
+    if m.dtype.kind not in "biuf":
+        raise BadInput(f"{arg}: dtype {m.dtype} given, numbers expected")
     batch = getattr(image, "ndim", 0) == 4
     if m.shape == (2, 3):
         m = m[None]
     elif not batch or m.shape != (image.shape[0], 2, 3):
         raise BadInput(f"{arg}: shape {list(m.shape)} given, [2,3]{' or [N,2,3]' if batch else ''} expected")
-    return np.ascontiguousarray(m, np.float64)
+    return np.array(m, np.float64, order="C")  # a copy: aligned, and never the memory of `out`
 
 
 def _torch_matrices(m: np.ndarray) -> Any:

@@ -13,6 +13,22 @@ namespace pyapdraw {
 // without any site gives +inf.
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared = false, const Context& ctx = {});
 
+// squared: without the root. spacing: distance between rows and between columns, 1e-9 to 1e9 px.
+struct DistanceOptions {
+  bool squared = false;
+  double spacing_y = 1, spacing_x = 1;
+};
+
+// The same with spacings and with the nearest site of every pixel. nearest i32 (images below 2^31 pixels) or i64
+// [...,H,W]: the flat index y*W+x within its image of a nearest site, whichever at ties, -1 in an image without any;
+// or a tensor without elements where it is not wanted.
+void distance_transform(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                        const DistanceOptions& options, const Context& ctx = {});
+
+// The approximation that OpenCV gives for DIST_L2 with a 5x5 mask: steps of 1, 1.4 (diagonal) and 2.1969 (knight's
+// move) px, in 16 fractional bits, at most 65533.8 (also where an image has no site). Types as distance_transform.
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx = {});
+
 // Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
 // pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
 // mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the
@@ -171,6 +187,89 @@ void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side = 
 
 // The pointwise functions of StyleGAN2's bias_act; alpha is the slope of lrelu.
 enum class Activation : int32_t { linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish };
+
+struct ModulatedConvOptions {
+  bool demodulate = true;
+  int up = 1, down = 1;                        // 1 or 2, not both 2
+  Activation activation = Activation::linear;  // linear, relu or lrelu
+  float alpha = 0.2f, gain = 1, clamp = -1;    // clamp < 0: none
+};
+
+// Modulated convolution of StyleGAN2, fused [Karras et al. 2020, section 2.2; up and down as stylegan3's
+// conv2d_resample with padding k / 2]: out = clamp(gain * act(d[n,o] * conv(styles[n,i] * x, weight) + noise + bias))
+// with d = rsqrt(sum over i and taps of (styles * weight)^2 + 1e-8), or 1 without demodulation. x [N,I,H,W] f32 or
+// bf16, any strides, channels last is fastest; weight [O,I,k,k] f32 or bf16, k 1 or 3; styles f32 [N,I]; out of x's
+// dtype [N,O,H',W'], H' = H * up / down rounded down. up = 2, k = 3: transposed convolution of stride 2 with the weight
+// as it stands, then the filter with gain 4; k = 1: the convolution first. down = 2: the filter, then the convolution
+// of stride 2. filter f32 [f] (both axes) or [fh,fw] of rank one, on the CPU, up to 32 taps an axis; empty: identity.
+// noise f32 [N or 1,1,H',W'], bias f32 [O], or empty. Sums are kept in float32; where the processor has bf16 dot
+// products, bf16 operands (styles * x rounded to bf16) are multiplied by them, elsewhere as float32.
+void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
+                      const Tensor& noise, const Tensor& bias, const Tensor& out,
+                      const ModulatedConvOptions& options = {}, const Context& ctx = {});
+
+// The gradient of its weights: grad_weight[o,i,ky,kx] = sum over n, y, x of grad_scale[n,o] grad[n,o,y,x] times
+// x_scale[n,i] x[n, i, y * stride + ky - pad, x * stride + kx - pad], zero outside x. grad [N,O,h,w] is that of the
+// sums of the convolution, x [N,I,H,W] its input, both f32 or bf16 with any strides; scales f32 [N,O] (demodulation)
+// and [N,I] (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of
+// up = 2 grad and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with
+// the weight transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down
+// exchanged.
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
+                                      const Context& ctx = {});
+// What bias_act does after the bias: clamp(gain * act(.), -clamp, clamp).
+struct BiasAct {
+  static constexpr double kNoClamp = -1;
+  Activation activation = Activation::linear;
+  double alpha = 0.2;
+  double gain = 1;
+  double clamp = kNoClamp;
+};
+
+// Bias, activation, gain and clamp of StyleGAN2 in one pass. x f32, bf16 or f64, one to five axes, any strides; bias
+// f32 or of x's dtype, [shape[dim]], or an empty u8 tensor for none -> out like x; it may be x itself. Computed in
+// float32 (f64: float64). NaN stays NaN.
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim = 1,
+              const Context& ctx = {});
+
+// out = grad times the derivative of bias_act. kept: its result, or, for swish and for lrelu with a negative alpha, its
+// input x, which bias is added to (bias is not looked at otherwise). Where the result was clamped, or just reaches the
+// bound, the derivative is 0. All of one shape and dtype; out may be grad or kept.
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim = 1, const Context& ctx = {});
+
+// Up- or downsampling by a filter: StyleGAN2's upfirdn2d. Of each pair the first is x, the second y.
+struct Resampling {
+  int up[2] = {1, 1};        // samples that one becomes: itself, then zeros
+  int down[2] = {1, 1};      // every how manieth is kept
+  int64_t padding[4] = {};   // left, right, top, bottom of the upsampled image; negative crops
+  bool flip_filter = false;  // false: convolution, true: correlation
+  double gain = 1;
+};
+
+// Upsamples x [N,C,H,W] with zeros, pads or crops, convolves with filter and keeps every down-th sample: out
+// [N,C,Ho,Wo] of x's dtype with Wo = floor((W up + left + right - fw) / down) + 1, at least 1, likewise Ho.
+// x f32, bf16 or f64, any strides. filter f32 [fh,fw], [f] for both axes, or an empty u8 tensor for none.
+// Sums are float32 (f64: float64); inserted and padded zeros take no part in them.
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
+               const Context& ctx = {});
+
+// A convolution with a single output channel, the last layer of a drawing network.
+enum class Padding : int32_t { zeros, reflect };
+struct ConvToOne {
+  int up = 1;       // 1: convolution of stride 1; 2 to 4: transposed convolution of that stride
+  int padding = 0;  // of both axes, as in torch: taken off the output where transposed
+  Padding mode = Padding::zeros;
+  Activation activation = Activation::linear;  // lrelu with slope 0.2
+};
+
+// x [N,C,H,W] f32 or bf16, any strides (channels last is fast); weight f32 or bf16, [1,C,kh,kw], or [C,1,kh,kw] where
+// transposed, sides 1 to 16; bias f32 or of x's dtype [1], or an empty u8 tensor -> out f32 or of x's dtype
+// [N,1,Ho,Wo], Ho = H + 2 padding - kh + 1, or (H - 1) up - 2 padding + kh where transposed. reflect: up = 1, padding <
+// H and W. With bf16 x the weights are rounded to bf16; sums are float32.
+void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
+                 const Context& ctx = {});
 
 // How many worker threads a call with ctx.threads = 0 uses.
 int default_threads();

@@ -1,0 +1,178 @@
+"""One small valid call of every public operation: what test_bad_input.py spoils, one argument at a time.
+
+A new operation of pyapdraw.ops needs a row here; a test fails without it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyapdraw import ops
+
+
+@dataclass(frozen=True)
+class Call:
+    """arrays: by argument, "parts[0]" for the first of a list. options: passed as they are.
+
+    out: whether the operation takes out= (for one result). optional: arrays that may be None. dtypes: other dtypes that
+    an argument takes. aliased: arrays that `out` may be, exactly. differentiable: arrays with a gradient in torch.
+    numpy_only: arguments that stay numpy arrays beside torch tensors (or may be). inplace: arrays that are written.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    out: bool = True
+    optional: frozenset[str] = frozenset()
+    dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    aliased: frozenset[str] = frozenset()
+    differentiable: frozenset[str] = frozenset()
+    numpy_only: frozenset[str] = frozenset()
+    inplace: frozenset[str] = frozenset()
+
+
+def _random(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng([seed, *shape])
+    if dtype == "uint8":
+        return rng.integers(0, 256, shape, np.uint8)
+    if dtype == "bool":
+        return rng.random(shape) < 0.3
+    return rng.uniform(-1, 1, shape).astype(dtype)
+
+
+def _sites() -> Call:
+    return Call({"sites": _random((9, 13), "bool")}, dtypes={"sites": ("uint8",)})
+
+
+def _ink() -> Call:
+    return Call({"ink": _random((9, 13), "bool")}, out=False, dtypes={"ink": ("uint8",)})
+
+
+def _composite() -> Call:
+    arrays = {"drawing": _random((8, 11), "float32"), "alpha": _random((8, 11), "float32", 1) ** 2,
+              "background": _random((8, 11), "float32", 2)}  # fmt: skip
+    return Call(arrays, aliased=frozenset({"background"}), differentiable=frozenset(arrays))
+
+
+def _fuse_regions() -> Call:
+    sizes = [(4, 6), (4, 6), (5, 5), (3, 8)]
+    arrays = {f"parts[{i}]": _random((1, 1, *s), "float32", i) for i, s in enumerate(sizes)}
+    arrays["centres"] = np.array([[[6, 8], [14, 8], [10, 12], [10, 16]]], np.int64)
+    arrays |= {name: _random((1, 1, 20, 22), "float32", 7) for name in ("hair", "background")}
+    arrays["mask"] = _random((1, 1, 20, 22), "bool")
+    return Call(arrays, dtypes={"centres": ("int32", "float32", "float64"), "mask": ("uint8", "float32")},
+                differentiable=frozenset(arrays) - {"centres", "mask"})  # fmt: skip
+
+
+def _nchw_to_rgb() -> Call:
+    return Call({"image": _random((3, 10, 12), "float32")})
+
+
+def _warp_affine() -> Call:
+    matrix = np.array([[0.9, 0.1, 1], [-0.1, 0.9, 0.5]])
+    numbers = ("float32", "float16", "int8", "int32", "int64", "uint8", "uint16", "uint32", "bool", "longdouble", ">f4")
+    return Call({"image": _random((10, 12, 3), "float32"), "matrix": matrix}, {"size": (7, 9)},
+                dtypes={"image": ("uint8",), "matrix": numbers}, differentiable=frozenset({"image"}),
+                numpy_only=frozenset({"matrix"}))  # fmt: skip
+
+
+def _yuv() -> Call:
+    return Call({"y": _random((8, 12)), "u": _random((4, 6)), "v": _random((4, 6), seed=1)})
+
+
+def _resize() -> Call:
+    return Call({"image": _random((10, 12, 3), "float32")}, {"size": (7, 9)}, dtypes={"image": ("uint8",)},
+                differentiable=frozenset({"image"}))  # fmt: skip
+
+
+def _rgb_to_yuv() -> Call:
+    return Call({"image": _random((10, 12, 3))}, out=False)
+
+
+def _rgb_to_nchw() -> Call:
+    return Call({"image": _random((10, 12, 3))})
+
+
+def _bias_act() -> Call:
+    return Call(
+        {"x": _random((2, 3, 5, 7), "float32"), "b": _random((3,), "float32")},
+        {"act": "lrelu"},
+        out=False,
+        optional=frozenset({"b"}),
+        dtypes={"x": ("float64",)},
+        differentiable=frozenset({"x", "b"}),
+    )
+
+
+def _upfirdn2d() -> Call:
+    return Call(
+        {"x": _random((2, 3, 5, 7), "float32"), "f": _random((4, 4), "float32")},
+        {"up": 2, "padding": (2, 1)},
+        out=False,
+        optional=frozenset({"f"}),
+        dtypes={"x": ("float64",)},
+        differentiable=frozenset({"x"}),
+    )
+
+
+def _modulated_conv2d() -> Call:
+    arrays = {"x": _random((2, 3, 6, 8), "float32"), "weight": _random((4, 3, 3, 3), "float32"),
+              "styles": _random((2, 3), "float32"), "noise": _random((1, 1, 6, 8), "float32"),
+              "bias": _random((4,), "float32")}  # fmt: skip
+    cast = dict.fromkeys(("styles", "noise", "bias"), ("float16", "float64"))
+    return Call(arrays, {"activation": "lrelu"}, out=False, optional=frozenset({"noise", "bias"}), dtypes=cast,
+                differentiable=frozenset(arrays))  # fmt: skip
+
+
+def _crop_yuv() -> Call:
+    turned = np.array([[0.9, 0.1, 1], [-0.1, 0.9, 0.5]])
+    return Call({"y": _random((8, 12)), "u": _random((4, 6)), "v": _random((4, 6), seed=1)},
+                {"to_crop": turned, "size": (5, 6)})  # fmt: skip
+
+
+def _paste_yuv() -> Call:
+    turned = np.array([[0.9, 0.1, 1], [-0.1, 0.9, 0.5]])
+    arrays = {"y": _random((8, 12)), "u": _random((4, 6)), "v": _random((4, 6), seed=1), "drawing": _random((6, 6)),
+              "alpha": _random((6, 6))}  # fmt: skip
+    return Call(arrays, {"to_crop": turned}, out=False, inplace=frozenset({"y", "u", "v"}))
+
+
+VALID: dict[str, Callable[[], Call]] = {
+    "bias_act": _bias_act,
+    "composite": _composite,
+    "crop_yuv": _crop_yuv,
+    "distance_transform": _sites,
+    "distance_transform_chamfer": _sites,
+    "distance_transform_pair": _ink,
+    "fuse_regions": _fuse_regions,
+    "modulated_conv2d": _modulated_conv2d,
+    "nchw_to_rgb": _nchw_to_rgb,
+    "paste_yuv": _paste_yuv,
+    "resize": _resize,
+    "rgb_to_nchw": _rgb_to_nchw,
+    "rgb_to_yuv": _rgb_to_yuv,
+    "upfirdn2d": _upfirdn2d,
+    "warp_affine": _warp_affine,
+    "yuv_to_nchw": _yuv,
+    "yuv_to_rgb": _yuv,
+}
+
+
+def run(op: str, arrays: Mapping[str, Any], **options: Any) -> Any:
+    """The operation with its arrays by name; "parts[0]", "parts[1]", ... become one list."""
+    named: dict[str, Any] = {}
+    for name, array in arrays.items():
+        stem, bracket, _ = name.partition("[")
+        if bracket:
+            named.setdefault(stem, []).append(array)
+        else:
+            named[name] = array
+    return getattr(ops, op)(**named, **options)
+
+
+def results(answer: Any) -> list[Any]:
+    """The arrays of an answer; none of an operation in place."""
+    if answer is None:
+        return []
+    return list(answer) if isinstance(answer, tuple | list) else [answer]
