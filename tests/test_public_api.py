@@ -21,7 +21,6 @@ PUBLIC = {
         "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
         "distance_transform_chamfer": "(sites, *, out=None)",
         "conv_to_one": "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",  # noqa: E501
-        "distance_transform": "(sites, *, squared=False, out=None)",
         "distance_transform_pair": "(ink, *, squared=False)",
         "crop_yuv": "(y, u, v=None, *, to_crop, size, filter='antialias', border=255, matrix='bt601', full_range=False,"
         " bits=None, out=None)",
