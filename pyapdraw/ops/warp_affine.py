@@ -1,5 +1,6 @@
 """Affine warp: crops out of photos, and drawings back into them."""
 
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -76,7 +77,7 @@ def _border(border: Any) -> tuple[str, float]:
 def matrices_of(matrix: Any, image: Array, arg: str = "matrix") -> np.ndarray:
     """float64 [1 or N, 2, 3]."""
     m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
-    if m.dtype.kind not in "biuf":
+    if not _is_compiling() and m.dtype.kind not in "biuf":  # a graph has no dtypes of numpy arrays
         raise BadInput(f"{arg}: dtype {m.dtype} given, numbers expected")
     batch = getattr(image, "ndim", 0) == 4
     if m.shape == (2, 3):
@@ -84,6 +85,11 @@ def matrices_of(matrix: Any, image: Array, arg: str = "matrix") -> np.ndarray:
     elif not batch or m.shape != (image.shape[0], 2, 3):
         raise BadInput(f"{arg}: shape {list(m.shape)} given, [2,3]{' or [N,2,3]' if batch else ''} expected")
     return np.array(m, np.float64, order="C")  # a copy: aligned, and never the memory of `out`
+
+
+def _is_compiling() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.compiler.is_compiling()
 
 
 def _torch_matrices(m: np.ndarray) -> Any:
