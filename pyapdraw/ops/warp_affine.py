@@ -84,7 +84,7 @@ def matrices_of(matrix: Any, image: Array, arg: str = "matrix") -> np.ndarray:
         m = m[None]
     elif not batch or m.shape != (image.shape[0], 2, 3):
         raise BadInput(f"{arg}: shape {list(m.shape)} given, [2,3]{' or [N,2,3]' if batch else ''} expected")
-    return np.array(m, np.float64, order="C")  # a copy: aligned, and never the memory of `out`
+    return np.ascontiguousarray(m, np.float64).copy()  # a copy: aligned, and never the memory of `out`
 
 
 def _is_compiling() -> bool:
