@@ -4,9 +4,9 @@
     python bench/bench_frame.py [--threads 2] [--seconds 1] [--json FILE]
 
 "numpy" is plain vectorised numpy: both matrices in float32, pixels taken by index maps that were made before (nearest
-pixel, which is less work than ours). "OpenCV" is cvtColor, warpAffine, blobFromImage; back: two warpAffine, blendLinear on
-the rectangle of the crop, cvtColor of the frame. "OpenCV planes" pastes as we do, into the planes themselves, so that
-no frame is converted back. At scale 0.75 ours reduces the frame before sampling, which no peer does.
+pixel, which is less work than ours). "OpenCV" is cvtColor, warpAffine, blobFromImage; back: two warpAffine, blendLinear
+on the rectangle of the crop, cvtColor of the frame. "OpenCV planes" pastes as we do, into the planes themselves, so
+that no frame is converted back. At scale 0.75 ours reduces the frame before sampling, which no peer does.
 """
 
 import sys
@@ -21,11 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from cases_images import similarity, smooth_noise
 
 from pyapdraw import _C
-from pyapdraw.align import invert
+from pyapdraw.align import invert, transform_points
 from pyapdraw.composite import fade
-from pyapdraw.ops import nchw_to_rgb, rgb_to_yuv, yuv_to_rgb
-from pyapdraw.ops.crop_yuv import crop_yuv
-from pyapdraw.ops.paste_yuv import paste_yuv, reach
+from pyapdraw.ops import crop_yuv, nchw_to_rgb, paste_yuv, rgb_to_yuv, yuv_to_rgb
 
 H, W, SIDE = 720, 1280, 512
 
@@ -41,7 +39,9 @@ class Frame:
         at = np.arange(SIDE)
         self.drawn = np.where((at[:, None] + at) % 32 < 5, -1, 1).astype(np.float32)
         self.alpha = fade(SIDE, (30, 30, 30, 30))
-        self.rows, self.columns = reach(invert(self.to_crop), (SIDE, SIDE), (H, W), (True, True))
+        corners = transform_points(invert(self.to_crop), np.array([(x, y) for x in (-1, SIDE) for y in (-1, SIDE)]))
+        low, high = np.floor(corners.min(0)).astype(int) & ~1, (np.ceil(corners.max(0)).astype(int) + 2) & ~1
+        self.columns, self.rows = (slice(max(a, 0), min(b, n)) for a, b, n in zip(low, high, (W, H)))
         self.to_part = invert(self.to_crop)
         self.to_part[:, 2] -= (self.columns.start, self.rows.start)
         self.part = (self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)

@@ -14,7 +14,7 @@ from pyapdraw.composite import Canvas, Drawing, fade, margins, paste
 from pyapdraw.errors import BadInput
 from pyapdraw.ops import composite
 
-sides = st.integers(1, 40)
+sides = st.one_of(st.integers(1, 12), st.sampled_from([15, 17, 33]))
 
 
 def test_every_drawing_alpha_and_background_byte():
@@ -27,7 +27,7 @@ def test_every_drawing_alpha_and_background_byte():
     assert blend(10, 128, 204) == exact[10, 128, 12]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     sides,
     sides,

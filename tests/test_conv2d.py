@@ -35,7 +35,7 @@ def test_conv2d_is_its_definition(case):
     np.testing.assert_allclose(got, expected, rtol=0, atol=bound(weight))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.integers(1, 3), st.integers(1, 14), st.integers(1, 30), st.integers(1, 9), st.integers(1, 70), st.integers(1, 4),
     st.integers(1, 3), st.integers(0, 3), st.integers(0, 2**31),

@@ -22,6 +22,10 @@ PUBLIC = {
         "distance_transform_chamfer": "(sites, *, out=None)",
         "conv_to_one": "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",  # noqa: E501
         "distance_transform_pair": "(ink, *, squared=False)",
+        "crop_yuv": "(y, u, v=None, *, to_crop, size, filter='antialias', border=255, matrix='bt601', full_range=False,"
+        " bits=None, out=None)",
+        "flow_dog": "(image, *, fine_px=0.4, tensor_px=3.03, flow_px=1.85, line_px=1.98, reduce=1, out=None)",
+        "paste_yuv": "(y, u, v=None, *, drawing, alpha, to_crop, matrix='bt601', full_range=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, mode='min', out=None)",
         "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
         " bias=None, activation='linear', gain=None, clamp=None)",

@@ -24,7 +24,7 @@ def images(draw):
     return rng.normal(size=shape).astype(np.float32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(images(), sides, sides, layouts, layouts, st.integers(1, 3))
 def test_is_the_definition(image, height, width, layout, out_layout, threads):
     shape = (height, width, *image.shape[2:])

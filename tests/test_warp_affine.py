@@ -49,7 +49,7 @@ def run(image, matrix, out, filter, border, threads):
     _C.warp_affine(image, np.ascontiguousarray(matrix), out, filter, *mode, _C.Context(threads=threads))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(images(), matrices(), sides, sides, borders, layouts, layouts, st.integers(1, 3))
 def test_bilinear_is_the_definition_to_the_bit(image, matrix, height, width, border, layout, out_layout, threads):
     out = Guarded((height, width, *image.shape[2:]), image.dtype, out_layout if out_layout != "transposed" else "plain")

@@ -14,7 +14,7 @@ from pyapdraw.errors import BadInput
 from pyapdraw.ops import nchw_to_rgb, rgb_to_nchw, rgb_to_yuv, yuv_to_nchw, yuv_to_rgb
 
 MATRICES = ["bt601", "bt709", "bt2020"]
-sides = st.integers(1, 40)
+sides = st.one_of(st.integers(1, 24), st.sampled_from([31, 32, 33, 50, 65]))
 matrices = st.sampled_from(MATRICES)
 guarded_layouts = st.sampled_from(["plain", "reversed", "spaced"])
 
@@ -26,7 +26,7 @@ def chroma_shape(height, width, subsampling):
 subsamplings = st.sampled_from(["420", "422", "444"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     sides,
     sides,
@@ -54,7 +54,7 @@ def test_yuv_to_rgb_is_the_definition(height, width, subsampling, matrix, full_r
     wide.check()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(sides, sides, subsamplings, matrices, st.booleans(), st.booleans(), layouts, guarded_layouts, st.integers(0, 99))
 def test_rgb_to_yuv_is_the_definition(height, width, subsampling, matrix, full_range, grey, layout, out_layout, seed):
     image = np.random.default_rng(seed).integers(
@@ -145,7 +145,7 @@ def test_frames_of_pyav():
     assert np.abs(yuv_to_rgb(*planes) - theirs).mean() < 2  # swscale rounds coarsely, and interpolates chroma
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(sides, sides, st.integers(1, 5), layouts, guarded_layouts, st.integers(0, 99))
 def test_normalising_there_and_back(height, width, channels, layout, out_layout, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)

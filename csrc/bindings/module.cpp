@@ -138,6 +138,12 @@ PYBIND11_MODULE(_C, m) {
   m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
         py::arg("planes"), ctx, nogil());
+  m.def(
+      "flow_dog",
+      [](const Tensor& image, const Tensor& out, float fine, float tensor, float flow, float line, int reduce,
+         const Context& c) { flow_dog(image, out, {fine, tensor, flow, line, reduce}, c); },
+      py::arg("image"), py::arg("out"), py::arg("fine"), py::arg("tensor"), py::arg("flow"), py::arg("line"),
+      py::arg("reduce"), ctx, nogil());
   m.def("warp_affine", &warp_affine, py::arg("image"), py::arg("matrix"), py::arg("out"),
         py::arg("filter") = "bilinear", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
   m.def("resize", &resize, py::arg("image"), py::arg("out"), ctx, nogil());
@@ -147,12 +153,13 @@ PYBIND11_MODULE(_C, m) {
         nogil());
   m.def(
       "crop_yuv",
-      [](const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
-         const YuvFormat& format, Filter filter, Border border, double border_value, const Context& c) {
-        crop_yuv(y, u, v, matrix, out, format, {filter, border, border_value}, c);
-      },
-      py::arg("y"), py::arg("u"), py::arg("v"), py::arg("matrix"), py::arg("out"), py::arg("format"),
+      [](const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& to_crop, const Tensor& out,
+         const YuvFormat& format, Filter filter, Border border, double border_value,
+         const Context& c) { crop_yuv(y, u, v, to_crop, out, format, {filter, border, border_value}, c); },
+      py::arg("y"), py::arg("u"), py::arg("v"), py::arg("to_crop"), py::arg("out"), py::arg("format"),
       py::arg("filter") = "antialias", py::arg("border") = "constant", py::arg("border_value") = 255.0, ctx, nogil());
+  m.def("paste_yuv", &paste_yuv, py::arg("drawing"), py::arg("alpha"), py::arg("to_crop"), py::arg("format"),
+        py::arg("y"), py::arg("u"), py::arg("v"), ctx, nogil());
   m.def("rgb_to_nchw", &rgb_to_nchw, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("nchw_to_rgb", &nchw_to_rgb, py::arg("image"), py::arg("out"), ctx, nogil());
   m.def("composite", &composite, py::arg("drawing"), py::arg("alpha"), py::arg("background"), py::arg("out"), ctx,
@@ -167,7 +174,8 @@ PYBIND11_MODULE(_C, m) {
         fuse_regions({{eyel, eyer, nose, mouth}}, centres, hair, background, mask, out, winners, mode, c);
       },
       py::arg("eyel"), py::arg("eyer"), py::arg("nose"), py::arg("mouth"), py::arg("centres"), py::arg("hair"),
-      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), py::arg("mode") = "min", ctx, nogil());
+      py::arg("background"), py::arg("mask"), py::arg("out"), py::arg("winners"), py::arg("mode") = "min", ctx,
+      nogil());
   m.def(
       "fuse_regions_backward",
       [](const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights, const Tensor& eyel,
@@ -175,8 +183,9 @@ PYBIND11_MODULE(_C, m) {
          const Context& c) {
         fuse_regions_backward(grad, winners, centres, weights, {{eyel, eyer, nose, mouth}}, hair, background, c);
       },
-      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("weights"), py::arg("grad_eyel"), py::arg("grad_eyer"),
-      py::arg("grad_nose"), py::arg("grad_mouth"), py::arg("grad_hair"), py::arg("grad_background"), ctx, nogil());
+      py::arg("grad"), py::arg("winners"), py::arg("centres"), py::arg("weights"), py::arg("grad_eyel"),
+      py::arg("grad_eyer"), py::arg("grad_nose"), py::arg("grad_mouth"), py::arg("grad_hair"),
+      py::arg("grad_background"), ctx, nogil());
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
         py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());
   m.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("out"), py::arg("kernel"), py::arg("stride"), ctx, nogil());

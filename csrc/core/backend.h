@@ -20,6 +20,7 @@ struct Backend {
               const Context& ctx) = nullptr;
   void (*ink_planes)(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
                      const Tensor& planes, const Context& ctx) = nullptr;
+  void (*flow_dog)(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx) = nullptr;
   void (*warp_affine)(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx) = nullptr;
   void (*resize)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*yuv_to_rgb)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
@@ -28,6 +29,8 @@ struct Backend {
                      const Context& ctx) = nullptr;
   void (*crop_yuv)(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
                    const WarpPlan& plan, const Context& ctx) = nullptr;
+  void (*paste_yuv)(const Tensor& drawing, const Tensor& alpha, const WarpPlan& plan, const YuvFormat& format,
+                    const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx) = nullptr;
   void (*rgb_to_nchw)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*nchw_to_rgb)(const Tensor& image, const Tensor& out, const Context& ctx) = nullptr;
   void (*composite)(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
@@ -35,7 +38,8 @@ struct Backend {
   void (*distance_transform_pair)(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                                   const Context& ctx) = nullptr;
   void (*fuse_regions)(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-                       const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) = nullptr;
+                       const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode,
+                       const Context& ctx) = nullptr;
   void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                                 const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                                 const Context& ctx) = nullptr;

@@ -6,12 +6,12 @@ namespace pyapdraw {
 namespace {
 
 // Inverse of the image -> output map, refused where it has none.
-void invert(const double* a, double* m) {
+void invert(const double* a, const char* arg, double* m) {
   const double det = a[0] * a[4] - a[1] * a[3];
   const double size = std::abs(a[0] * a[4]) + std::abs(a[1] * a[3]);
   bool ok = std::abs(det) > 1e-14 * size && std::isfinite(1.0 / det);
   for (int i = 0; i < 6; ++i) ok = ok && std::isfinite(a[i]);
-  check::that(ok, "matrix", "not finite or not invertible, a [2,3] affine map with a non-zero determinant expected");
+  check::that(ok, arg, "not finite or not invertible, a [2,3] affine map with a non-zero determinant expected");
   m[0] = a[4] / det;
   m[1] = -a[1] / det;
   m[3] = -a[3] / det;
@@ -34,24 +34,45 @@ int64_t reduce_axis(double* m, int64_t n) {
   return reduced;
 }
 
+void read_matrix(const Tensor& matrix, const char* arg, double* a) {
+  check::dtype(matrix, arg, {DType::f64});
+  check::shape(matrix, arg, {2, 3});
+  check::that(matrix.device.type == DeviceType::cpu, arg, "lives on a CUDA device, a CPU array expected");
+  for (int r = 0; r < 2; ++r)
+    for (int c = 0; c < 3; ++c) a[3 * r + c] = matrix.as<double>()[r * matrix.stride[0] + c * matrix.stride[1]];
+}
+
+void reduce(const Tensor& image, Filter filter, WarpPlan* plan) {
+  const bool smaller = filter == Filter::antialias;
+  plan->reduced_w = smaller ? reduce_axis(plan->m, image.shape[1]) : image.shape[1];
+  plan->reduced_h = smaller ? reduce_axis(plan->m + 3, image.shape[0]) : image.shape[0];
+}
+
 }  // namespace
 
-WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, Filter filter, Border border, double border_value) {
-  check::dtype(matrix, "matrix", {DType::f64});
-  check::shape(matrix, "matrix", {2, 3});
-  check::that(matrix.device.type == DeviceType::cpu, "matrix", "lives on a CUDA device, a CPU array expected");
+WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, const char* arg, Filter filter, Border border,
+                   double border_value) {
   if (image.dtype != DType::f32)
     check::that(border_value >= 0.0 && border_value <= 255.0, "border",
                 std::to_string(border_value) + " given, 0 to 255 expected");
   double a[6];
-  for (int r = 0; r < 2; ++r)
-    for (int c = 0; c < 3; ++c) a[3 * r + c] = matrix.as<double>()[r * matrix.stride[0] + c * matrix.stride[1]];
+  read_matrix(matrix, arg, a);
   WarpPlan plan;
-  invert(a, plan.m);
+  invert(a, arg, plan.m);
   plan.border = border;
   plan.border_value = border_value;
-  plan.reduced_w = filter == Filter::antialias ? reduce_axis(plan.m, image.shape[1]) : image.shape[1];
-  plan.reduced_h = filter == Filter::antialias ? reduce_axis(plan.m + 3, image.shape[0]) : image.shape[0];
+  reduce(image, filter, &plan);
+  return plan;
+}
+
+WarpPlan sampling_plan(const Tensor& image, const Tensor& matrix, const char* arg, Filter filter) {
+  WarpPlan plan;
+  double inverse[6];
+  read_matrix(matrix, arg, plan.m);
+  invert(plan.m, arg, inverse);
+  plan.border = Border::constant;
+  plan.border_value = 0.0;
+  reduce(image, filter, &plan);
   return plan;
 }
 
@@ -60,7 +81,7 @@ void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, F
   check::image_pair(image, out);
   check::that(image.numel() > 0 || out.numel() == 0, "image",
               "shape " + check::shape_text(image) + " given, at least one pixel expected");
-  const WarpPlan plan = warp_plan(image, matrix, filter, border, border_value);
+  const WarpPlan plan = warp_plan(image, matrix, "matrix", filter, border, border_value);
   const Backend& b = backend_for(image);
   require(b, b.warp_affine, "warp_affine")(image, out, plan, ctx);
 }

@@ -17,11 +17,13 @@ const Backend& backend() {
     b.distance_transform_chamfer = distance_transform_chamfer;
     b.ink = ink;
     b.ink_planes = ink_planes;
+    b.flow_dog = flow_dog;
     b.warp_affine = warp_affine;
     b.resize = resize;
     b.yuv_to_rgb = yuv_to_rgb;
     b.rgb_to_yuv = rgb_to_yuv;
     b.crop_yuv = crop_yuv;
+    b.paste_yuv = paste_yuv;
     b.rgb_to_nchw = rgb_to_nchw;
     b.nchw_to_rgb = nchw_to_rgb;
     b.composite = composite;

@@ -55,8 +55,9 @@ void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& o
   Workspace memory(static_cast<size_t>(room + 3 * size.w * size.h + 64));
   uint8_t* part = static_cast<uint8_t*>(memory.get());
   const Span chroma_down = chroma_of(down, half_rows), chroma_across = chroma_of(across, half_columns);
-  PA_ISA::yuv_to_rgb(window(y, down, across), window(u, chroma_down, chroma_across), window(v, chroma_down, chroma_across),
-             pixels(part, down.end - down.begin, across.end - across.begin, pitch), format, ctx);
+  PA_ISA::yuv_to_rgb(window(y, down, across), window(u, chroma_down, chroma_across),
+                     window(v, chroma_down, chroma_across),
+                     pixels(part, down.end - down.begin, across.end - across.begin, pitch), format, ctx);
   // The frame of which only this part is there: where its first pixel would be.
   const auto first = reinterpret_cast<uintptr_t>(part) - static_cast<uintptr_t>(down.begin * pitch + 3 * across.begin);
   const Tensor crop = pixels(part + room, size.h, size.w, 3 * size.w);

@@ -175,21 +175,21 @@ inline int64_t reduced(int64_t n, int factor) { return (n + factor - 1) / factor
 
 // Box reduction of K planes at once: fill(y, rows) writes row y of each full-size plane.
 template <int K, typename F>
-inline void reduce_rows(int64_t size, int factor, const Plane* low, const Context& ctx, F&& fill) {
+inline void reduce_rows(int64_t width, int64_t height, int factor, const Plane* low, const Context& ctx, F&& fill) {
   const int64_t bands = low[0].h, band = 1 + 7 / factor;
   parallel_for(bands, band, ctx, [&](int64_t begin, int64_t end) {
-    Scratch<float> full(K * size);
+    Scratch<float> full(K * width);
     float* rows[K];
-    for (int k = 0; k < K; ++k) rows[k] = full.get() + k * size;
+    for (int k = 0; k < K; ++k) rows[k] = full.get() + k * width;
     for (int64_t i = begin; i < end; ++i) {
       for (int k = 0; k < K; ++k) std::memset(low[k].row(i), 0, sizeof(float) * low[k].w);
-      const int64_t first = i * factor, last = first + factor < size ? first + factor : size;
+      const int64_t first = i * factor, last = first + factor < height ? first + factor : height;
       for (int64_t y = first; y < last; ++y) {
         fill(y, rows);
-        for (int k = 0; k < K; ++k) add_cells(rows[k], size, factor, low[k].row(i));
+        for (int k = 0; k < K; ++k) add_cells(rows[k], width, factor, low[k].row(i));
       }
       const float share = 1.f / static_cast<float>((last - first) * factor);
-      const int64_t rest = size - (low[0].w - 1) * factor;
+      const int64_t rest = width - (low[0].w - 1) * factor;
       for (int k = 0; k < K; ++k) {
         float* p = low[k].row(i);
         for (int64_t x = 0; x < low[k].w; ++x) p[x] *= share;
@@ -197,6 +197,11 @@ inline void reduce_rows(int64_t size, int factor, const Plane* low, const Contex
       }
     }
   });
+}
+
+template <int K, typename F>
+inline void reduce_rows(int64_t size, int factor, const Plane* low, const Context& ctx, F&& fill) {
+  reduce_rows<K>(size, size, factor, low, ctx, fill);
 }
 
 // Bilinear return from a reduced plane, a row at a time. `index` and `weight` belong to the columns.

@@ -13,6 +13,7 @@ void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, con
 void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const Context& ctx);
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
                 const Tensor& planes, const Context& ctx);
+void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx);
 void warp_affine(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx);
 void resize(const Tensor& image, const Tensor& out, const Context& ctx);
 void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
@@ -21,6 +22,8 @@ void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Ten
                 const Context& ctx);
 void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
               const WarpPlan& plan, const Context& ctx);
+void paste_yuv(const Tensor& drawing, const Tensor& alpha, const WarpPlan& plan, const YuvFormat& format,
+               const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx);
 void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx);
 void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,

@@ -8,6 +8,7 @@ from pyapdraw.ops.composite import composite
 from pyapdraw.ops.conv_to_one import conv_to_one
 from pyapdraw.ops.crop_yuv import crop_yuv
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
+from pyapdraw.ops.flow_dog import flow_dog
 from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.ops.modulated_conv2d import modulated_conv2d
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
@@ -27,6 +28,7 @@ __all__ = [
     "distance_transform",
     "distance_transform_chamfer",
     "distance_transform_pair",
+    "flow_dog",
     "fuse_regions",
     "modulated_conv2d",
     "nchw_to_rgb",

@@ -55,7 +55,7 @@ def crop_yuv(
     if bits is None:
         bits = 8 if str(y.dtype).endswith("uint8") else 10
     h, w = size_of(size)
-    affine = matrices_of(to_crop, y)[0]
+    affine = matrices_of(to_crop, y, "to_crop")[0]
     if torch_kind and out is None:
         import torch
 

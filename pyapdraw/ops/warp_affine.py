@@ -1,5 +1,6 @@
 """Affine warp: crops out of photos, and drawings back into them."""
 
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -73,17 +74,22 @@ def _border(border: Any) -> tuple[str, float]:
     return "constant", float(border)
 
 
-def matrices_of(matrix: Any, image: Array) -> np.ndarray:
+def matrices_of(matrix: Any, image: Array, arg: str = "matrix") -> np.ndarray:
     """float64 [1 or N, 2, 3]."""
     m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
-    if m.dtype.kind not in "biuf":
-        raise BadInput(f"matrix: dtype {m.dtype} given, numbers expected")
+    if not _is_compiling() and m.dtype.kind not in "biuf":  # a graph has no dtypes of numpy arrays
+        raise BadInput(f"{arg}: dtype {m.dtype} given, numbers expected")
     batch = getattr(image, "ndim", 0) == 4
     if m.shape == (2, 3):
         m = m[None]
     elif not batch or m.shape != (image.shape[0], 2, 3):
-        raise BadInput(f"matrix: shape {list(m.shape)} given, [2,3]{' or [N,2,3]' if batch else ''} expected")
-    return np.array(m, np.float64, order="C")  # a copy: aligned, and never the memory of `out`
+        raise BadInput(f"{arg}: shape {list(m.shape)} given, [2,3]{' or [N,2,3]' if batch else ''} expected")
+    return np.ascontiguousarray(m, np.float64).copy()  # a copy: aligned, and never the memory of `out`
+
+
+def _is_compiling() -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.compiler.is_compiling()
 
 
 def _torch_matrices(m: np.ndarray) -> Any:

@@ -40,6 +40,18 @@ void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, cons
 // along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
                 const Tensor& planes, const Context& ctx = {});
+// Standard deviations in px: smoothing of the picture, of its structure tensor, along the flow, and the wide Gaussian
+// of the difference; reduce: how much coarser the grid of the flow is.
+struct FlowDog {
+  float fine = 0.4f, tensor = 3.03f, flow = 1.85f, line = 1.98f;
+  int reduce = 1;
+};
+
+// Dark lines along the flow of a picture, as style ink finds them: image f32 [..,H,W], values up to +-4, 2 to 8192 px a
+// side -> out, same shape: wide Gaussian minus the picture, both after smoothing along the flow; positive on dark
+// lines.
+void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options = {}, const Context& ctx = {});
+
 // What lies outside a photo, and how a warp samples it.
 enum class Filter : int32_t { bilinear, antialias };
 enum class Border : int32_t { constant, edge };
@@ -77,10 +89,17 @@ struct CropSampling {
   double border_value = 255.0;
 };
 
-// An aligned crop out of a video frame: planes as in yuv_to_rgb, matrix f64 [2,3] from frame to crop coordinates ->
+// An aligned crop out of a video frame: planes as in yuv_to_rgb, to_crop f64 [2,3] from frame to crop coordinates ->
 // out f32 [3,h,w] in [-1,1]. The same bits as yuv_to_rgb, warp_affine and rgb_to_nchw one after the other.
-void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& matrix, const Tensor& out,
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& to_crop, const Tensor& out,
               const YuvFormat& format, const CropSampling& sampling = {}, const Context& ctx = {});
+
+// A drawing back into a frame, in place: drawing u8 [h,w] or [h,w,3] and alpha u8 [h,w] are sampled through to_crop f64
+// [2,3], from frame to crop coordinates, as by warp_affine (antialias; white and opacity 0 beyond the crop); then each
+// plane u8 (as in yuv_to_rgb) becomes plane + (drawing - plane) alpha. alpha of a chroma pixel: the mean of its
+// block's.
+void paste_yuv(const Tensor& drawing, const Tensor& alpha, const Tensor& to_crop, const YuvFormat& format,
+               const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx = {});
 
 // R'G'B' or grey -> Y'CbCr planes: image u8 [H,W,3] or [H,W], planes u8 as above; the chroma of a
 // block is that of the mean of its pixels (those inside the image, at odd borders).
@@ -171,30 +190,31 @@ enum class Activation : int32_t { linear, relu, lrelu, tanh, sigmoid, elu, selu,
 
 struct ModulatedConvOptions {
   bool demodulate = true;
-  int up = 1, down = 1;  // 1 or 2, not both 2
+  int up = 1, down = 1;                        // 1 or 2, not both 2
   Activation activation = Activation::linear;  // linear, relu or lrelu
   float alpha = 0.2f, gain = 1, clamp = -1;    // clamp < 0: none
 };
 
-// Modulated convolution of StyleGAN2, fused [Karras et al. 2020, section 2.2; up and down as stylegan3's conv2d_resample
-// with padding k / 2]: out = clamp(gain * act(d[n,o] * conv(styles[n,i] * x, weight) + noise + bias)) with
-// d = rsqrt(sum over i and taps of (styles * weight)^2 + 1e-8), or 1 without demodulation.
-// x [N,I,H,W] f32 or bf16, any strides, channels last is fastest; weight [O,I,k,k] f32 or bf16, k 1 or 3; styles f32
-// [N,I]; out of x's dtype [N,O,H',W'], H' = H * up / down rounded down. up = 2, k = 3: transposed convolution of stride 2
-// with the weight as it stands, then the filter with gain 4; k = 1: the convolution first. down = 2: the filter, then the
-// convolution of stride 2. filter f32 [f] (both axes) or [fh,fw] of rank one, on the CPU, up to 32 taps an axis; empty:
-// identity. noise f32 [N or 1,1,H',W'], bias f32 [O], or empty. Sums are kept in float32; where the processor has bf16
-// dot products, bf16 operands (styles * x rounded to bf16) are multiplied by them, elsewhere as float32.
+// Modulated convolution of StyleGAN2, fused [Karras et al. 2020, section 2.2; up and down as stylegan3's
+// conv2d_resample with padding k / 2]: out = clamp(gain * act(d[n,o] * conv(styles[n,i] * x, weight) + noise + bias))
+// with d = rsqrt(sum over i and taps of (styles * weight)^2 + 1e-8), or 1 without demodulation. x [N,I,H,W] f32 or
+// bf16, any strides, channels last is fastest; weight [O,I,k,k] f32 or bf16, k 1 or 3; styles f32 [N,I]; out of x's
+// dtype [N,O,H',W'], H' = H * up / down rounded down. up = 2, k = 3: transposed convolution of stride 2 with the weight
+// as it stands, then the filter with gain 4; k = 1: the convolution first. down = 2: the filter, then the convolution
+// of stride 2. filter f32 [f] (both axes) or [fh,fw] of rank one, on the CPU, up to 32 taps an axis; empty: identity.
+// noise f32 [N or 1,1,H',W'], bias f32 [O], or empty. Sums are kept in float32; where the processor has bf16 dot
+// products, bf16 operands (styles * x rounded to bf16) are multiplied by them, elsewhere as float32.
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
                       const Tensor& noise, const Tensor& bias, const Tensor& out,
                       const ModulatedConvOptions& options = {}, const Context& ctx = {});
 
 // The gradient of its weights: grad_weight[o,i,ky,kx] = sum over n, y, x of grad_scale[n,o] grad[n,o,y,x] times
-// x_scale[n,i] x[n, i, y * stride + ky - pad, x * stride + kx - pad], zero outside x. grad [N,O,h,w] is that of the sums
-// of the convolution, x [N,I,H,W] its input, both f32 or bf16 with any strides; scales f32 [N,O] (demodulation) and [N,I]
-// (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of up = 2 grad
-// and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with the weight
-// transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down exchanged.
+// x_scale[n,i] x[n, i, y * stride + ky - pad, x * stride + kx - pad], zero outside x. grad [N,O,h,w] is that of the
+// sums of the convolution, x [N,I,H,W] its input, both f32 or bf16 with any strides; scales f32 [N,O] (demodulation)
+// and [N,I] (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of
+// up = 2 grad and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with
+// the weight transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down
+// exchanged.
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
                                       const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
                                       const Context& ctx = {});
@@ -245,9 +265,9 @@ struct ConvToOne {
 };
 
 // x [N,C,H,W] f32 or bf16, any strides (channels last is fast); weight f32 or bf16, [1,C,kh,kw], or [C,1,kh,kw] where
-// transposed, sides 1 to 16; bias f32 or of x's dtype [1], or an empty u8 tensor -> out f32 or of x's dtype [N,1,Ho,Wo],
-// Ho = H + 2 padding - kh + 1, or (H - 1) up - 2 padding + kh where transposed. reflect: up = 1, padding < H and W.
-// With bf16 x the weights are rounded to bf16; sums are float32.
+// transposed, sides 1 to 16; bias f32 or of x's dtype [1], or an empty u8 tensor -> out f32 or of x's dtype
+// [N,1,Ho,Wo], Ho = H + 2 padding - kh + 1, or (H - 1) up - 2 padding + kh where transposed. reflect: up = 1, padding <
+// H and W. With bf16 x the weights are rounded to bf16; sums are float32.
 void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
                  const Context& ctx = {});
 
