@@ -144,6 +144,10 @@ def _conv_to_one() -> Call:
     return Call(arrays, {"padding": 1}, optional=frozenset({"bias"}), differentiable=frozenset(arrays))
 
 
+def _flow_dog() -> Call:
+    return Call({"image": _random((8, 11), "float32")})
+
+
 VALID: dict[str, Callable[[], Call]] = {
     "bias_act": _bias_act,
     "composite": _composite,
@@ -152,6 +156,7 @@ VALID: dict[str, Callable[[], Call]] = {
     "distance_transform": _sites,
     "distance_transform_chamfer": _sites,
     "distance_transform_pair": _ink,
+    "flow_dog": _flow_dog,
     "fuse_regions": _fuse_regions,
     "modulated_conv2d": _modulated_conv2d,
     "nchw_to_rgb": _nchw_to_rgb,

@@ -1,8 +1,7 @@
-#include "core/modulated_conv2d_plan.h"
-
 #include <cmath>
 
 #include "core/check.h"
+#include "core/modulated_conv2d_plan.h"
 
 namespace pyapdraw {
 
@@ -82,8 +81,9 @@ void check_inputs(const Tensor& x, const Tensor& weight, const Tensor& styles) {
   check::same_device(weight, "weight", x, "x");
   check::that(weight.shape[2] == weight.shape[3] && (weight.shape[2] == 1 || weight.shape[2] == 3), "weight",
               "shape " + check::shape_text(weight) + " given, [O,I,1,1] or [O,I,3,3] expected");
-  check::that(weight.shape[1] == x.shape[1], "weight",
-              "shape " + check::shape_text(weight) + " given, axis 1 must be the channels of x, " + check::shape_text(x));
+  check::that(
+      weight.shape[1] == x.shape[1], "weight",
+      "shape " + check::shape_text(weight) + " given, axis 1 must be the channels of x, " + check::shape_text(x));
   check_vector(styles, "styles", x, {x.shape[0], x.shape[1]});
 }
 

@@ -32,8 +32,9 @@ void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_sca
   check::shape(grad_weight, "grad_weight", {grad.shape[1], x.shape[1], k, k});
   check::same_device(grad_weight, "grad_weight", grad, "grad");
   for (int i = 2; i < 4 && grad.numel() > 0; ++i)
-    check::that((x.shape[i] + 2 * pad - k) / stride + 1 >= grad.shape[i] && x.shape[i] + 2 * pad >= k, "x",
-                "shape " + check::shape_text(x) + " given, too small for the windows of grad, " + check::shape_text(grad));
+    check::that(
+        (x.shape[i] + 2 * pad - k) / stride + 1 >= grad.shape[i] && x.shape[i] + 2 * pad >= k, "x",
+        "shape " + check::shape_text(x) + " given, too small for the windows of grad, " + check::shape_text(grad));
   check::output(grad_weight, "grad_weight");
   const Tensor* inputs[] = {&grad, &grad_scale, &x, &x_scale};
   const char* const names[] = {"grad", "grad_scale", "x", "x_scale"};

@@ -22,8 +22,8 @@ using Clock = std::chrono::steady_clock;
 // A chunk is short, and there are several a thread, so that a disturbed one can be made up for.
 constexpr int kChunksPerThread = 4;
 constexpr double kChunkSeconds = 0.5e-3;
-// A buffer; a chunk has two. Well inside the smallest L1 and L2 (32 KB, 512 KB); beyond an L2 and inside the L3 that two
-// cores may use (8 MB a thread in all); and beyond any L3.
+// A buffer; a chunk has two. Well inside the smallest L1 and L2 (32 KB, 512 KB); beyond an L2 and inside the L3 that
+// two cores may use (8 MB a thread in all); and beyond any L3.
 constexpr int64_t kL1Bytes = 10 << 10, kL2Bytes = 160 << 10, kL3Bytes = 1 << 20, kDramBytes = int64_t{96} << 20;
 
 PeakKernels kernels_in_use() {

@@ -1,16 +1,16 @@
 // Modulated convolution of StyleGAN2 [Karras et al. 2020, section 2.2 and appendix B]; semantics in ops.h.
 //   out = clamp(gain * act(d * filter(conv(weight, styles * x)) + noise + bias))
-// Method: direct convolution on channel-last operands. Work is cut into blocks of output channels times slices of rows; a
-// block packs its weights once, shared by the whole batch, and walks down the rows. Styles multiply the input channels
-// while a row is copied into a ring of three operand rows; demodulation, noise, bias and activation are applied to each
-// row of sums while it is in the cache. Up-sampling: the transposed convolution is four ordinary ones with 4, 2, 2 and 1
-// taps that write the even and odd samples of a row; the filter runs along it at once, and across the rows in a ring of
-// as many rows as it has taps: no pass over memory of its own, and no more multiplications than the transposed
-// convolution has (folding the filter into the weights would take four times as many). Down-sampling filters the input
-// rows on their way into the ring.
-// Numerics: float32 sums in the order taps, channels; bf16 operands (styles * x rounded) multiplied by vdpbf16ps where
-// the processor has it. The order does not depend on slices or threads, so neither do the results.
-// Memory: a block of packed weights and about a dozen rows for each thread; nothing of the size of the image.
+// Method: direct convolution on channel-last operands. Work is cut into blocks of output channels times slices of rows;
+// a block packs its weights once, shared by the whole batch, and walks down the rows. Styles multiply the input
+// channels while a row is copied into a ring of three operand rows; demodulation, noise, bias and activation are
+// applied to each row of sums while it is in the cache. Up-sampling: the transposed convolution is four ordinary ones
+// with 4, 2, 2 and 1 taps that write the even and odd samples of a row; the filter runs along it at once, and across
+// the rows in a ring of as many rows as it has taps: no pass over memory of its own, and no more multiplications than
+// the transposed convolution has (folding the filter into the weights would take four times as many). Down-sampling
+// filters the input rows on their way into the ring. Numerics: float32 sums in the order taps, channels; bf16 operands
+// (styles * x rounded) multiplied by vdpbf16ps where the processor has it. The order does not depend on slices or
+// threads, so neither do the results. Memory: a block of packed weights and about a dozen rows for each thread; nothing
+// of the size of the image.
 #include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
 #include "cpu/modulated_conv2d_winograd.h"
@@ -21,9 +21,9 @@ namespace PA_ISA {
 namespace modconv {
 namespace {
 
-constexpr int64_t kSlots = 3;              // of the ring of operand rows: as many as a 3x3 kernel meets
-constexpr int64_t kSegmentFloats = 4096;   // finished at a time: half of a first-level cache
-constexpr int64_t kSlicePixels = 8192;     // a slice at least, so that packing weights costs under 2 %
+constexpr int64_t kSlots = 3;             // of the ring of operand rows: as many as a 3x3 kernel meets
+constexpr int64_t kSegmentFloats = 4096;  // finished at a time: half of a first-level cache
+constexpr int64_t kSlicePixels = 8192;    // a slice at least, so that packing weights costs under 2 %
 
 // Sizes that follow from a call: "sums" is the image before the filter of an up-sampling layer.
 template <typename Unit>
@@ -98,7 +98,9 @@ class Sweep {
     const int64_t reach = s_.out_w + c_.plan.filter_w - 1, given = c_.plan.pad_x + s_.sums_w;
     return resampled() ? (reach > given ? reach : given) : s_.sums_w;
   }
-  int64_t filtered_floats() const { return c_.plan.options.down > 1 ? 2 * c_.x.shape[3] * s_.channels + s_.channels : 0; }
+  int64_t filtered_floats() const {
+    return c_.plan.options.down > 1 ? 2 * c_.x.shape[3] * s_.channels + s_.channels : 0;
+  }
 
   template <typename U>
   static U* take(char* memory, size_t* at, int64_t count) {

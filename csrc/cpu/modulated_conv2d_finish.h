@@ -1,6 +1,6 @@
 #pragma once
-// What modulated_conv2d does with its sums: the resampling filter on rows that are still in the cache, then demodulation,
-// noise, bias, activation, gain and clamp, and the store in the layout of the output.
+// What modulated_conv2d does with its sums: the resampling filter on rows that are still in the cache, then
+// demodulation, noise, bias, activation, gain and clamp, and the store in the layout of the output.
 #include "core/modulated_conv2d_plan.h"
 #include "cpu/modulated_conv2d_operands.h"
 

@@ -50,7 +50,8 @@ void transpose_16(const T* from, int64_t from_step, float* to, int64_t to_step) 
   // a[4 g + c] now holds column c of each quarter, from rows 4 g to 4 g + 3.
 #pragma GCC unroll 4
   for (int c = 0; c < 4; ++c) {
-    const __m512 even_01 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0x88), odd_01 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0xdd);
+    const __m512 even_01 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0x88),
+                 odd_01 = _mm512_shuffle_f32x4(a[c], a[4 + c], 0xdd);
     const __m512 even_23 = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0x88);
     const __m512 odd_23 = _mm512_shuffle_f32x4(a[8 + c], a[12 + c], 0xdd);
     _mm512_storeu_ps(to + c * to_step, _mm512_shuffle_f32x4(even_01, even_23, 0x88));

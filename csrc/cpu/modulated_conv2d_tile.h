@@ -1,7 +1,8 @@
 #pragma once
 // The inner product of modulated_conv2d: P pixels times V vectors of output channels stay in registers while all taps
-// and input channels pass by. A step costs V weight loads and P broadcasts for P * V multiply-adds, so that the arithmetic
-// units are the limit: 97 to 100 % of the peak of one Zen 4 core for P >= 4, in float32 and in bf16 dot products.
+// and input channels pass by. A step costs V weight loads and P broadcasts for P * V multiply-adds, so that the
+// arithmetic units are the limit: 97 to 100 % of the peak of one Zen 4 core for P >= 4, in float32 and in bf16 dot
+// products.
 #include "cpu/kernels.h"
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -94,7 +95,7 @@ template <typename Unit, int V>
 Tile<Unit> tile_for(int pixels) {
   constexpr int M = most_pixels(V);
 #define PA_TILE(P) \
-  case P: return tile<Unit, (P) <= M ? (P) : 1, V>;
+  case P: return tile < Unit, (P) <= M ? (P) : 1, V > ;
   // clang-format off
   switch (pixels) {
     PA_TILE(1) PA_TILE(2) PA_TILE(3) PA_TILE(4) PA_TILE(5) PA_TILE(6)
@@ -107,7 +108,9 @@ Tile<Unit> tile_for(int pixels) {
 
 template <typename Unit>
 Tile<Unit> choose_tile(int vectors, int pixels) {
-  return vectors == 4 ? tile_for<Unit, 4>(pixels) : vectors == 2 ? tile_for<Unit, 2>(pixels) : tile_for<Unit, 1>(pixels);
+  return vectors == 4   ? tile_for<Unit, 4>(pixels)
+         : vectors == 2 ? tile_for<Unit, 2>(pixels)
+                        : tile_for<Unit, 1>(pixels);
 }
 
 // A row of `count` outputs from tiles of nearly one size.

@@ -1,14 +1,15 @@
 // The float32 3x3 modulated convolution without resampling, by minimal filtering F(2x2, 3x3) [Winograd 1980; Lavin and
-// Gray, Fast Algorithms for Convolutional Neural Networks, 2016]: 2.25 times fewer multiplications than the direct form.
-// Method: as in modulated_conv2d.cpp work is blocks of output channels times slices of rows, here rows of 2x2 output
-// tiles. A block transforms its weights once into 16 matrices [I][lanes]. Then, for a few tile rows at a time: 4x4 input
-// patches (styles already in) become 16 matrices [tiles][I], the 16 products are taken with the tile of
+// Gray, Fast Algorithms for Convolutional Neural Networks, 2016]: 2.25 times fewer multiplications than the direct
+// form. Method: as in modulated_conv2d.cpp work is blocks of output channels times slices of rows, here rows of 2x2
+// output tiles. A block transforms its weights once into 16 matrices [I][lanes]. Then, for a few tile rows at a time:
+// 4x4 input patches (styles already in) become 16 matrices [tiles][I], the 16 products are taken with the tile of
 // modulated_conv2d_tile.h, and the inverse transform writes rows of sums, which are finished as everywhere.
 // Numerics: float32; the transforms have small integer and half coefficients, the error against float64 stays within a
 // few 1e-6 of the largest output. A tile's arithmetic does not depend on slices or threads, so neither do results.
+#include "cpu/modulated_conv2d_winograd.h"
+
 #include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
-#include "cpu/modulated_conv2d_winograd.h"
 #include "cpu/parallel.h"
 
 namespace pyapdraw {
@@ -22,8 +23,8 @@ constexpr int64_t kSliceTiles = 1024;
 
 struct Sizes {
   int64_t channels, vectors, lanes, blocks, height, width;
-  int64_t tile_rows, tile_columns, row_w;   // of one sample; row_w: pixels of a padded input row
-  int64_t chunk_rows, chunk_columns;        // tiles that are transformed together
+  int64_t tile_rows, tile_columns, row_w;  // of one sample; row_w: pixels of a padded input row
+  int64_t chunk_rows, chunk_columns;       // tiles that are transformed together
 
   explicit Sizes(const Call& c) {
     channels = c.weight.shape[1];
@@ -47,7 +48,8 @@ void transform_weights(const float* part, int64_t lanes, float* u, int64_t step)
   for (int64_t o = 0; o < lanes; o += kLanes) {
     Vec half[4][3];
     for (int x = 0; x < 3; ++x) {
-      const Vec a = load(part + x * lanes + o), b = load(part + (3 + x) * lanes + o), c = load(part + (6 + x) * lanes + o);
+      const Vec a = load(part + x * lanes + o), b = load(part + (3 + x) * lanes + o),
+                c = load(part + (6 + x) * lanes + o);
       half[0][x] = a, half[1][x] = 0.5f * (a + b + c), half[2][x] = 0.5f * (a - b + c), half[3][x] = c;
     }
     for (int y = 0; y < 4; ++y) {
@@ -197,7 +199,8 @@ class Sweep {
     const int64_t row = 2 * columns * s_.lanes;
     for (int64_t r = 0; r < count; ++r) {
       for (int64_t c = 0; c < columns; ++c)
-        transform_back(products_ + (r * columns + c) * s_.lanes, tiles * s_.lanes, s_.lanes, sums_ + 2 * c * s_.lanes, row);
+        transform_back(products_ + (r * columns + c) * s_.lanes, tiles * s_.lanes, s_.lanes, sums_ + 2 * c * s_.lanes,
+                       row);
       for (int64_t y = 2 * (top + r); y < 2 * (top + r) + 2 && y < s_.height; ++y) {
         const int64_t x = 2 * left, rest = s_.width - x, pixels = rest < 2 * columns ? rest : 2 * columns;
         finish_at<float, float>(c_, finish_, Place{n, first_, y, x}, sums_ + y % 2 * row, pixels);

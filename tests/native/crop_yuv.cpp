@@ -27,3 +27,14 @@ PA_TRIAL(crop_yuv) {
   const Tensor& out = t.out<float>({3, t.pick(0, 50), t.pick(0, 70)});
   t.call([&] { crop_yuv(y, u, v, matrix, out, format, sampling, t.ctx); });
 }
+
+PA_TRIAL(paste_yuv) {
+  const int64_t h = t.pick(1, 60), w = t.pick(1, 90), side = t.pick(1, 40);
+  const std::vector<int64_t> chroma{t.coin() ? h : (h + 1) / 2, t.coin() ? w : (w + 1) / 2};
+  const Tensor& drawing = t.coin() ? t.in<uint8_t>({side, side}, 0, 255) : t.in<uint8_t>({side, side, 3}, 0, 255);
+  const Tensor &alpha = t.in<uint8_t>({side, side}, 0, 255), &to_crop = some_map(t);
+  const Tensor &y = t.inout<uint8_t>({h, w}, 0, 255), &u = t.inout<uint8_t>(chroma, 0, 255);
+  const Tensor& v = t.inout<uint8_t>(chroma, 0, 255);
+  const YuvFormat format{t.one_of({YuvMatrix::bt601, YuvMatrix::bt709}), t.coin(), 8};
+  t.call([&] { paste_yuv(drawing, alpha, to_crop, format, y, u, v, t.ctx); });
+}

@@ -28,3 +28,13 @@ PA_TRIAL(ink_planes) {
   const Tensor& planes = t.out<float>({7, side, side});
   t.call([&] { ink_planes(pixels, mask, landmarks, drawing, planes, t.ctx); });
 }
+
+PA_TRIAL(flow_dog) {
+  const std::vector<int64_t> shape{t.pick(1, 3), t.pick(2, 60), t.pick(2, 80)};
+  const Tensor &image = t.in<float>(shape, -4, 4), &out = t.out<float>(shape);
+  FlowDog options;
+  options.fine = static_cast<float>(t.real(0, 2)), options.tensor = static_cast<float>(t.real(0, 6));
+  options.flow = static_cast<float>(t.real(0, 3.5)), options.line = static_cast<float>(t.real(0, 6));
+  options.reduce = static_cast<int>(t.pick(1, 4));
+  t.call([&] { flow_dog(image, out, options, t.ctx); });
+}
