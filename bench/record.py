@@ -54,11 +54,13 @@ class Row:
         return "aim" if self.aim and all(self.ratio.get(p, 0) >= a for p, a in self.aim.items()) else "pass"
 
 
-def measure(candidates: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+def measure(
+    candidates: dict[str, Callable[[], object]], seconds: float, turns: int = TURNS
+) -> dict[str, list[float]]:
     """Times in ms of every call; `seconds` of calls for all candidates together, pauses not counted."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    share = seconds / len(candidates) / TURNS
-    for _ in range(TURNS):
+    share = seconds / len(candidates) / turns
+    for _ in range(turns):
         for name, run in candidates.items():
             time.sleep(SETTLE_S)
             run()
@@ -80,10 +82,12 @@ class Suite:
         parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--threads", type=int, nargs="+", default=[min(2, os.cpu_count() or 1)])
         parser.add_argument("--seconds", type=float, default=1.0, help="of calls for each comparison")
+        parser.add_argument("--turns", type=int, default=TURNS, help="of each candidate, several calls in each")
         parser.add_argument("--json", type=Path, help="write the rows there")
         parser.add_argument("--only", default="", help="only the cases whose name contains this")
         parser.add_argument("--quick", action="store_true", help="only the cases that something is asked of")
         given = parser.parse_args()
+        self.turns = given.turns
         self.name, self.threads, self.seconds, self.quick = name, given.threads, given.seconds, given.quick
         self.only = given.only
         self._json, self.rows, self.wrong = given.json, [], []
@@ -110,7 +114,7 @@ class Suite:
             self.wrong.append(f"{case}: {error}")
             print(f"{self.name}, {case}: WRONG ANSWER, not timed: {error}", flush=True)
             return None
-        times = measure(candidates, self.seconds)
+        times = measure(candidates, self.seconds, self.turns)
         row = Row(self.name, case, threads, cache, must=must or {}, aim=aim or {}, **work)
         for name, values in times.items():
             low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3

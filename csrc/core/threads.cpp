@@ -35,21 +35,26 @@ int usable_cores() {
 struct Job {
   ChunkFn fn;
   void* arg;
-  int64_t n, grain;
-  std::atomic<int64_t> next{0};
+  int64_t n, grain, chunks;
+  // Chunks taken from the front (upper half) and from the back (lower half).
+  std::atomic<uint64_t> taken{0};
   std::mutex error_mutex;
   std::exception_ptr error;
 
-  void work() {
+  // The caller takes chunks from the front, its workers from the back: over a series of operations on the same picture
+  // each core then meets the rows again that it still has in its own cache.
+  void work(bool from_front) {
     for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= n) return;
+      const uint64_t before = taken.fetch_add(from_front ? uint64_t{1} << 32 : 1, std::memory_order_relaxed);
+      const int64_t front = static_cast<int64_t>(before >> 32), back = static_cast<int64_t>(before & 0xffffffffu);
+      if (front + back >= chunks) return;
+      const int64_t begin = (from_front ? front : chunks - 1 - back) * grain;
       try {
         fn(arg, begin, std::min(n, begin + grain));
       } catch (...) {
         std::lock_guard<std::mutex> lock(error_mutex);
         if (!error) error = std::current_exception();
-        next.store(n, std::memory_order_relaxed);
+        taken.store(static_cast<uint64_t>(chunks) << 32, std::memory_order_relaxed);
       }
     }
   }
@@ -89,7 +94,7 @@ class Pool {
     }
     if (wake) wake_.notify_all();
     inside_worker = true;  // a nested call must not wait for the pool it runs in
-    job.work();
+    job.work(true);
     inside_worker = false;
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -119,7 +124,7 @@ class Pool {
       --places_;
       active_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
-      job->work();
+      job->work(false);
       lock.lock();
       if (active_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_one();
     }
@@ -163,7 +168,7 @@ int default_threads() {
 
 void run_chunks(int64_t n, int64_t grain, int threads, ChunkFn fn, void* arg) {
   if (n <= 0) return;
-  grain = std::max<int64_t>(1, grain);
+  grain = std::max({int64_t{1}, grain, n >> 30});  // the two counters have 32 bits each, and room to overshoot
   const int64_t chunks = (n + grain - 1) / grain;
   const int64_t limit = threads > 0 ? threads : default_threads();
   const int helpers = static_cast<int>(std::min({chunks, limit, int64_t{256}})) - 1;
@@ -172,7 +177,8 @@ void run_chunks(int64_t n, int64_t grain, int threads, ChunkFn fn, void* arg) {
   job.arg = arg;
   job.n = n;
   job.grain = grain;
-  if (helpers <= 0 || inside_worker || !pool().run(job, helpers)) job.work();
+  job.chunks = chunks;
+  if (helpers <= 0 || inside_worker || !pool().run(job, helpers)) job.work(true);
   if (job.error) std::rethrow_exception(job.error);
 }
 
