@@ -70,11 +70,13 @@ def main() -> int:
     parser.add_argument("suites", nargs="*", help="distance_transform, ink, ... (default: all)")
     parser.add_argument("--threads", type=int, nargs="+", help="passed on to the suites")
     parser.add_argument("--seconds", type=float, help="of calls for a comparison, passed on to the suites")
+    parser.add_argument("--turns", type=int, help="of each candidate, passed on to the suites")
     parser.add_argument("--quick", action="store_true", help="only the cases that something is asked of")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the records")
     given = parser.parse_args()
     options = ["--quick"] if given.quick else []
     options += ["--seconds", str(given.seconds)] if given.seconds else []
+    options += ["--turns", str(given.turns)] if given.turns else []
     options += ["--threads", *map(str, given.threads)] if given.threads else []
 
     here = bench.machine()
