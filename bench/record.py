@@ -14,16 +14,18 @@ import argparse
 import json
 import os
 import statistics
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from timing import table
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pyapdraw import bench
+
 OURS = "pyapdraw"
-SETTLE_S = 0.3
-TURNS = 5
 
 
 @dataclass
@@ -54,27 +56,6 @@ class Row:
         return "aim" if self.aim and all(self.ratio.get(p, 0) >= a for p, a in self.aim.items()) else "pass"
 
 
-def measure(
-    candidates: dict[str, Callable[[], object]], seconds: float, turns: int = TURNS
-) -> dict[str, list[float]]:
-    """Times in ms of every call; `seconds` of calls for all candidates together, pauses not counted."""
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    share = seconds / len(candidates) / turns
-    for _ in range(turns):
-        for name, run in candidates.items():
-            time.sleep(SETTLE_S)
-            run()
-            end = time.perf_counter() + share
-            while True:
-                start = time.perf_counter()
-                run()
-                now = time.perf_counter()
-                times[name].append((now - start) * 1e3)
-                if now > end:
-                    break
-    return times
-
-
 class Suite:
     """The rows of one bench_*.py."""
 
@@ -82,7 +63,7 @@ class Suite:
         parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--threads", type=int, nargs="+", default=[min(2, os.cpu_count() or 1)])
         parser.add_argument("--seconds", type=float, default=1.0, help="of calls for each comparison")
-        parser.add_argument("--turns", type=int, default=TURNS, help="of each candidate, several calls in each")
+        parser.add_argument("--turns", type=int, default=bench.TURNS, help="of each candidate, several calls in each")
         parser.add_argument("--json", type=Path, help="write the rows there")
         parser.add_argument("--only", default="", help="only the cases whose name contains this")
         parser.add_argument("--quick", action="store_true", help="only the cases that something is asked of")
@@ -114,7 +95,7 @@ class Suite:
             self.wrong.append(f"{case}: {error}")
             print(f"{self.name}, {case}: WRONG ANSWER, not timed: {error}", flush=True)
             return None
-        times = measure(candidates, self.seconds, self.turns)
+        times = bench.measure(candidates, self.seconds, self.turns)
         row = Row(self.name, case, threads, cache, must=must or {}, aim=aim or {}, **work)
         for name, values in times.items():
             low, middle, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3

@@ -110,11 +110,11 @@ def roof(row: dict[str, Any], peak: dict[str, Any], caches: dict[str, int]) -> l
     return found
 
 
-def measure(candidates: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
+def measure(candidates: dict[str, Callable[[], object]], seconds: float, turns: int = TURNS) -> dict[str, list[float]]:
     """ms of every call; about `seconds` of calls for all together, in turns; alone, a candidate needs no pause."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    share = seconds / len(candidates) / TURNS
-    for _ in range(TURNS):
+    share = seconds / len(candidates) / turns
+    for _ in range(turns):
         for name, run in candidates.items():
             if len(candidates) > 1:
                 time.sleep(SETTLE_S)

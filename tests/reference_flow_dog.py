@@ -1,19 +1,7 @@
 """The slow definition of flow_dog: float64, the steps of its docstring one after the other."""
 
 import numpy as np
-
-
-def blur(plane: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Gaussian truncated at 2.5 sigma, edge pixels repeated; none below 0.2 px."""
-    if sigma_px < 0.2:
-        return plane
-    radius = int(np.ceil(2.5 * sigma_px))
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
-    weights /= weights.sum()
-    for axis in (0, 1):
-        wide = np.pad(plane, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-        plane = sum(w * np.take(wide, range(i, i + plane.shape[axis]), axis) for i, w in enumerate(weights))
-    return plane
+from reference_ink import blur
 
 
 def reduce_cells(plane: np.ndarray, factor: int) -> np.ndarray:

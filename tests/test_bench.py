@@ -69,7 +69,7 @@ def test_verdicts(scripts, ratio, must, aim, verdict):
 
 def test_a_suite_checks_then_times_and_writes_rows_that_the_record_takes(scripts, tmp_path, monkeypatch):
     suites, report = scripts("record"), scripts("report")
-    monkeypatch.setattr(suites, "SETTLE_S", 0)
+    monkeypatch.setattr(bench, "SETTLE_S", 0)
     monkeypatch.setattr(sys, "argv", ["bench", "--seconds", "0.01", "--json", str(tmp_path / "rows.json")])
     suite = suites.Suite("s")
 
