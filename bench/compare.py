@@ -43,9 +43,9 @@ def flag(old: dict[str, Any], new: dict[str, Any], threshold: float) -> tuple[fl
 
 def compare(old: dict[str, Any], new: dict[str, Any], threshold: float) -> tuple[str, list[str]]:
     """(the table with what is in one record only, the regressions)."""
-    before = {key(row): row for row in report.rows(old)}
+    before = {key(row): row for row in report.timed(old)}
     lines, slower, added = [HEAD], [], []
-    for row in report.rows(new):
+    for row in report.timed(new):
         if (was := before.pop(key(row), None)) is None:
             added.append(f"{row['suite']}, {row['case']}")
             continue

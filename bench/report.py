@@ -65,7 +65,7 @@ def check_row(row: Any, where: str) -> None:
     for key, kind in ROW.items():
         if not isinstance(row.get(key), kind):
             raise BadRecord(f"{where}: '{key}' is {row.get(key, 'missing')!r}")
-    if OURS not in row["median_ms"]:
+    if row["median_ms"] and OURS not in row["median_ms"]:  # a mean over other rows has ratios and no times
         raise BadRecord(f"{where}: no time of {OURS}")
     numbers = [*row["median_ms"].values(), *row["ratio"].values(), *row["must"].values(), *row["aim"].values()]
     if not all(isinstance(n, int | float) and n > 0 for n in numbers):
@@ -84,7 +84,7 @@ def check_record(record: Any, where: str) -> None:
             raise BadRecord(f"{where}: suite '{name}' has no rows")
         for i, row in enumerate(suite["rows"]):
             check_row(row, f"{where}: suite '{name}', row {i}")
-            if str(row["threads"]) not in record["peaks"]:
+            if row["median_ms"] and str(row["threads"]) not in record["peaks"]:
                 raise BadRecord(f"{where}: suite '{name}', row {i}: no peaks for {row['threads']} threads")
 
 
@@ -115,11 +115,27 @@ def rows(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [row for name in in_order(record["suites"]) for row in record["suites"][name]["rows"]]
 
 
+def timed(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Without the means over other rows."""
+    return [row for row in rows(record) if row["median_ms"]]
+
+
 def short(goals: dict[str, float]) -> str:
     return "; ".join(f"{peer} {least:.3g}x" for peer, least in goals.items())
 
 
 def row_text(row: dict[str, Any], record: dict[str, Any]) -> list[str]:
+    asked = [short(row["must"]), short(row["aim"]), row["verdict"]]
+    if not row["median_ms"]:
+        return [
+            row["suite"],
+            row["case"],
+            "",
+            "",
+            "",
+            "; ".join(f"{n} {r:.2f}x" for n, r in row["ratio"].items()),
+            *asked,
+        ]
     ours = row["median_ms"][OURS]
     low, high = row["quartiles_ms"][OURS]
     rates = [f"{ours * 1e6 / row['pixels']:.3g} ns/px"] if row["pixels"] else []
@@ -128,17 +144,7 @@ def row_text(row: dict[str, Any], record: dict[str, Any]) -> list[str]:
     peers = "; ".join(f"{n} {row['median_ms'][n]:.3g} = {r:.2f}x" for n, r in row["ratio"].items())
     where = f"{row['threads']}, {row['cache']}"
     times = f"{ours:.3g} ({low:.3g} to {high:.3g})"
-    return [
-        row["suite"],
-        row["case"],
-        where,
-        times,
-        ", ".join(rates),
-        peers,
-        short(row["must"]),
-        short(row["aim"]),
-        row["verdict"],
-    ]
+    return [row["suite"], row["case"], where, times, ", ".join(rates), peers, *asked]
 
 
 HEAD = [

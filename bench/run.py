@@ -96,7 +96,7 @@ def main() -> int:
         code, rows = run_suite(script, options)
         if rows is not None:
             record["suites"][script.stem.removeprefix("bench_")] = rows
-            missing = {str(r["threads"]) for r in rows["rows"]} - set(record["peaks"])
+            missing = {str(r["threads"]) for r in rows["rows"] if r["median_ms"]} - set(record["peaks"])
             record["peaks"] |= bench.peaks([int(n) for n in missing], 2.0)
             report.save(record, path)  # after each: an interrupted run keeps what it has
         if code:

@@ -137,3 +137,20 @@ def test_max_pool2d_keeps_nan_and_refuses_wrong_sizes():
     assert np.isnan(max_pool2d(x, 2, 2)[0, 0, 0, 0]) and max_pool2d(x, 2, 2)[0, 1, 1, 0] == 0
     with pytest.raises(BadInput, match="out: shape"):
         _C.max_pool2d(x, np.zeros((1, 3, 2, 1), np.float32), 2, 2)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.integers(0, 2), st.integers(1, 9), st.integers(1, 20), st.integers(1, 35), st.integers(1, 4), st.integers(1, 4),
+    st.booleans(), st.integers(0, 2**31),
+)  # fmt: skip
+def test_max_pool2d_on_any_view(n, h, w, c, kernel, stride, ceil, seed):
+    room = np.random.default_rng(seed).normal(size=(n + 1, 2 * h, w + 3, c + 4)).astype(np.float32)
+    x = room[:n, ::2, 2 : 2 + w, 1 : 1 + c]
+    expected = reference.max_pool2d(x, kernel, stride, ceil)
+    target = np.full((n, expected.shape[1] + 2, expected.shape[2] + 2, c + 5), GUARD)
+    out = target[:, 1:-1, 1:-1, 3 : 3 + c]
+    _C.max_pool2d(x, out, kernel, stride)
+    assert np.array_equal(out, expected)
+    out[:] = GUARD
+    assert (target == GUARD).all()

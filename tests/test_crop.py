@@ -12,7 +12,7 @@ def image_of(h, w, c, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (h, w, c), np.uint8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 3]), st.integers(1, 12),
     st.integers(1, 12), st.data(),
@@ -40,7 +40,7 @@ def test_crop_area_sums_tall_windows_exactly():
     assert (out == 255).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3]), st.floats(0.2, 6), st.floats(-3.2, 3.2),
     st.booleans(), st.booleans(),
@@ -70,7 +70,7 @@ def test_crop_warp_identity_and_half_turn_are_exact():
     assert np.array_equal(out, again)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.integers(0, 40),
     st.sampled_from([0.0, 1.0]),
