@@ -56,10 +56,16 @@ struct Tensor {
 };
 
 // How a call runs. threads: 0 = the process default (PYAPDRAW_THREADS, else all cores).
-// stream: a cudaStream_t for CUDA tensors, ignored on the CPU.
+// The rest is for CUDA tensors and ignored on the CPU. stream: a cudaStream_t. Some operations need scratch memory on
+// the device, which is the caller's like any output: workspace, of workspace_bytes, 256-byte aligned, free for reuse by
+// later work of the same stream. workspace_needed: where given, the call only checks its arguments and writes there
+// how many bytes the same call would need; nothing runs.
 struct Context {
   int threads = 0;
   void* stream = nullptr;
+  void* workspace = nullptr;
+  int64_t workspace_bytes = 0;
+  int64_t* workspace_needed = nullptr;
 };
 
 inline int64_t item_bytes(DType t) {

@@ -5,7 +5,7 @@ import os
 import sys
 
 # Before anything imports pyapdraw: the real module must not be loaded beside this one.
-_spec = importlib.util.spec_from_file_location("pyapdraw._C", os.environ["CUDA_ON_CPU"])
+_spec = importlib.util.spec_from_file_location("pyapdraw._C", os.environ["PYAPDRAW_EMULATED"])
 _C = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_C)
 sys.modules["pyapdraw._C"] = _C

@@ -9,7 +9,7 @@
 #include "core/backend.h"
 
 #define PA_KERNEL static
-#define PA_SHARED(T, name) T* name = static_cast<T*>(::cuda_on_cpu::shared)
+#define PA_SHARED(T, name) T* name = static_cast<T*>(::emulated::shared)
 
 namespace pyapdraw {
 namespace cuda {
@@ -26,7 +26,7 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, co
     void (*kernel)(P...);
     std::tuple<std::decay_t<P>...> args;
   } call{kernel, {std::forward<A>(args)...}};
-  ::cuda_on_cpu::run(grid, block, shared_bytes, [](void* p) {
+  ::emulated::run(grid, block, shared_bytes, [](void* p) {
     auto* c = static_cast<Call*>(p);
     std::apply(c->kernel, c->args);
   }, &call);

@@ -25,7 +25,7 @@ inline const char* cudaGetErrorString(cudaError_t) { return "error"; }
 template <typename F>
 cudaError_t cudaFuncSetAttribute(F*, int, int) { return cudaSuccess; }
 
-namespace cuda_on_cpu {
+namespace emulated {
 struct Place {
   dim3 thread, block, threads, blocks;
 };
@@ -33,13 +33,13 @@ extern Place place;
 extern void* shared;
 void wait();  // until every thread of the block has come here, or has ended
 void run(dim3 grid, dim3 block, size_t shared_bytes, void (*body)(void*), void* arg);
-}  // namespace cuda_on_cpu
+}  // namespace emulated
 
-#define threadIdx ::cuda_on_cpu::place.thread
-#define blockIdx ::cuda_on_cpu::place.block
-#define blockDim ::cuda_on_cpu::place.threads
-#define gridDim ::cuda_on_cpu::place.blocks
-inline void __syncthreads() { cuda_on_cpu::wait(); }
+#define threadIdx ::emulated::place.thread
+#define blockIdx ::emulated::place.block
+#define blockDim ::emulated::place.threads
+#define gridDim ::emulated::place.blocks
+inline void __syncthreads() { emulated::wait(); }
 
 template <typename T>
 inline T min(T a, T b) { return b < a ? b : a; }

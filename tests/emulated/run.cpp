@@ -10,7 +10,7 @@
 #include "core/backend.h"
 #include "core/peaks.h"
 
-namespace cuda_on_cpu {
+namespace emulated {
 
 Place place;
 void* shared = nullptr;
@@ -84,7 +84,7 @@ void run(dim3 grid, dim3 block, size_t shared_bytes, void (*fn)(void*), void* ar
       }
 }
 
-}  // namespace cuda_on_cpu
+}  // namespace emulated
 
 namespace pyapdraw {
 namespace cpu_base {

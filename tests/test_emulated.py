@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HERE = ROOT / "tests" / "cuda_on_cpu"
-BUILD = ROOT / "build" / "cuda_on_cpu"
+HERE = ROOT / "tests" / "emulated"
+BUILD = ROOT / "build" / "emulated"
 
 # Test file -> tests of it that do not apply to CUDA.
 SUITES = {
@@ -71,7 +71,7 @@ def module():
 def test_kernels_pass_the_tests_of_the_cpu(suite, module):
     environment = {
         **os.environ,
-        "CUDA_ON_CPU": str(module),
+        "PYAPDRAW_EMULATED": str(module),
         "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider", f"tests/{suite}"]
