@@ -44,7 +44,7 @@ def test_definition(backend, sizes, radius, epsilon, gain):
     assert np.abs(run(coarse, image, radius, epsilon, gain) - expected).max() < 0.75
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(sizes=st.tuples(*[st.integers(1, 20)] * 2, *[st.integers(1, 40)] * 2), seed=st.integers(0, 99))
 def test_any_size(sizes, seed):
     coarse, image = made(*sizes, seed)
