@@ -22,6 +22,7 @@ const Backend* cuda_backend() {
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
+    b.modulated_conv2d = cuda::modulated_conv2d;
     return b;
   }();
   return &table;

@@ -26,6 +26,8 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
+void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
+                      const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw
