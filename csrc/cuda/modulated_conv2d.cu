@@ -28,17 +28,9 @@ struct Call {
   const ModulatedConvPlan& plan;
 };
 
-bool aligned(const Tensor& t, std::initializer_list<int> axes) {
-  const int64_t chunk = 16 / item_bytes(t.dtype);
-  bool ok = (t.stride[1] == 1 || t.shape[1] == 1) && t.shape[1] % chunk == 0;
-  for (int axis : axes) ok = ok && (t.shape[axis] == 1 || t.stride[axis] % chunk == 0);
-  return ok && reinterpret_cast<uintptr_t>(t.data) % 16 == 0;
-}
-
 bool weights_in_place(const Tensor& weight, DType operands) {
   const int64_t k = weight.shape[2], inputs = weight.shape[1];
-  return weight.dtype == operands && aligned(weight, {0, 2, 3}) &&
-         (weight.shape[0] == 1 || weight.stride[0] == k * k * inputs) &&
+  return weight.dtype == operands && aligned(weight) && (weight.shape[0] == 1 || weight.stride[0] == k * k * inputs) &&
          (k == 1 || (weight.stride[2] == k * inputs && weight.stride[3] == inputs));
 }
 
@@ -79,7 +71,7 @@ Finish finish_of(const Call& call, const float* scale) {
   f.out = out.data;
   f.out_n = out.stride[0], f.out_o = out.stride[1], f.out_y = out.stride[2], f.out_x = out.stride[3];
   f.outputs = static_cast<int>(out.shape[1]);
-  f.wide = aligned(out, {0, 2, 3}) && out.shape[1] % kVector == 0;
+  f.wide = aligned(out) && out.shape[1] % kVector == 0;
   f.planes = !f.wide && (out.stride[3] == 1 || out.stride[3] == -1);
   return f;
 }
@@ -110,7 +102,7 @@ void run(const Call& call, const Context& ctx) {
   const int64_t item = item_bytes(operands), n = call.x.shape[0], outputs = call.weight.shape[0];
   const bool up = call.plan.options.up == 2, down = call.plan.options.down == 2;
   Conv c = convolution_of(call);
-  const bool in_place = weights_in_place(call.weight, operands), direct = !down && aligned(call.x, {0, 2, 3});
+  const bool in_place = weights_in_place(call.weight, operands), direct = !down && aligned(call.x);
   // Weights of each sample's own are written, x scaled is read and written: whichever is less.
   const bool fewer = outputs * c.taps < 2 * static_cast<int64_t>(c.height) * c.width;
   const bool own_weights = direct && (fewer || (n == 1 && !in_place));
@@ -125,6 +117,7 @@ void run(const Call& call, const Context& ctx) {
   float* const power = scratch.take<float>(own_weights ? 0 : n);
   if (!own_weights) weights.style_power = power;
   InputPass input;
+  input.dtype = operands, input.scaled = true, input.scale_power = power;
   input.rows = c.height, input.columns = c.width, input.channels = c.channels;
   input.filtered = down, input.step = down && call.plan.kernel == 1 ? 2 : 1;
   if (!own_weights) input.packed = scratch.take<char>(n * c.height * c.width * c.channels * item);
@@ -137,7 +130,6 @@ void run(const Call& call, const Context& ctx) {
   c.weight = weights.packed ? weights.packed : call.weight.data;
   c.x = call.x.data, c.x_n = call.x.stride[0], c.x_y = call.x.stride[2], c.x_x = call.x.stride[3];
   if (!own_weights) {
-    input.style_power = power;
     pack_input(call.x, call.styles, call.plan, input, ctx);
     c.x = input.packed, c.x_x = c.channels, c.x_y = c.x_x * c.width, c.x_n = c.x_y * c.height;
   }

@@ -109,15 +109,19 @@ struct WeightPass {
 void pack_weights(const Tensor& weight, const Tensor& styles, DType operands, const WeightPass& pass,
                   const Context& ctx);
 
+// Channels-last operands for a matrix kernel from an image of any strides.
 struct InputPass {
-  void* packed = nullptr;  // [N][rows][columns][channels]
+  void* packed = nullptr;  // [N][rows][columns][channels], zero behind the channels of x
+  DType dtype = DType::f32;
   int rows = 0, columns = 0, channels = 0;
-  const float* style_power = nullptr;  // null: no styles
+  bool scaled = false;                 // by `scale` of pack_input
+  const float* scale_power = nullptr;  // [N]: which scale is divided by first; null: 1
   bool filtered = false;               // by the taps of the plan; `step` input pixels from one result to the next
   int step = 1;
 };
-void pack_input(const Tensor& x, const Tensor& styles, const ModulatedConvPlan& plan, const InputPass& pass,
+void pack_input(const Tensor& x, const Tensor& scale, const ModulatedConvPlan& plan, const InputPass& pass,
                 const Context& ctx);
+bool aligned(const Tensor& image);  // for 16-byte loads of channels
 
 // Cuts the work into tiles: the fields from log_box_h on. The others are set, `partial` excepted.
 void choose_tiles(DType operands, Conv* conv);

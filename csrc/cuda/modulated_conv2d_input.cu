@@ -17,7 +17,7 @@ constexpr int kThreads = 256, kSide = 32;
 
 template <typename T>
 PA_KERNEL void __launch_bounds__(kThreads)
-    modulated_conv2d_scale_kernel(Tensor x, Tensor styles, InputPass pass, int64_t count) {
+    modulated_conv2d_scale_kernel(Tensor x, Tensor scale, InputPass pass, int64_t count) {
   constexpr int kChunk = 16 / sizeof(T);
   int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
   if (i >= count) return;
@@ -28,10 +28,10 @@ PA_KERNEL void __launch_bounds__(kThreads)
   const T* from = x.as<T>() + n * x.stride[0] + row * x.stride[2] + column * x.stride[3] + c;
   alignas(16) T v[kChunk];
   *reinterpret_cast<uint4*>(v) = *reinterpret_cast<const uint4*>(from);
-  const float* s = styles.as<float>() + n * styles.stride[0] + c * styles.stride[1];
-  const float power = 1.0f / pass.style_power[n];  // a power of two: exact
+  const float* s = scale.as<float>() + n * scale.stride[0] + c * scale.stride[1];
+  const float power = pass.scale_power ? 1.0f / pass.scale_power[n] : 1.0f;  // a power of two: exact
 #pragma unroll
-  for (int k = 0; k < kChunk; ++k) v[k] = from_float<T>(to_float(v[k]) * (s[k * styles.stride[1]] * power));
+  for (int k = 0; k < kChunk; ++k) v[k] = from_float<T>(to_float(v[k]) * (s[k * scale.stride[1]] * power));
   *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(v);
 }
 
@@ -59,9 +59,9 @@ __device__ float input_value(const Tensor& x, const Filter& f, const InputPass& 
   return sum;
 }
 
-template <typename T>
+template <typename From, typename T>
 PA_KERNEL void __launch_bounds__(kThreads)
-    modulated_conv2d_pack_kernel(Tensor x, Tensor styles, Filter filter, InputPass pass, bool along_pixels) {
+    modulated_conv2d_pack_kernel(Tensor x, Tensor scale, Filter filter, InputPass pass, bool along_pixels) {
   __shared__ float tile[kSide][kSide + 1];  // [pixel][channel]
   const int64_t tiles_c = divide_up(pass.channels, kSide), tiles_x = divide_up(pass.columns, kSide);
   int64_t block = blockIdx.x;
@@ -71,13 +71,13 @@ PA_KERNEL void __launch_bounds__(kThreads)
   block /= tiles_x;
   const int64_t n = block / pass.rows;
   const int row = static_cast<int>(block % pass.rows);
-  const float power = pass.style_power ? 1.0f / pass.style_power[n] : 1.0f;
+  const float power = pass.scale_power ? 1.0f / pass.scale_power[n] : 1.0f;
   for (int i = threadIdx.x; i < kSide * kSide; i += kThreads) {
     const int p = along_pixels ? i % kSide : i / kSide, c = along_pixels ? i / kSide : i % kSide;
     float v = 0;
     if (first_x + p < pass.columns && first_c + c < x.shape[1]) {
-      v = input_value<T>(x, filter, pass, Pixel{n, row, static_cast<int>(first_x) + p}, first_c + c);
-      if (pass.style_power) v *= styles.as<float>()[n * styles.stride[0] + (first_c + c) * styles.stride[1]] * power;
+      v = input_value<From>(x, filter, pass, Pixel{n, row, static_cast<int>(first_x) + p}, first_c + c);
+      if (pass.scaled) v *= scale.as<float>()[n * scale.stride[0] + (first_c + c) * scale.stride[1]] * power;
     }
     tile[p][c] = v;
   }
@@ -90,33 +90,38 @@ PA_KERNEL void __launch_bounds__(kThreads)
   }
 }
 
-bool on_16_bytes(const Tensor& x) {
-  const int64_t chunk = 16 / item_bytes(x.dtype);
-  return x.stride[1] == 1 && x.shape[1] % chunk == 0 && x.stride[0] % chunk == 0 && x.stride[2] % chunk == 0 &&
-         x.stride[3] % chunk == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
+template <typename From, typename T>
+void launch_pack(const Tensor& x, const Tensor& scale, const Filter& filter, const InputPass& pass,
+                 const Context& ctx) {
+  const int64_t tiles = x.shape[0] * pass.rows * divide_up(pass.columns, kSide) * divide_up(pass.channels, kSide);
+  const bool along_pixels = x.shape[1] == 1 || x.stride[1] != 1;
+  launch(modulated_conv2d_pack_kernel<From, T>, dim3(blocks(tiles, 1)), dim3(kThreads), 0, ctx, x, scale, filter, pass,
+         along_pixels);
 }
 
 }  // namespace
 
-void pack_input(const Tensor& x, const Tensor& styles, const ModulatedConvPlan& plan, const InputPass& pass,
+bool aligned(const Tensor& image) {
+  const int64_t chunk = 16 / item_bytes(image.dtype);
+  bool ok = (image.stride[1] == 1 || image.shape[1] == 1) && image.shape[1] % chunk == 0;
+  for (int axis : {0, 2, 3}) ok = ok && (image.shape[axis] == 1 || image.stride[axis] % chunk == 0);
+  return ok && reinterpret_cast<uintptr_t>(image.data) % 16 == 0;
+}
+
+void pack_input(const Tensor& x, const Tensor& scale, const ModulatedConvPlan& plan, const InputPass& pass,
                 const Context& ctx) {
   Filter filter{};
   filter.width = plan.filter_w, filter.height = plan.filter_h, filter.pad_x = plan.pad_x, filter.pad_y = plan.pad_y;
   for (int i = 0; i < plan.filter_w; ++i) filter.x[i] = plan.filter_x[i];
   for (int i = 0; i < plan.filter_h; ++i) filter.y[i] = plan.filter_y[i];
-  const int64_t rows = x.shape[0] * pass.rows;
   for_float_type(x.dtype, [&](auto t) {
     using T = decltype(t);
-    if (!pass.filtered && pass.style_power && on_16_bytes(x) && pass.channels == x.shape[1]) {
-      const int64_t count = rows * pass.columns * pass.channels / (16 / static_cast<int64_t>(sizeof(T)));
-      launch(modulated_conv2d_scale_kernel<T>, dim3(blocks(count, kThreads)), dim3(kThreads), 0, ctx, x, styles, pass,
-             count);
-      return;
-    }
-    const int64_t tiles = rows * divide_up(pass.columns, kSide) * divide_up(pass.channels, kSide);
-    const bool along_pixels = x.shape[1] == 1 || x.stride[1] != 1;
-    launch(modulated_conv2d_pack_kernel<T>, dim3(blocks(tiles, 1)), dim3(kThreads), 0, ctx, x, styles, filter, pass,
-           along_pixels);
+    if (pass.dtype != x.dtype) return launch_pack<T, float>(x, scale, filter, pass, ctx);
+    if (pass.filtered || !pass.scaled || !aligned(x)) return launch_pack<T, T>(x, scale, filter, pass, ctx);
+    const int64_t count =
+        x.shape[0] * pass.rows * pass.columns * pass.channels / (16 / static_cast<int64_t>(sizeof(T)));
+    launch(modulated_conv2d_scale_kernel<T>, dim3(blocks(count, kThreads)), dim3(kThreads), 0, ctx, x, scale, pass,
+           count);
   });
 }
 
