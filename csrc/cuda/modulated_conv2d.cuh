@@ -14,7 +14,11 @@ namespace modconv {
 constexpr int kVector = 8;               // channels that one thread finishes at once: 16 bytes of 16-bit results
 constexpr int kTileThreads = 128;        // of the matrix kernels
 constexpr int kSharedLimit = 99 * 1024;  // what every device since compute capability 8.0 gives one block
-constexpr int kProcessors = 132;         // that work is cut for; a constant, so that results depend on no device
+#if defined(PA_PROCESSORS)
+constexpr int kProcessors = PA_PROCESSORS;
+#else
+constexpr int kProcessors = 132;  // that work is cut for; a constant, so that results depend on no device
+#endif
 constexpr int64_t kOutside = INT64_MIN;  // in place of an offset: a pixel of zeros
 
 PA_HD int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }

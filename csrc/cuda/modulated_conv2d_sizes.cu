@@ -12,15 +12,17 @@ namespace {
 constexpr double kTensorCoreRate = 1250, kFloatRate = 128;  // multiply-adds a clock of one multiprocessor
 constexpr double kStepClocks = 250;                         // at least, for a step between two barriers
 constexpr double kTileClocks = 2500;                        // start and end of a tile
-constexpr double kPassClocks = 3500;                        // one launch more
+constexpr double kPassClocks = 4500;                        // one launch more
 constexpr double kBytesAClock = 2500;                       // through the second-level cache
 constexpr int kMostSplits = 16;
 
 struct Box {
   int log_h, log_w;
 };
-// Of 64 to 128 pixels at most; wide ones first, whose rows lie in different banks.
-constexpr Box kBoxes[] = {{3, 4}, {4, 3}, {2, 4}, {3, 3}, {4, 2}, {2, 3}, {3, 2}, {2, 2}};
+// Of 256 pixels at most. Eight rows that are read at once lie in different banks if they are neighbours in the patch:
+// of boxes four pixels wide, half of them are not.
+constexpr double kNarrowCost = 1.2;
+constexpr Box kBoxes[] = {{4, 4}, {3, 4}, {4, 3}, {2, 4}, {3, 3}, {4, 2}, {2, 3}, {3, 2}, {2, 2}};
 
 void set_box(Conv* c, const Box& box, int pixels) {
   const int h = 1 << box.log_h, w = 1 << box.log_w, halo = c->taps == 1 ? 0 : c->up ? 1 : 2;
@@ -34,13 +36,13 @@ void set_box(Conv* c, const Box& box, int pixels) {
 // The boxes that leave the fewest tiles, then the smallest patches, with patches of at most `pixels_left` pixels.
 bool choose_box(Conv* c, int pixels, int64_t pixels_left) {
   Conv best;
-  int64_t least = -1;
+  double least = -1;
   for (const Box& box : kBoxes) {
     if (1 << (box.log_h + box.log_w) > pixels) continue;
     Conv tried = *c;
     set_box(&tried, box, pixels);
     const int64_t patch = static_cast<int64_t>(tried.boxes) * tried.patch_h * tried.patch_w;
-    const int64_t cost = tried.tiles_m * 4096 + patch;
+    const double cost = static_cast<double>(tried.tiles_m) * (box.log_w < 3 ? kNarrowCost : 1.0) + patch * 1e-6;
     if (patch > pixels_left || (least >= 0 && cost >= least)) continue;
     best = tried, least = cost;
   }
@@ -48,9 +50,10 @@ bool choose_box(Conv* c, int pixels, int64_t pixels_left) {
   return least >= 0;
 }
 
-int64_t patch_room(const TileSize& z) {
-  const int64_t patches = z.taps == 1 ? 3 : 2, weights = 3 * static_cast<int64_t>(z.n) * z.row_bytes;
-  return (kSharedLimit - weights - 1024) / (patches * z.row_bytes + 8);
+// Pixels of a patch for which there is shared memory, where a block meets `chunks` rows of channels.
+int64_t patch_room(const TileSize& z, int64_t chunks) {
+  const int64_t patches = max(int64_t{1}, min(chunks, int64_t{z.taps == 1 ? 3 : 2}));
+  return (kSharedLimit - 1024 - 3 * static_cast<int64_t>(z.n) * z.row_bytes) / (patches * z.row_bytes + 8);
 }
 
 double clocks(const Conv& c, const TileSize& z, int item_bytes) {
@@ -72,14 +75,14 @@ void choose(Conv* conv) {
   for (int i = 0; i < Tiles<T>::kCount; ++i) {
     const TileSize& z = Tiles<T>::kSizes[i];
     if (z.taps != conv->taps || (z.phases == 4) != conv->up) continue;
-    Conv tried = *conv;
-    if (!choose_box(&tried, z.m, patch_room(z))) continue;
-    tried.tile = i;
-    tried.tiles_n = static_cast<int>(divide_up(conv->outputs, z.n));
-    tried.chunks = static_cast<int>(divide_up(conv->channels, z.row_bytes / static_cast<int>(sizeof(T))));
-    for (int splits = 1; splits <= kMostSplits && (splits == 1 || splits <= tried.chunks); splits *= 2) {
-      tried.chunks_a_split = static_cast<int>(divide_up(tried.chunks, splits));
-      tried.splits = tried.chunks > 0 ? static_cast<int>(divide_up(tried.chunks, tried.chunks_a_split)) : 1;
+    const int chunks = static_cast<int>(divide_up(conv->channels, z.row_bytes / static_cast<int>(sizeof(T))));
+    for (int splits = 1; splits <= kMostSplits && (splits == 1 || splits <= chunks); splits *= 2) {
+      Conv tried = *conv;
+      tried.tile = i, tried.chunks = chunks;
+      tried.tiles_n = static_cast<int>(divide_up(conv->outputs, z.n));
+      tried.chunks_a_split = static_cast<int>(divide_up(chunks, splits));
+      tried.splits = chunks > 0 ? static_cast<int>(divide_up(chunks, tried.chunks_a_split)) : 1;
+      if (!choose_box(&tried, z.m, patch_room(z, tried.chunks_a_split))) continue;
       const double cost = clocks(tried, z, sizeof(T));
       if (least >= 0 && cost >= least) continue;
       best = tried, least = cost;

@@ -94,9 +94,10 @@ struct TensorCoreSums {
 #pragma unroll
       for (int j = 0; j < kColumns; ++j)
 #pragma unroll
-        for (int r = 0; r < 4; ++r)
-          to[(m0 + 16 * i + lane / 4 + r / 2 * 8) * S::kPitch + n0 + 8 * j + lane % 4 * 2 + r % 2] =
-              sum[phase][i][j][r];
+        for (int r = 0; r < 4; r += 2) {
+          float* pair = to + (m0 + 16 * i + lane / 4 + r * 4) * S::kPitch + n0 + 8 * j + lane % 4 * 2;
+          *reinterpret_cast<float2*>(pair) = make_float2(sum[phase][i][j][r], sum[phase][i][j][r + 1]);
+        }
   }
 };
 

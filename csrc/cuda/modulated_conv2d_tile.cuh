@@ -15,7 +15,7 @@ namespace pyapdraw {
 namespace cuda {
 namespace modconv {
 
-constexpr int kMostBoxes = 8;
+constexpr int kMostBoxes = 16;
 
 // Shared memory of a tile, in this order; the sums later take the place of the first two.
 template <class S>
@@ -23,7 +23,7 @@ struct Layout {
   int patch_bytes, weights, table, total;
   PYAPDRAW_DEVICE explicit Layout(const Conv& c) {
     patch_bytes = c.boxes * c.patch_h * c.patch_w * S::kRowBytes;
-    weights = S::kPatches * patch_bytes;
+    weights = (c.chunks_a_split < S::kPatches ? max(c.chunks_a_split, 1) : S::kPatches) * patch_bytes;
     const int operands = weights + S::kStages * S::kN * S::kRowBytes;
     const int sums = S::kM * S::kPitch * static_cast<int>(sizeof(float));
     table = static_cast<int>(round_up(operands > sums ? operands : sums, 16));

@@ -44,19 +44,19 @@ __device__ float power_of(uint32_t exponent) { return act::from_bits(exponent <<
 __device__ float inverse_power_of(uint32_t exponent) { return act::from_bits((254u - exponent) << 23); }
 
 // The weights of one output channel.
-template <typename W>
+template <typename W, int kTaps>
 struct Row {
   const W* at;
   int64_t i_step, y_step, x_step;
-  int kernel;
 
   __device__ float get(int64_t i, int tap) const {
-    return to_float(at[i * i_step + tap / kernel * y_step + tap % kernel * x_step]);
+    return to_float(at[i * i_step + (kTaps == 1 ? 0 : tap / 3 * y_step + tap % 3 * x_step)]);
   }
   // The sum of squares of input channel i; the largest magnitude so far.
   __device__ float squares(int64_t i, float* largest) const {
     float sum = 0;
-    for (int tap = 0; tap < kernel * kernel; ++tap) {
+#pragma unroll
+    for (int tap = 0; tap < kTaps; ++tap) {
       const float w = get(i, tap);
       sum += w * w;
       *largest = fmaxf(*largest, fabsf(w));
@@ -72,25 +72,24 @@ struct Styles {
 };
 
 // packed[tap][i] = weight * factor * styles[n], zero beyond the inputs; n < 0: without styles.
-template <typename T, typename W>
-__device__ void convert(const Row<W>& row, const Styles& styles, int64_t n, int64_t inputs, float factor, int channels,
-                        T* packed) {
-  for (int tap = 0; tap < row.kernel * row.kernel; ++tap)
-    for (int i = threadIdx.x; i < channels; i += kThreads) {
-      float w = 0;
-      if (i < inputs) w = row.get(i, tap) * (n < 0 ? factor : styles.get(n, i) * factor);
-      packed[static_cast<int64_t>(tap) * channels + i] = from_float<T>(w);
-    }
+template <typename T, typename W, int kTaps>
+__device__ void convert(const Row<W, kTaps>& row, const Styles& styles, int64_t n, int64_t inputs, float factor,
+                        int channels, T* packed) {
+  for (int i = threadIdx.x; i < channels; i += kThreads) {
+    const float scale = i < inputs && n >= 0 ? styles.get(n, i) * factor : factor;
+#pragma unroll
+    for (int tap = 0; tap < kTaps; ++tap)
+      packed[static_cast<int64_t>(tap) * channels + i] = from_float<T>(i < inputs ? row.get(i, tap) * scale : 0.0f);
+  }
 }
 
-template <typename T, typename W>
+template <typename T, typename W, int kTaps>
 PA_KERNEL void __launch_bounds__(kThreads)
     modulated_conv2d_weights_kernel(Tensor weight, Styles styles, WeightPass pass) {
   const int64_t outputs = weight.shape[0], inputs = weight.shape[1], o = blockIdx.x % outputs;
-  const int kernel = static_cast<int>(weight.shape[2]);
-  const Row<W> row{weight.as<W>() + o * weight.stride[0], weight.stride[1], weight.stride[2], weight.stride[3], kernel};
+  const Row<W, kTaps> row{weight.as<W>() + o * weight.stride[0], weight.stride[1], weight.stride[2], weight.stride[3]};
   T* packed = static_cast<T*>(pass.packed);
-  if (packed) packed += blockIdx.x * static_cast<int64_t>(kernel * kernel) * pass.channels;
+  if (packed) packed += blockIdx.x * static_cast<int64_t>(kTaps) * pass.channels;
   if (!pass.style_power) {
     const int64_t n = blockIdx.x / outputs;
     float sum[1] = {0}, largest[1] = {0};
@@ -147,8 +146,9 @@ void pack_weights(const Tensor& weight, const Tensor& styles, DType operands, co
     using T = decltype(t);
     for_float_type(weight.dtype, [&](auto w) {
       using W = decltype(w);
-      launch(modulated_conv2d_weights_kernel<T, W>, dim3(blocks(weight.shape[0] * copies, 1)), dim3(kThreads), 0, ctx,
-             weight, s, pass);
+      const auto kernel =
+          weight.shape[2] == 1 ? modulated_conv2d_weights_kernel<T, W, 1> : modulated_conv2d_weights_kernel<T, W, 9>;
+      launch(kernel, dim3(blocks(weight.shape[0] * copies, 1)), dim3(kThreads), 0, ctx, weight, s, pass);
     });
   });
 }
