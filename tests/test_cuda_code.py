@@ -26,7 +26,7 @@ def tools():
 
 
 @pytest.fixture(scope="module")
-def compiled(tools, summary_line):
+def compiled(tools, record_counts):
     """Source name -> kernels. The largest sources first, so that they do not end alone."""
     order = sorted(FILES, key=lambda name: -(SOURCES / name).stat().st_size)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -34,7 +34,7 @@ def compiled(tools, summary_line):
     kernels = {name for of_file in found.values() for name in of_file}
     codes = [c for of_file in found.values() for of_name in of_file.values() for c in of_name]
     archs = sorted({c.arch for c in codes if c.arch != "ptx"}, key=int)
-    summary_line(f"CUDA machine code: {len(found)} sources, {len(kernels)} kernels, {len(codes)} compiled for sm_"
+    record_counts(f"CUDA machine code: {len(found)} sources, {len(kernels)} kernels, {len(codes)} compiled for sm_"
                  f"{', '.join(archs)} and PTX")  # fmt: skip
     return found
 

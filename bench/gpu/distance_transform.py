@@ -6,10 +6,16 @@ CuPy takes one image a call and gets the inverted image, made before; its float3
 takes a batch. Exact answers: ours and CuPy's agree with SciPy's on the first image of each set.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
-from cases_distance_transform import CASES
 from measure import OURS, Asked, Candidate, Suite, limit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from cases_distance_transform import CASES
 
 from pyapdraw import ops
 

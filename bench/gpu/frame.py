@@ -8,12 +8,18 @@ specks), samples the drawing and its opacity back into the frame and mixes the p
 Crops are compared with each other and with the CPU, ours pasted with the CPU; the drawings of the two differ by design.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from measure import OURS, Asked, Candidate, Suite, limit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
 from cases_images import similarity, smooth_noise
 from cases_ink import face
-from measure import OURS, Asked, Candidate, Suite, limit
 
 from pyapdraw import _C, ops
 from pyapdraw.align import invert

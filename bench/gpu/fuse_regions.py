@@ -8,10 +8,16 @@ ours finds the rectangles by itself. "torch.compile" is the same function compil
 captured in the same kind of graph as ours. Eager is compared in a stream, as it is used; compiled in a graph.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
-from cases_fuse_regions import portrait
 from measure import OURS, Asked, Candidate, Suite, limit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from cases_fuse_regions import portrait
 from reference_fuse_regions import official_torch, outside_rectangles, start
 
 from pyapdraw import ops
