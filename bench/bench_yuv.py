@@ -21,6 +21,11 @@ from pyapdraw import _C
 from pyapdraw.ops import rgb_to_yuv
 
 H, W = 720, 1280
+# Bytes read and written for each pixel; a frame with halved chroma has one and a half.
+MOVED = {
+    "yuv_to_rgb": 4.5, "yuv_to_nchw": 13.5, "rgb_to_yuv": 4.5, "rgb_to_yuv, grey": 2.5, "rgb_to_nchw": 15,
+    "nchw_to_rgb": 15, "composite 512 px": 8,
+}  # fmt: skip
 CODE_VALUE = 2 / 255  # of an image in [-1, 1]
 
 
@@ -112,9 +117,10 @@ def main() -> int:
     suite = Suite("yuv", __doc__)
     for threads in suite.threads:
         for operation, candidates in suites(threads).items():
+            pixels = 512 * 512 if "512" in operation else H * W
             suite.compare(
-                operation, candidates, check=lambda c=candidates: close(c), threads=threads,
-                pixels=512 * 512 if "512" in operation else H * W,
+                operation, candidates, check=lambda c=candidates: close(c), threads=threads, pixels=pixels,
+                moved_bytes=MOVED[operation] * pixels,
             )  # fmt: skip
     return suite.finish()
 
