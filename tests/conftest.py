@@ -88,4 +88,3 @@ def shared_dir() -> Path:
     if found is None:
         pytest.skip("no shared/ folder with portraits and reference values beside this checkout")
     return found
-
