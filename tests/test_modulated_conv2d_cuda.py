@@ -1,6 +1,6 @@
 """What the CUDA kernels of modulated_conv2d have of their own: every size of tile, channels and pixels about its edges,
-splits, samples that share a tile, packed and unpacked operands, float16, and its range. They run on the emulated device
-(tests/emulated), which is built for few processors, so that small layers are cut into large tiles."""
+splits, samples that share a tile, packed and unpacked operands, float16, and its range. The emulated device is built
+for few processors, so that small layers are cut into large tiles there."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,13 @@ from reference_modulated_conv2d import modulated_conv2d as reference
 from pyapdraw import _C
 
 torch = pytest.importorskip("torch", reason="numpy has no bfloat16")
-pytestmark = pytest.mark.skipif("emulated" not in _C.cpu_backends(), reason="for `--device emulated`")
+
+
+@pytest.fixture(autouse=True)
+def cuda_kernels(pytestconfig):
+    if pytestconfig.getoption("device") not in ("emulated", "cuda"):
+        pytest.skip("for `--device emulated` and `--device cuda`")
+
 
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 DTYPES = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
