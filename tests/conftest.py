@@ -19,3 +19,17 @@ def shared_dir() -> Path:
     if found is None:
         pytest.skip("no shared/ folder with portraits and reference values beside this checkout")
     return found
+
+
+_LINES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def summary_line(pytestconfig):
+    """A function that puts a line of counts into the summary at the end of the run."""
+    return pytestconfig.stash.setdefault(_LINES, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(_LINES, []):
+        terminalreporter.write_line(line)
