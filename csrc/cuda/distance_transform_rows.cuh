@@ -8,8 +8,9 @@
 //   every 64th   a warp each. Of each block of 32 columns the least value is kept, which bounds all costs of the block
 //                from below and the cost of the best from above: only blocks that can hold the best are looked at. The
 //                first 16 pixels of a row search all of it, the others between two that are done.
-//   the rest     a lane each, one candidate after another: as many as pixels lie between the known ones, on average.
-//                Where the nearest column jumps, the candidates are many: then the warp searches as above.
+//   the rest     a lane each (while there are too few for all lanes: several), one candidate after another: as many as
+//                pixels lie between the known ones, on average. Where the nearest column jumps, the candidates are
+//                many: then the warp searches as above.
 // Time: per halving all candidates of a row together are its width plus one for each pixel, so that a row takes
 // O(W log 64) steps of lanes for the fine pixels, and O(W / 32 (16 + log(W / 1024))) steps of warps for the coarse
 // ones, whatever the image: there is no search over the distance. tests/test_distance_transform_work.py counts them.
@@ -126,26 +127,38 @@ __device__ Found<typename Metric::Value> find_together(const Metric& metric, con
   return {least, static_cast<int>(__reduce_min_sync(kWarp, best.cost == least ? best.at : 0x7fffffffu))};
 }
 
-// The nearest of the columns lo..hi to pixel x of row r; each lane its own, unless it has more than `most` candidates.
+// The nearer of two, the left one at ties.
+template <typename V>
+__device__ inline bool nearer(const Found<V>& a, const Found<V>& b) {
+  return a.cost < b.cost || (a.cost == b.cost && a.at < b.at);
+}
+
+// The nearest of the columns lo..hi to pixel x of row r: `share` neighbouring lanes, a power of two, have the same
+// question and share the candidates; where there are more than `most` of them, the warp looks together.
 template <class Metric>
 __device__ Found<typename Metric::Value> find(const Metric& metric, const Rows<typename Metric::Value>& rows, int r,
-                                              int x, int lo, int hi, int most) {
+                                              int x, int lo, int hi, int most, int share) {
   using V = typename Metric::Value;
   const Row<V> row = rows[r];
   const uint32_t colour = colour_at(metric, row, x);
+  const int part = lane_of() & (share - 1);
   const bool alone = hi - lo < most;
   Found<V> best{metric.cost(row[lo], x - lo, colour), lo};
   if (alone)
-    for (int s = lo + 1; s <= hi; ++s) {
+    for (int s = lo + 1 + part; s <= hi; s += share) {
       const V cost = metric.cost(row[s], x - s, colour);
       if (cost < best.cost) best = {cost, s};
     }
-  for (unsigned left = __ballot_sync(kWarp, !alone); left; left &= left - 1) {
+  for (int apart = share / 2; apart > 0; apart /= 2) {
+    const Found<V> other{__shfl_xor_sync(kWarp, best.cost, apart), __shfl_xor_sync(kWarp, best.at, apart)};
+    if (nearer(other, best)) best = other;
+  }
+  for (unsigned left = __ballot_sync(kWarp, !alone && part == 0); left; left &= left - 1) {
     const int lane = __ffs(static_cast<int>(left)) - 1;
     const int its_row = __shfl_sync(kWarp, r, lane), its_x = __shfl_sync(kWarp, x, lane);
     const int its_lo = __shfl_sync(kWarp, lo, lane), its_hi = __shfl_sync(kWarp, hi, lane);
     const Found<V> found = find_together(metric, rows[its_row], its_x, its_lo, its_hi);
-    if (lane_of() == lane) best = found;
+    if (lane_of() - part == lane) best = found;
   }
   return best;
 }
@@ -187,13 +200,15 @@ __device__ void coarse(const Metric& metric, const Rows<typename Metric::Value>&
   }
 }
 
-// Between pixels that are 2 step apart: the one halfway.
+// Between pixels that are 2 step apart: the one halfway. While there are fewer of those than lanes, lanes share one.
 template <class Metric>
 __device__ void halve(const Metric& metric, const Rows<typename Metric::Value>& rows, int shift, int count, int step) {
-  const int number = (rows.width + step - 1) / (2 * step), end = rows.width - 1;
-  for (int first = 32 * warp_of(); first < number << shift; first += static_cast<int>(blockDim.x)) {
-    const int i = first + lane_of();
-    const bool mine = i < number << shift && (i & ((1 << shift) - 1)) < count;
+  const int number = (rows.width + step - 1) / (2 * step) << shift, end = rows.width - 1;
+  int share = 0;  // as a power of two
+  while (share < 5 && number << (share + 1) <= static_cast<int>(blockDim.x)) ++share;
+  for (int first = 32 * warp_of(); first < number << share; first += static_cast<int>(blockDim.x)) {
+    const int i = (first + lane_of()) >> share;
+    const bool mine = i < number && (i & ((1 << shift) - 1)) < count;
     const int r = mine ? i & ((1 << shift) - 1) : 0, x = mine ? step + 2 * step * (i >> shift) : 0;
     int* const to = rows[r].nearest + x / 2;
     int lo = 0, hi = 0;
@@ -201,8 +216,8 @@ __device__ void halve(const Metric& metric, const Rows<typename Metric::Value>& 
       lo = max(to[-step / 2] - Metric::kSlack, 0);
       hi = x + step <= end ? min(to[step / 2] + Metric::kSlack, end) : end;
     }
-    const int at = find(metric, rows, r, x, lo, hi, 4 * step + 8).at;
-    if (mine) *to = at;
+    const int at = find(metric, rows, r, x, lo, hi, 4 * step + 8, 1 << share).at;
+    if (mine && (lane_of() & ((1 << share) - 1)) == 0) *to = at;
   }
 }
 
@@ -228,7 +243,7 @@ __device__ void finish(const Metric& metric, const Rows<typename Metric::Value>&
       lo = max(here.at - Metric::kSlack, 0);
       hi = x + 2 <= end ? min(row.nearest[x / 2 + 1] + Metric::kSlack, end) : end;
     }
-    const Found<V> next = find(metric, rows, r, two ? x + 1 : 0, lo, hi, 12);
+    const Found<V> next = find(metric, rows, r, two ? x + 1 : 0, lo, hi, 12, 1);
     if (!mine) continue;
     if (two)
       place.put(metric, r, x, here, colour_at(metric, row, x), next, colour_at(metric, row, x + 1));
@@ -252,12 +267,13 @@ PA_KERNEL void __launch_bounds__(kMostThreads, 2)
     __syncthreads();
     int stride = 1;
     while ((columns.width + kSpan - 1) / kSpan > kFirst * stride) stride *= 2;
-    coarse(metric, rows, plan.shift, count, stride, false);
-    __syncthreads();
-    for (stride /= 2; stride > 0; stride /= 2) {
-      coarse(metric, rows, plan.shift, count, stride, true);
+    bool between = false;
+#pragma unroll 1  // one copy of the code, as below
+    for (; stride > 0; stride /= 2, between = true) {
+      coarse(metric, rows, plan.shift, count, stride, between);
       __syncthreads();
     }
+#pragma unroll 1
     for (int step = kSpan / 2; step > 1; step /= 2) {
       halve(metric, rows, plan.shift, count, step);
       __syncthreads();
@@ -267,9 +283,11 @@ PA_KERNEL void __launch_bounds__(kMostThreads, 2)
   }
 }
 
-// Enough blocks for a large GPU first, then rows that share their reads.
+constexpr int64_t kBlocks = 256;  // about two for each multiprocessor of a large GPU
+
+// So many blocks first, then rows that share their reads.
 inline int shift_of(const Columns& c) {
-  constexpr int64_t kPixels = 4096, kBlocks = 128;
+  constexpr int64_t kPixels = 4096;
   int shift = 0;
   while (shift < 5 && c.width << (shift + 1) <= kPixels && c.images * (c.height >> (shift + 1)) >= kBlocks) ++shift;
   return shift;
@@ -295,13 +313,15 @@ void transform(const char* op, const Tensor& sites, const Metric& metric, const 
   columns::run(sites, columns, ctx);
   const auto kernel = wide ? distance_transform_rows_kernel<Metric, Output, true>
                            : distance_transform_rows_kernel<Metric, Output, false>;
+  const unsigned grid = blocks(plan.groups * columns.images, 1, most);
   const int64_t shared = wide ? 0 : plan.bytes, pixels = static_cast<int64_t>(columns.width) << plan.shift;
   if (shared > 48 << 10)
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
           "distance_transform: shared memory for a row");
-  const int64_t threads = std::min<int64_t>((pixels + 255) / 256 * 32, kMostThreads);  // 8 pixels each
-  launch(kernel, dim3(blocks(plan.groups * columns.images, 1, most)), dim3(static_cast<unsigned>(threads)),
-         static_cast<size_t>(shared), ctx, columns, metric, output, plan);
+  const int64_t of_warp = grid > 2 * kBlocks ? 256 : 128;  // few blocks do not hide each other's latencies: more warps
+  const int64_t threads = std::min<int64_t>((pixels + of_warp - 1) / of_warp * 32, kMostThreads);
+  launch(kernel, dim3(grid), dim3(static_cast<unsigned>(threads)), static_cast<size_t>(shared), ctx, columns, metric,
+         output, plan);
 }
 
 }  // namespace rows
