@@ -35,7 +35,8 @@ def distance_transform(
         float32 [..., H, W]; +inf everywhere in an image without a site. The exact value, rounded once (sides up to
         65,536; with `sampling` the arithmetic is float64). With `return_indices` a tuple of that and int32 (int64 for
         images of 2^31 pixels or more) [..., H, W]: the flat index y * W + x, within its image, of a nearest site; which
-        one of several at the same distance does not depend on threads or instruction sets, but on the device; -1 without a site.
+        one of several at the same distance depends on neither threads nor instruction sets (but may differ on CUDA);
+        -1 without a site.
 
         The map is piecewise constant in `sites`, so it carries no gradient. The relaxed transform, the minimum over
         sites q of |p - q| + cost(q), has the sub-gradient d out(p) / d cost(q) = 1 where indices(p) = q; in torch:
