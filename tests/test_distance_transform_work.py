@@ -4,17 +4,14 @@ The counts are those of the very kernels, run on the CPU. A search over the dist
 sites are far; here the worst images known need 16.
 """
 
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from cases_distance_transform import CASES
+from emulated import module
 
-ROOT = Path(__file__).resolve().parents[1]
-EMULATED, BUILD = ROOT / "tests" / "emulated", ROOT / "build" / "emulated"
+EMULATED = module.ROOT / "tests" / "emulated"
 MOST = 20  # evaluations a pixel
 SIZES = (64, 256)
 
@@ -54,17 +51,16 @@ IMAGES = {
 
 @pytest.fixture(scope="module")
 def program():
-    if not (ROOT / "csrc").is_dir() or not shutil.which("c++"):
-        pytest.skip("needs the source tree and a C++ compiler")
-    if not sys.platform.startswith("linux"):
-        pytest.skip("the emulated device is written for Linux")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    target = BUILD / "distance_transform_work"
-    sources = [EMULATED / "distance_transform_work.cpp", ROOT / "csrc" / "cuda" / "distance_transform_columns.cu"]
-    sources += sorted((EMULATED / "device").glob("*.cpp"))
+    """Linked with the sources that the emulated device is built from."""
+    if reason := module.missing():
+        pytest.skip(reason)
+    pytest.importorskip("pybind11", reason="builds a module with pybind11")
+    module.build()
+    target = module.BUILD / "distance_transform_work"
     command = ["c++", "-std=c++17", "-O1", "-Wno-unknown-pragmas", "-pthread"]
-    command += [f"-I{folder}" for folder in (EMULATED, ROOT / "csrc", ROOT / "csrc" / "include")]
-    subprocess.run([*command, "-x", "c++", *sources, "-o", target], check=True)
+    command += [f"-I{folder}" for folder in (EMULATED, module.ROOT / "csrc", module.ROOT / "csrc" / "include")]
+    command += [EMULATED / "programs" / "distance_transform_work.cpp", module.BUILD / "libpyapdraw_core.a"]
+    subprocess.run([*command, "-o", target], check=True)
     return target
 
 
