@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from emulated import module
 
-counts = pytest.StashKey[list[str]]()
-
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -21,7 +19,6 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[counts] = []
     if config.getoption("device") == "emulated":
         if module.missing():
             pytest.exit(f"--device emulated: {module.missing()}")
@@ -38,18 +35,6 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if not left_out(item)]
     for item in items:
         fewer_examples(item)
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if config.stash[counts]:
-        terminalreporter.section("counts")
-        terminalreporter.write("\n".join(config.stash[counts]) + "\n")
-
-
-@pytest.fixture
-def record_counts(request):
-    """Takes a line for the summary."""
-    return request.config.stash[counts].append
 
 
 def _find_shared() -> Path | None:
