@@ -22,7 +22,7 @@ def built():
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_kernels_pass_the_tests_of_the_cpu(suite, built, summary_line):
+def test_kernels_pass_the_tests_of_the_cpu(suite, built, record_counts):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", "emulated"]
     done = subprocess.run(
         [*command, f"tests/{suite}"], cwd=module.ROOT, capture_output=True, text=True, check=False, timeout=900
@@ -30,4 +30,4 @@ def test_kernels_pass_the_tests_of_the_cpu(suite, built, summary_line):
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     counts = re.search(r"^\d+ passed.*$", done.stdout, re.MULTILINE)
     assert counts, done.stdout[-2000:]
-    summary_line(f"emulated {suite}: {counts.group()}")
+    record_counts(f"emulated {suite}: {counts.group()}")

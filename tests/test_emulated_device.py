@@ -39,11 +39,11 @@ def program():
     return module.build("device_checks")
 
 
-def test_right_kernels(program, summary_line):
+def test_right_kernels(program, record_counts):
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"[1-9]\d* checks, 0 failed", done.stdout)
-    summary_line(done.stdout.strip())
+    record_counts(done.stdout.strip())
 
 
 @pytest.mark.parametrize("fault", NOTICED)
