@@ -224,7 +224,7 @@ def _part(nets: Nets, where: str, about: Any, asked: str | None, system: str) ->
             return part
     expected = "; ".join(f"{part}: {', '.join(names)}" for part, names in about.PARTS.items())
     raise WeightsError(
-        f"{where}: networks {', '.join(nets)} given, those of one part of {system} expected ({expected})"
+        f"{where}: networks {', '.join(nets)} given, one part of {system} expected ({expected})"
     )
 
 
