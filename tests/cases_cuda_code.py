@@ -22,12 +22,8 @@ class Kernel:
 
 
 KERNELS = [
-    Kernel(
-        r"distance_transform_(rows|columns)_kernel.*",
-        needs=("BAR",),
-        stack_bytes=224,
-        reason="the strides of its tensors are indexed at run time",
-    ),
+    Kernel(r"distance_transform_columns_kernel", needs=("BAR", "LDS", "FLO")),
+    Kernel(r"distance_transform_rows_kernel<.*>", threads=512, needs=("BAR", "VOTE", "REDUX|CREDUX")),
     Kernel(
         r"modulated_conv2d_(tile|backward_weight)_kernel<.*(__half|__nv_bfloat16).*>",
         threads=128,
