@@ -98,7 +98,7 @@ def test_samples_of_a_batch_do_not_mix(mode):
             one = slice(i, i + 1)
             alone = net(photo[one], centres[one], mask[one], compact[one], seed=1 + i)
             for single, all_three in zip(alone, together):
-                torch.testing.assert_close(single[0], all_three[i], atol=2e-5, rtol=0)
+                torch.testing.assert_close(single[0], all_three[i], atol=5e-4, rtol=0)
 
 
 def test_each_mouth_is_refined_by_its_own_style(folder):
