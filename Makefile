@@ -31,10 +31,10 @@ lint: $(VENV)/.ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check pyapdraw tests bench examples setup.py
 	$(RUN) -m mypy
-	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'tests/emulated/*.cpp' 'tests/emulated/*.h' 'tests/emulated/*.cuh' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 
 format:
-	$(VENV)/bin/clang-format -i $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+	$(VENV)/bin/clang-format -i $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'tests/emulated/*.cpp' 'tests/emulated/*.h' 'tests/emulated/*.cuh' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 
 $(VENV)/.packages: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -49,7 +49,7 @@ $(VENV)/.ready: $(VENV)/.packages $(NATIVE)
 build:  ## the native module alone, compiled into pyapdraw/
 	@mkdir -p $(BUILD)
 	cmake -S . -B $(BUILD) -G Ninja -DPython_EXECUTABLE=$(BUILD_PYTHON) \
-	  -DPYAPDRAW_CUDA=$${PYAPDRAW_CUDA:-AUTO} > $(BUILD)/configure.log || (cat $(BUILD)/configure.log; exit 1)
+	  -DPYAPDRAW_CUDA=$${PYAPDRAW_CUDA:-AUTO} $$CMAKE_ARGS > $(BUILD)/configure.log || (cat $(BUILD)/configure.log; exit 1)
 	cmake --build $(BUILD) --target _C
 	cmake --install $(BUILD) --component python --prefix pyapdraw > /dev/null
 

@@ -9,6 +9,7 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
+    b.has_f16 = true;
     b.warp_affine = cuda::warp_affine;
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;
@@ -17,11 +18,15 @@ const Backend* cuda_backend() {
     b.nchw_to_rgb = cuda::nchw_to_rgb;
     b.composite = cuda::composite;
     b.distance_transform = cuda::distance_transform;
+    b.distance_transform_nearest = cuda::distance_transform_nearest;
+    b.distance_transform_chamfer = cuda::distance_transform_chamfer;
     b.distance_transform_pair = cuda::distance_transform_pair;
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
+    b.modulated_conv2d = cuda::modulated_conv2d;
+    b.modulated_conv2d_backward_weight = cuda::modulated_conv2d_backward_weight;
     return b;
   }();
   return &table;

@@ -16,6 +16,9 @@ void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
                const Context& ctx);
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void distance_transform_nearest(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                const DistanceOptions& options, const Context& ctx);
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx);
 void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                              const Context& ctx);
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
@@ -26,6 +29,11 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
+void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
+                      const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);
+void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
+                                      const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
+                                      const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw

@@ -1,0 +1,38 @@
+"""The test files that the CUDA kernels pass on the emulated device, and what is left out there, with the reason.
+
+A word is looked for in the names of the tests (with their class and parameters), without regard to case.
+"""
+
+TORCH = "how torch tensors reach the native module does not depend on the kernels"
+
+SUITES: dict[str, dict[str, str]] = {
+    "test_distance_transform.py": {
+        "torch": TORCH,
+        "instruction_set": "there is one table of CUDA kernels",
+        "large_outputs": "about the caches of a CPU",
+        "groups_of_images": "26 million pixels",
+        "shape1": "minutes",
+        "shape3": "minutes",  # of the long sides: very many short rows
+        "shape5": "minutes",
+        "shape4-ys4": "minutes",
+        "number_of_threads": "about the pool of a CPU",
+    },
+    "test_distance_transform_nearest.py": {"torch": TORCH},
+    "test_distance_transform_chamfer.py": {"torch": TORCH},
+    "test_fuse_regions.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+    },
+    "test_warp_affine.py": {"torch": TORCH},
+    "test_resize.py": {"torch": TORCH},
+    "test_yuv.py": {"torch": TORCH},
+    "test_composite.py": {"torch": TORCH},
+    "test_conv2d.py": {"torch": TORCH},
+    "test_modulated_conv2d.py": {
+        "activations": "those that are not fused need bias_act",
+        "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
+        "not_a_product": "torch code, without a kernel",
+    },
+    "test_modulated_conv2d_cuda.py": {},
+    "test_modulated_conv2d_backward_weight.py": {},
+}
