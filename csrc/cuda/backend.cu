@@ -22,6 +22,9 @@ const Backend* cuda_backend() {
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
+    b.bias_act = cuda::bias_act;
+    b.bias_act_backward = cuda::bias_act_backward;
+    b.upfirdn2d = cuda::upfirdn2d;
     return b;
   }();
   return &table;

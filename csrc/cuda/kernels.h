@@ -26,6 +26,10 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim, const Context& ctx);
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim, const Context& ctx);
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw
