@@ -25,6 +25,7 @@ const Backend* cuda_backend() {
     b.bias_act = cuda::bias_act;
     b.bias_act_backward = cuda::bias_act_backward;
     b.upfirdn2d = cuda::upfirdn2d;
+    b.conv_to_one = cuda::conv_to_one;
     return b;
   }();
   return &table;

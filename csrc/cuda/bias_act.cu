@@ -5,7 +5,7 @@
 // bytes, and the last few elements, go one at a time. Otherwise a thread takes an element and finds it in every array
 // by its strides, axes in order of the output's. The activation is a branch that all threads take alike.
 // Shared memory: none. Numerics: core/activation_math.h in float32 (float64 for float64), rounded once.
-#include "core/activation_math.h"
+#include "cuda/activation.cuh"
 #include "cuda/dtype.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
@@ -46,28 +46,13 @@ __device__ Wide<T> bias_at(const Tensor& values, int64_t channel) {
 }
 
 // v = gain * act(v), clamped. NaN passes the comparisons.
-template <Activation A, int N, typename W>
-__device__ void forward(const Rule<W>& rule, W (&v)[N]) {
-  const bool open = !(rule.clamp >= W(0));
-  for (int k = 0; k < N; ++k) {
-    const W y = act::value<A>(v[k], rule.alpha) * rule.gain;
-    const W low = y > rule.clamp ? rule.clamp : y;
-    v[k] = open ? y : (low < -rule.clamp ? -rule.clamp : low);
-  }
-}
-
 template <int N, typename W>
 __device__ void forward(const Rule<W>& rule, W (&v)[N]) {
-  switch (rule.activation) {
-    case Activation::linear: return forward<Activation::linear>(rule, v);
-    case Activation::relu: return forward<Activation::relu>(rule, v);
-    case Activation::lrelu: return forward<Activation::lrelu>(rule, v);
-    case Activation::tanh: return forward<Activation::tanh>(rule, v);
-    case Activation::sigmoid: return forward<Activation::sigmoid>(rule, v);
-    case Activation::elu: return forward<Activation::elu>(rule, v);
-    case Activation::selu: return forward<Activation::selu>(rule, v);
-    case Activation::softplus: return forward<Activation::softplus>(rule, v);
-    case Activation::swish: return forward<Activation::swish>(rule, v);
+  activate(rule.activation, v, rule.alpha);
+  const bool open = !(rule.clamp >= W(0));
+  for (int k = 0; k < N; ++k) {
+    const W y = v[k] * rule.gain, low = y > rule.clamp ? rule.clamp : y;
+    v[k] = open ? y : (low < -rule.clamp ? -rule.clamp : low);
   }
 }
 
