@@ -1,6 +1,8 @@
 #pragma once
 // The activations of core/activation_math.h on several values, chosen at run time by a branch that all threads take
 // alike.
+#include <cuda_runtime.h>
+
 #include "core/activation_math.h"
 
 namespace pyapdraw {

@@ -13,6 +13,8 @@ const Backend* cuda_backend() {
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;
     b.rgb_to_yuv = cuda::rgb_to_yuv;
+    b.crop_yuv = cuda::crop_yuv;
+    b.paste_yuv = cuda::paste_yuv;
     b.rgb_to_nchw = cuda::rgb_to_nchw;
     b.nchw_to_rgb = cuda::nchw_to_rgb;
     b.composite = cuda::composite;

@@ -11,6 +11,10 @@ void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor&
                 const Context& ctx);
 void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
                 const Context& ctx);
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+              const WarpPlan& plan, const Context& ctx);
+void paste_yuv(const Tensor& drawing, const Tensor& alpha, const WarpPlan& plan, const YuvFormat& format,
+               const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx);
 void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx);
 void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
