@@ -1,9 +1,9 @@
 // Fusion of six local drawings by the smallest or largest value [APD19, section 4.1; official partCombiner2_bg].
 // Method: one launch each way. Forward: a thread takes 16 bytes of a frame row (all its channels), or one pixel where
-// rows do not allow that; where the four parts of the sample begin is found once a block, so nothing is padded or
+// rows do not allow that; where the four parts of the sample lie is found once a block, so nothing is padded or
 // copied, and of hair and background only what is visible is read. Backward: the first blocks take the frame in the
 // same way, for hair and background; the others take pixels of the parts, which look up theirs in the frame: every
-// gradient is a select, there are no atomics. Shared memory: 64 bytes, the places of the parts.
+// gradient is a select, there are no atomics. Shared memory: 256 bytes, the places of the parts.
 // Numerics: the output is one of the inputs, bit for bit, or the extension; NaN wins.
 #include "core/fuse_regions_math.h"
 #include "cuda/dtype.cuh"
@@ -17,18 +17,26 @@ namespace {
 
 constexpr int kColumns = 32, kRows = 8, kThreads = kColumns * kRows;  // packs of a row, rows of a block
 
-// First frame coordinates of the parts of one sample.
-struct Places {
-  int64_t x[4], y[4];
+// A part of one sample, and where it begins in the frame. In shared memory: four of them would fill the registers.
+struct PlacedPart {
+  const void* data;
+  int64_t x, y, width, height, step_c, step_y, step_x;
 
-  // Eight threads of a block; barriers are the caller's.
-  __device__ void find(const FaceParts& parts, const Tensor& centres, int64_t n, int thread) {
-    if (thread >= 8) return;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (thread == 2 * i) x[i] = fuse::part_start(fuse::centre_at(centres, n, i, 0), parts.part[i].shape[3]);
-      if (thread == 2 * i + 1) y[i] = fuse::part_start(fuse::centre_at(centres, n, i, 1), parts.part[i].shape[2]);
-    }
+  template <typename T>
+  __device__ void place(const Tensor& part, const Tensor& centres, int64_t n, int i) {
+    data = part.as<T>() + n * part.stride[0];
+    x = fuse::part_start(fuse::centre_at(centres, n, i, 0), part.shape[3]);
+    y = fuse::part_start(fuse::centre_at(centres, n, i, 1), part.shape[2]);
+    width = part.shape[3], height = part.shape[2];
+    step_c = part.stride[1], step_y = part.stride[2], step_x = part.stride[3];
+  }
+
+  // Bit k: whether pixel (column + k, row) of the frame lies in it, k < n.
+  __device__ unsigned under(int64_t row, int64_t column, int n) const {
+    const int64_t first = x - column, last = first + width;  // as places k
+    if (row < y || row >= y + height || first >= n || last <= 0) return 0;
+    const unsigned below = first > 0 ? (1u << static_cast<int>(first)) - 1 : 0;
+    return (last < n ? (1u << static_cast<int>(last)) - 1 : (1u << n) - 1) & ~below;
   }
 };
 
@@ -90,100 +98,111 @@ __device__ void mask_row(const Tensor& mask, int64_t n, int64_t c, int64_t y, in
   }
 }
 
-// What one thread sees of a frame row: N pixels from x on, of which `count` are there.
+// What one thread sees of a frame row: N pixels from x on, of which `count` are there. Bit k of hair and background:
+// whether the image counts at pixel k.
 template <int N>
 struct Span {
   int64_t n, y, x;
   int count;
-  unsigned visible[N];           // bits of fuse::kHairVisible and fuse::kBackgroundVisible
-  float hair[N], background[N];  // weights, where the mask is soft
+  unsigned hair, background;
+
+  __device__ void look(const PlacedPart* parts, const Tensor& mask, bool soft) {
+    hair = background = (1u << N) - 1;
+    if (soft) return;
+    float person[N];
+    mask_row(mask, n, 0, y, x, count, person);
+    for (int k = 0; k < N; ++k) (person[k] >= 0.5f ? background : hair) &= ~(1u << k);
+#pragma unroll 1
+    for (int p = 0; p < 4; ++p) hair &= ~parts[p].under(y, x, N);
+  }
+  __device__ unsigned visible(int k) const {
+    return (hair >> k & 1 ? fuse::kHairVisible : 0) | (background >> k & 1 ? fuse::kBackgroundVisible : 0);
+  }
 };
 
-template <int N>
-__device__ void look(const FaceParts& parts, const Places& places, const Tensor& mask, bool soft, Span<N>& s) {
-  if (soft) {
-    mask_row(mask, s.n, 0, s.y, s.x, s.count, s.hair);
-    mask_row(mask, s.n, 1, s.y, s.x, s.count, s.background);
-    for (int k = 0; k < N; ++k) s.visible[k] = fuse::kHairVisible | fuse::kBackgroundVisible;
-    return;
-  }
-  float person[N];
-  mask_row(mask, s.n, 0, s.y, s.x, s.count, person);
-  for (int k = 0; k < N; ++k) s.visible[k] = person[k] >= 0.5f ? fuse::kHairVisible : fuse::kBackgroundVisible;
-#pragma unroll
-  for (int p = 0; p < 4; ++p) {
-    const int64_t row = s.y - places.y[p], column = s.x - places.x[p];
-    if (row < 0 || row >= parts.part[p].shape[2]) continue;
-    for (int k = 0; k < N; ++k)
-      if (column + k >= 0 && column + k < parts.part[p].shape[3]) s.visible[k] &= fuse::kBackgroundVisible;
-  }
-}
-
-// Pixels of part p under the span, `beyond` outside of it.
+// Pixels of a part under the span, `beyond` outside of it.
 template <int N, typename T>
-__device__ void part_values(const Tensor& part, int64_t x0, int64_t y0, const Span<N>& s, int64_t c, T beyond,
-                            T (&v)[N]) {
-  const int64_t row = s.y - y0, column = s.x - x0;
-  for (int k = 0; k < N; ++k) v[k] = beyond;
-  if (row < 0 || row >= part.shape[2] || column >= part.shape[3] || column + N <= 0) return;
-  const T* from = row_of<T>(part, s.n, c, row);
+__device__ void part_values(const PlacedPart& part, const Span<N>& s, int64_t c, T beyond, T (&v)[N]) {
+  const unsigned under = part.under(s.y, s.x, s.count);
+  const T* from =
+      static_cast<const T*>(part.data) + c * part.step_c + (s.y - part.y) * part.step_y + (s.x - part.x) * part.step_x;
   for (int k = 0; k < N; ++k)
-    if (column + k >= 0 && column + k < part.shape[3] && k < s.count) v[k] = from[(column + k) * part.stride[3]];
+    if (under >> k & 1) v[k] = from[k * part.step_x];
 }
 
-// Hair or background under the span: `beyond` where not visible, and blended where the mask is soft.
+// Hair or background under the span: `beyond` where it does not count, and blended by channel c_weight of a soft mask.
 template <int N, typename T>
-__device__ void large_values(const Tensor& image, const Span<N>& s, int64_t c, unsigned bit, bool soft,
-                             const float (&weights)[N], float beyond, T (&v)[N]) {
-  unsigned any = 0;
-  for (int k = 0; k < N; ++k) any |= s.visible[k] & bit;
-  if (any) load_row<N>(row_of<T>(image, s.n, c, s.y), image.stride[3], s.x, s.count, v);
+__device__ void large_values(const Tensor& image, const Span<N>& s, int64_t c, unsigned seen, const Tensor& mask,
+                             bool soft, int c_weight, float beyond, T (&v)[N]) {
+  float weights[N];
+  if (seen) load_row<N>(row_of<T>(image, s.n, c, s.y), image.stride[3], s.x, s.count, v);
+  if (soft) mask_row(mask, s.n, c_weight, s.y, s.x, s.count, weights);
   for (int k = 0; k < N; ++k) {
-    if (!(s.visible[k] & bit) || k >= s.count)
+    if (!(seen >> k & 1) || k >= s.count)
       v[k] = from_float<T>(beyond);
     else if (soft)
       v[k] = from_float<T>(fuse::blend(to_float(v[k]), weights[k], beyond));
   }
 }
 
+struct Images {
+  FaceParts parts;
+  Tensor centres, hair, background, mask, out, winners;
+  FuseMode mode;
+  bool soft;
+
+  // f(p, values) with each of the six images under the span, in their order.
+  template <typename T, int N, typename F>
+  __device__ void each(const PlacedPart* parts, const Span<N>& s, int64_t c, const F& f) const {
+    const float beyond = fuse::extension(mode);
+    T v[N];
+#pragma unroll 1
+    for (int p = 0; p < 4; ++p) {
+      part_values(parts[p], s, c, from_float<T>(beyond), v);
+      f(p, v);
+    }
+    large_values(hair, s, c, s.hair, mask, soft, 0, beyond, v);
+    f(fuse::kHair, v);
+    large_values(background, s, c, s.background, mask, soft, 1, beyond, v);
+    f(fuse::kBackground, v);
+  }
+};
+
 template <typename T, int N, bool Winners>
-PA_KERNEL void fuse_regions_kernel(FaceParts parts, Tensor centres, Tensor hair, Tensor background, Tensor mask,
-                                   Tensor out, Tensor winners, FuseMode mode, bool soft) {
-  __shared__ Places places;
+PA_KERNEL void fuse_regions_kernel(Images images) {
+  __shared__ PlacedPart parts[4];
+  const Tensor &out = images.out, &winners = images.winners;
   Span<N> s;
   s.n = blockIdx.z;
-  places.find(parts, centres, s.n, threadIdx.y * kColumns + threadIdx.x);
+#pragma unroll
+  for (int p = 0; p < 4; ++p)
+    if (threadIdx.y == p && threadIdx.x == 0) parts[p].template place<T>(images.parts.part[p], images.centres, s.n, p);
   __syncthreads();
   s.x = (static_cast<int64_t>(blockIdx.x) * kColumns + threadIdx.x) * N;
   const int64_t left = out.shape[3] - s.x;
   s.count = left < N ? static_cast<int>(left) : N;
   if (left <= 0) return;
-  const float beyond = fuse::extension(mode);
   for (s.y = static_cast<int64_t>(blockIdx.y) * kRows + threadIdx.y; s.y < out.shape[2];
        s.y += static_cast<int64_t>(gridDim.y) * kRows) {
-    look(parts, places, mask, soft, s);
+    s.look(parts, images.mask, images.soft);
+#pragma unroll 1  // more at a time would only take registers: there is one channel, as a rule
     for (int64_t c = 0; c < out.shape[1]; ++c) {
-      T value[6][N], least[N];
-#pragma unroll
-      for (int p = 0; p < 4; ++p)
-        part_values(parts.part[p], places.x[p], places.y[p], s, c, from_float<T>(beyond), value[p]);
-      large_values(hair, s, c, fuse::kHairVisible, soft, s.hair, beyond, value[fuse::kHair]);
-      large_values(background, s, c, fuse::kBackgroundVisible, soft, s.background, beyond, value[fuse::kBackground]);
-      uint8_t won[N];
-#pragma unroll
-      for (int k = 0; k < N; ++k) {
-        least[k] = value[0][k];
-#pragma unroll
-        for (int p = 1; p < 6; ++p)
-          if (fuse::replaces(to_float(value[p][k]), to_float(least[k]), mode)) least[k] = value[p][k];
-        unsigned bits = s.visible[k];
-#pragma unroll
-        for (int p = 0; Winners && p < 6; ++p)
-          bits |= static_cast<unsigned>(fuse::equals(to_float(value[p][k]), to_float(least[k]))) << p;
-        won[k] = static_cast<uint8_t>(bits);
-      }
+      T least[N];
+      images.template each<T>(parts, s, c, [&](int p, const T(&v)[N]) {
+        for (int k = 0; k < N; ++k)
+          if (p == 0 || fuse::replaces(to_float(v[k]), to_float(least[k]), images.mode)) least[k] = v[k];
+      });
       store_row(row_of<T>(out, s.n, c, s.y), out.stride[3], s.x, s.count, least);
-      if (Winners) store_row(row_of<uint8_t>(winners, s.n, c, s.y), winners.stride[3], s.x, s.count, won);
+      if constexpr (Winners) {
+        uint8_t won[N];
+        for (int k = 0; k < N; ++k) won[k] = static_cast<uint8_t>(s.visible(k));
+        // Read again, from the cache: that takes fewer registers than to keep six images.
+        images.template each<T>(parts, s, c, [&](int p, const T(&v)[N]) {
+          for (int k = 0; k < N; ++k)
+            if (fuse::equals(to_float(v[k]), to_float(least[k]))) won[k] = static_cast<uint8_t>(won[k] | 1u << p);
+        });
+        store_row(row_of<uint8_t>(winners, s.n, c, s.y), winners.stride[3], s.x, s.count, won);
+      }
     }
   }
 }
@@ -262,36 +281,32 @@ bool in_packs(int n, std::initializer_list<const Tensor*> tensors) {
   return true;
 }
 
-template <typename T, int N, bool Winners>
-void forward(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
-             const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) {
-  const unsigned across = blocks(out.shape[3], kColumns * N), down = blocks(out.shape[2], kRows, 65535);
-  constexpr int64_t kMost = 65535;  // samples of a launch
-  for (int64_t first = 0; first < out.shape[0]; first += kMost) {
-    const int64_t left = out.shape[0] - first;
-    const auto from = [&](Tensor t) {
-      t.data = static_cast<char*>(t.data) + first * t.stride[0] * item_bytes(t.dtype);
-      return t;
-    };
-    const FaceParts own{{from(parts.part[0]), from(parts.part[1]), from(parts.part[2]), from(parts.part[3])}};
-    launch(fuse_regions_kernel<T, N, Winners>, dim3(across, down, blocks(left, 1, kMost)), dim3(kColumns, kRows), 0,
-           ctx, own, from(centres), from(hair), from(background), from(mask), from(out), from(winners), mode,
-           mask.shape[1] == 2);
-  }
+// The same images without the first samples.
+Images from_sample(Images images, int64_t first) {
+  FaceParts& parts = images.parts;
+  for (Tensor* t : {&parts.part[0], &parts.part[1], &parts.part[2], &parts.part[3], &images.centres, &images.hair,
+                    &images.background, &images.mask, &images.out, &images.winners})
+    t->data = static_cast<char*>(t->data) + first * t->stride[0] * item_bytes(t->dtype);
+  return images;
 }
 
 }  // namespace
 
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,
                   const Tensor& mask, const Tensor& out, const Tensor& winners, FuseMode mode, const Context& ctx) {
+  constexpr int64_t kMostSamples = 65535;  // of a launch
+  const Images images{parts, centres, hair, background, mask, out, winners, mode, mask.shape[1] == 2};
   for_float_type(out.dtype, [&](auto zero) {
     using T = decltype(zero);
     constexpr int N = kPack<T>;
     const bool with = winners.numel() > 0;
     const bool packs = in_packs(N, {&hair, &background, &mask, &out}) && (!with || in_packs(N, {&winners}));
-    const auto run = packs ? (with ? forward<T, N, true> : forward<T, N, false>)
-                           : (with ? forward<T, 1, true> : forward<T, 1, false>);
-    run(parts, centres, hair, background, mask, out, winners, mode, ctx);
+    const auto kernel = packs ? (with ? fuse_regions_kernel<T, N, true> : fuse_regions_kernel<T, N, false>)
+                              : (with ? fuse_regions_kernel<T, 1, true> : fuse_regions_kernel<T, 1, false>);
+    const unsigned across = blocks(out.shape[3], kColumns * (packs ? N : 1)), down = blocks(out.shape[2], kRows, 65535);
+    for (int64_t first = 0; first < out.shape[0]; first += kMostSamples)
+      launch(kernel, dim3(across, down, blocks(out.shape[0] - first, 1, kMostSamples)), dim3(kColumns, kRows), 0, ctx,
+             from_sample(images, first));
   });
 }
 
