@@ -5,6 +5,8 @@ A word is looked for in the names of the tests (with their class and parameters)
 
 TORCH = "how torch tensors reach the native module does not depend on the kernels"
 
+FLOAT16 = "about a type that the device has and a CPU has not"
+
 SUITES: dict[str, dict[str, str]] = {
     "test_distance_transform.py": {
         "torch": TORCH,
@@ -22,4 +24,18 @@ SUITES: dict[str, dict[str, str]] = {
     "test_yuv.py": {"torch": TORCH},
     "test_composite.py": {"torch": TORCH},
     "test_conv2d.py": {"torch": TORCH},
+    "test_crop_yuv.py": {"torch": TORCH},
+    "test_bias_act.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+        "named[dtype]": FLOAT16,
+        "large_output": "about the caches of a CPU",
+    },
+    "test_upfirdn2d.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+        "named[dtype]": FLOAT16,
+        "large_output": "about the caches of a CPU",
+    },
+    "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
 }

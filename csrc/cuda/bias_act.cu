@@ -125,8 +125,8 @@ __device__ void work_off(const T* first, const T* grad, T* out, int64_t i, const
 
 // count elements of gapless memory, N at a time.
 template <typename T, int N>
-PA_KERNEL void bias_act_dense_kernel(const T* first, const T* grad, T* out, int64_t count, Biases b,
-                                     Rule<Wide<T>> rule) {
+PA_KERNEL void __launch_bounds__(kThreads)
+    bias_act_dense_kernel(const T* first, const T* grad, T* out, int64_t count, Biases b, Rule<Wide<T>> rule) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for (int64_t i = thread; i < count / N; i += stride) work_off<T, N>(first, grad, out, i * N, b, rule);
@@ -155,8 +155,8 @@ struct Axes {
 };
 
 template <typename T>
-PA_KERNEL void bias_act_strided_kernel(const T* first, const T* grad, T* out, int64_t count, Axes axes, Tensor bias,
-                                       Rule<Wide<T>> rule) {
+PA_KERNEL void __launch_bounds__(kThreads) bias_act_strided_kernel(const T* first, const T* grad, T* out, int64_t count,
+                                                                   Axes axes, Tensor bias, Rule<Wide<T>> rule) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= count) return;
   int64_t rest = i, channel = 0, at = 0, at_grad = 0, at_out = 0;

@@ -143,7 +143,8 @@ __device__ void store(const Tensor& out, const Plan& p, int64_t n, int64_t row, 
 
 // K = 0: any number of taps.
 template <typename T, int Up, int K>
-PA_KERNEL void conv_to_one_kernel(Tensor x, Tensor weight, Tensor bias, Tensor out, Plan p) {
+PA_KERNEL void __launch_bounds__(to_one::kThreads)
+    conv_to_one_kernel(Tensor x, Tensor weight, Tensor bias, Tensor out, Plan p) {
   PA_SHARED(char, shared);
   constexpr int R = to_one::rows_each(Up);
   float* taps = reinterpret_cast<float*>(shared);

@@ -56,7 +56,7 @@ __device__ void put_pixel(const WarpPlan& plan, const Tensor& out, int64_t x, in
 }
 
 template <typename T, bool Strong>
-PA_KERNEL void crop_yuv_kernel(Frame<T> frame, Tensor out, WarpPlan plan) {
+PA_KERNEL void __launch_bounds__(kTileThreads) crop_yuv_kernel(Frame<T> frame, Tensor out, WarpPlan plan) {
   const int64_t x = static_cast<int64_t>(blockIdx.x) * kTile + threadIdx.x, w = frame.y.shape[1], h = frame.y.shape[0];
   if (x >= out.shape[2]) return;
   const auto value = [&](int64_t u, int64_t v, float (&rgb)[3]) { frame.pixel(u, v, rgb); };
@@ -71,7 +71,7 @@ PA_KERNEL void crop_yuv_kernel(Frame<T> frame, Tensor out, WarpPlan plan) {
 }
 
 template <typename T>
-PA_KERNEL void crop_yuv_box_kernel(Frame<T> frame, Tensor out, WarpPlan plan) {
+PA_KERNEL void __launch_bounds__(kTileThreads) crop_yuv_box_kernel(Frame<T> frame, Tensor out, WarpPlan plan) {
   __shared__ ReducedBox<uint8_t, 3> box;
   const int64_t left = static_cast<int64_t>(blockIdx.x) * kTile, x = left + threadIdx.x;
   const int thread = threadIdx.y * kTile + threadIdx.x;

@@ -124,6 +124,8 @@ struct Span {
 template <int N, typename T>
 __device__ void part_values(const PlacedPart& part, const Span<N>& s, int64_t c, T beyond, T (&v)[N]) {
   const unsigned under = part.under(s.y, s.x, s.count);
+  for (int k = 0; k < N; ++k) v[k] = beyond;
+  if (under == 0) return;
   const T* from =
       static_cast<const T*>(part.data) + c * part.step_c + (s.y - part.y) * part.step_y + (s.x - part.x) * part.step_x;
   for (int k = 0; k < N; ++k)
@@ -169,14 +171,15 @@ struct Images {
 };
 
 template <typename T, int N, bool Winners>
-PA_KERNEL void fuse_regions_kernel(Images images) {
+PA_KERNEL void __launch_bounds__(kThreads, 3) fuse_regions_kernel(Images images) {
   __shared__ PlacedPart parts[4];
   const Tensor &out = images.out, &winners = images.winners;
   Span<N> s;
   s.n = blockIdx.z;
 #pragma unroll
   for (int p = 0; p < 4; ++p)
-    if (threadIdx.y == p && threadIdx.x == 0) parts[p].template place<T>(images.parts.part[p], images.centres, s.n, p);
+    if (static_cast<int>(threadIdx.y) == p && threadIdx.x == 0)
+      parts[p].template place<T>(images.parts.part[p], images.centres, s.n, p);
   __syncthreads();
   s.x = (static_cast<int64_t>(blockIdx.x) * kColumns + threadIdx.x) * N;
   const int64_t left = out.shape[3] - s.x;
@@ -259,7 +262,7 @@ __device__ void backward_part(const Gradients& g, int part, const Tensor& to, in
 }
 
 template <typename T, int N>
-PA_KERNEL void fuse_regions_backward_kernel(Gradients g) {
+PA_KERNEL void __launch_bounds__(kThreads) fuse_regions_backward_kernel(Gradients g) {
   for (int64_t block = blockIdx.x; block < g.end[4]; block += gridDim.x) {
     if (block < g.end[0]) {
       backward_frame<T, N>(g, block);

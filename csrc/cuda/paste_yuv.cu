@@ -103,7 +103,7 @@ __device__ void blend_chroma(const Pasting& p, const Sampled<C>& tile, int64_t l
 
 // C channels of the drawing.
 template <int C, Reduction how>
-PA_KERNEL void paste_yuv_kernel(Pasting p) {
+PA_KERNEL void __launch_bounds__(kTileThreads) paste_yuv_kernel(Pasting p) {
   __shared__ Sampled<C> tile;
   __shared__ Source<C, how> source;
   const int column = threadIdx.x, row = threadIdx.y, thread = row * kTile + column;

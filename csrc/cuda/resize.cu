@@ -26,7 +26,7 @@ __device__ void resize_pixel(const Tensor& image, int64_t c, const Across& acros
 }
 
 template <typename T, bool Table>
-PA_KERNEL void resize_kernel(Tensor image, Tensor out, int64_t channels) {
+PA_KERNEL void __launch_bounds__(kColumns* kRows) resize_kernel(Tensor image, Tensor out, int64_t channels) {
   __shared__ TapTable<kColumns, kMost> across;
   __shared__ TapTable<kRows, kMost> down;
   const int64_t left = static_cast<int64_t>(blockIdx.x) * kColumns, width = out.shape[1], height = out.shape[0];

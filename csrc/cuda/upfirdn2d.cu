@@ -173,7 +173,7 @@ struct Tile {
 };
 
 template <typename T, int Up, int Down>
-PA_KERNEL void upfirdn2d_kernel(Tensor x, Tensor filter, Tensor out, Plan p) {
+PA_KERNEL void __launch_bounds__(fir::kThreads) upfirdn2d_kernel(Tensor x, Tensor filter, Tensor out, Plan p) {
   PA_SHARED(char, shared);
   using W = Wide<T>;
   __shared__ W along_x[fir::kMostTaps], along_y[fir::kMostTaps];

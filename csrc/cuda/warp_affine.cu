@@ -16,7 +16,8 @@ constexpr int kColumns = 32, kRows = 8;
 
 // Strong: the image is reduced, and each tap is computed by itself.
 template <typename T, bool Strong>
-PA_KERNEL void warp_affine_kernel(Tensor image, Tensor out, WarpPlan plan, int64_t channels) {
+PA_KERNEL void __launch_bounds__(kColumns* kRows)
+    warp_affine_kernel(Tensor image, Tensor out, WarpPlan plan, int64_t channels) {
   const int64_t x = static_cast<int64_t>(blockIdx.x) * kColumns + threadIdx.x;
   if (x >= out.shape[1]) return;
   for (int64_t y = static_cast<int64_t>(blockIdx.y) * kRows + threadIdx.y; y < out.shape[0];
@@ -42,7 +43,8 @@ PA_KERNEL void warp_affine_kernel(Tensor image, Tensor out, WarpPlan plan, int64
 }
 
 template <typename T>
-PA_KERNEL void warp_affine_box_kernel(Tensor image, Tensor out, WarpPlan plan, int64_t channels) {
+PA_KERNEL void __launch_bounds__(kTileThreads)
+    warp_affine_box_kernel(Tensor image, Tensor out, WarpPlan plan, int64_t channels) {
   __shared__ ReducedBox<T, 1> box;
   const int64_t left = static_cast<int64_t>(blockIdx.x) * kTile, x = left + threadIdx.x;
   const int thread = threadIdx.y * kTile + threadIdx.x;
