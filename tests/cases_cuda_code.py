@@ -28,10 +28,10 @@ KERNELS = [
         stack_bytes=224,
         reason="the strides of its tensors are indexed at run time",
     ),
-    Kernel(r"bias_act_dense_kernel<.*, [^1]>", needs=("LDG.128", "STG.128")),
+    Kernel(r"bias_act_dense_kernel<.*, \(int\)[^1]>", needs=("LDG.128", "STG.128")),
     Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
     Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),
-    Kernel(r"fuse_regions(_backward)?_kernel<.*, [^1](, .*)?>", needs=("LDG.128", "STG.128")),
+    Kernel(r"fuse_regions_(backward_)?kernel<.*, \(int\)[^1](, .*)?>", needs=("LDG.128", "STG.128")),
 ]
 
 # Kernels that several operations share: their names need not begin with that of an operation.
