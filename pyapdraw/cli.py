@@ -17,6 +17,7 @@ INTERRUPTED = 130
 def parser() -> argparse.ArgumentParser:
     """The whole command line; a test holds it against the public contract."""
     from pyapdraw._C import __version__
+    from pyapdraw.training import commands
 
     top = argparse.ArgumentParser(prog="pyapdraw", description="Portraits into drawings, from photos and videos.")
     top.add_argument("--version", action="version", version=f"pyapdraw {__version__}")
@@ -87,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("drawings", help="folder of drawings of the same names")
     evaluate.add_argument("--style", default="ink")
     evaluate.set_defaults(run=run_eval)
+
+    commands.add_to(verbs)
     return top
 
 

@@ -22,12 +22,8 @@ class Kernel:
 
 
 KERNELS = [
-    Kernel(
-        r"distance_transform_(rows|columns)_kernel.*",
-        needs=("BAR",),
-        stack_bytes=224,
-        reason="the strides of its tensors are indexed at run time",
-    ),
+    Kernel(r"distance_transform_columns_kernel", needs=("BAR", "LDS", "FLO")),
+    Kernel(r"distance_transform_rows_kernel<.*>", threads=512, needs=("BAR", "VOTE", "REDUX|CREDUX")),
     Kernel(r"bias_act_dense_kernel<.*, \(int\)[^1]>", needs=("LDG.128", "STG.128")),
     Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
     Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),

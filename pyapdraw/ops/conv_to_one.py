@@ -26,7 +26,8 @@ def conv_to_one(
     """Convolution (``up=1``) or transposed convolution of stride ``up`` with one output channel, bias and activation.
 
     Args:
-        x: [N, C, H, W], float32 or bfloat16, on CUDA also float16, any strides; numpy or torch. Channels last is the fast layout.
+        x: [N, C, H, W], float32 or bfloat16, on CUDA also float16, any strides; numpy or torch. Channels last is the
+            fast layout.
         weight: of the same types: [1, C, kh, kw], or [C, 1, kh, kw] where transposed, as torch has them; sides 1 to
             16. It is rounded to x's type.
         bias: [1], float32 or x's dtype; None for none.
