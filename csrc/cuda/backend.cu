@@ -22,6 +22,10 @@ const Backend* cuda_backend() {
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
+    b.crop_area = cuda::crop_area;
+    b.crop_warp = cuda::crop_warp;
+    b.guided_upsample = cuda::guided_upsample;
+    b.nms = cuda::nms;
     return b;
   }();
   return &table;

@@ -26,6 +26,13 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
+               const Context& ctx);
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
+               const Context& ctx);
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
+                     float gain, const Context& ctx);
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw
