@@ -13,10 +13,10 @@ PA_HD float radius_share(int j) { return kNear + (kFar - kNear) * static_cast<fl
 struct Ray {
   float sine, cosine, usual, fade;
 };
-PA_HD Ray jaw_ray(const Frame& f, int i) {
+// The direction of ray i: from one ear down to the chin and up to the other.
+PA_HD float jaw_angle(int i) { return (static_cast<float>(i) / (kAngles - 1) * 200.f - 100.f) * 0.017453293f; }
+PA_HD Ray jaw_ray(const Frame& f, float sine, float cosine) {
   const float toward = f.yaw > 0.f ? f.yaw : 0.f, away = f.yaw < 0.f ? -f.yaw : 0.f;
-  const float angle = (static_cast<float>(i) / (kAngles - 1) * 200.f - 100.f) * 0.017453293f;
-  const float sine = std::sin(angle), cosine = std::cos(angle);
   // a turned head shows more of the side away from the nose
   const float wide = 128.f * (sine > 0.f ? 1.f - 0.9f * toward + 0.35f * away : 1.f - 0.9f * away + 0.35f * toward);
   const float usual = 1.f / std::sqrt(sine * sine / (wide * wide) + cosine * cosine / (133.f * 133.f));
@@ -78,7 +78,8 @@ struct StrokePoint {
   float x, y, width;
 };
 // The smoothed stroke at angle i, from the places and the strengths of all angles.
-PA_HD StrokePoint jaw_stroke(const InkStyle& st, const Frame& f, int i, const float* place, const float* strength) {
+PA_HD StrokePoint jaw_stroke(const InkStyle& st, const Frame& f, const Ray& ray, int i, const float* place,
+                             const float* strength) {
   const float outward = st.jaw_shift / (133.f * (kFar - kNear) / (kRadii - 1));  // px to steps of radius
   float p = 0.f, t = 0.f, sum = 0.f;
   for (int d = -6; d <= 6; ++d) {
@@ -89,7 +90,6 @@ PA_HD StrokePoint jaw_stroke(const InkStyle& st, const Frame& f, int i, const fl
   p = clamp(p / sum + outward, 0.f, kRadii - 1.001f);
   const int j = static_cast<int>(p);
   const float r = p - static_cast<float>(j);
-  const Ray ray = jaw_ray(f, i);
   float x0, y0, x1, y1;
   jaw_point(f, ray, j, &x0, &y0);
   jaw_point(f, ray, j + 1, &x1, &y1);

@@ -113,7 +113,8 @@ PA_HD float eyes_middle(const Frame& f) { return 0.5f * (f.at[0][0] + f.at[1][0]
 struct Thresholds {
   float brow[2], eye[2];
 };
-constexpr float kBrowShares[2] = {0.12f, 0.8f}, kEyeShares[2] = {0.06f, 0.7f};
+PA_HD float brow_share(bool light) { return light ? 0.8f : 0.12f; }  // of a region: its light tone, its dark one
+PA_HD float eye_share(bool light) { return light ? 0.7f : 0.06f; }
 PA_HD float brow_threshold(const InkStyle& st, float dark, float light, int count) {
   return count > 12 ? clamp(dark + st.brow_share * (light - dark), 0.5f, st.brow_most) : 0.7f;
 }

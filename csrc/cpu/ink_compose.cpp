@@ -47,8 +47,9 @@ Thresholds feature_thresholds(const Sheet& s, const FeatureMap& map, const Plane
   const InkStyle& st = s.style;
   Thresholds t{};
   for (int k = 0; k < 2; ++k) {
-    t.brow[k] = brow_threshold(st, brow[k].quantile(kBrowShares[0]), brow[k].quantile(kBrowShares[1]), brow[k].count);
-    t.eye[k] = eye_threshold(st, eye[k].quantile(kEyeShares[0]), eye[k].quantile(kEyeShares[1]), eye[k].count);
+    t.brow[k] =
+        brow_threshold(st, brow[k].quantile(brow_share(false)), brow[k].quantile(brow_share(true)), brow[k].count);
+    t.eye[k] = eye_threshold(st, eye[k].quantile(eye_share(false)), eye[k].quantile(eye_share(true)), eye[k].count);
   }
   return t;
 }

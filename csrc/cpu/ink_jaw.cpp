@@ -11,6 +11,8 @@ namespace inking {
 
 namespace {
 
+Ray ray_of(const Sheet& s, int i) { return jaw_ray(s.frame, std::sin(jaw_angle(i)), std::cos(jaw_angle(i))); }
+
 struct Evidence {
   float edge[kAngles][kRadii], total[kAngles][kRadii];
 };
@@ -18,7 +20,7 @@ struct Evidence {
 void gather(const Sheet& s, const Plane& tone, const Plane& skin, Evidence& e) {
   const float f = static_cast<float>(s.factor);
   for (int i = 0; i < kAngles; ++i) {
-    const Ray ray = jaw_ray(s.frame, i);
+    const Ray ray = ray_of(s, i);
     float t[kRadii], k[kRadii];
     for (int j = 0; j < kRadii; ++j) {
       float x, y;
@@ -63,7 +65,7 @@ void trace(const Sheet& s, const Evidence& e, const int* path, StrokePoint* out)
     place[i] = jaw_place(e.total[i], path[i]);
     strength[i] = e.edge[i][path[i]];
   }
-  for (int i = 0; i < kAngles; ++i) out[i] = jaw_stroke(s.style, s.frame, i, place, strength);
+  for (int i = 0; i < kAngles; ++i) out[i] = jaw_stroke(s.style, s.frame, ray_of(s, i), i, place, strength);
 }
 
 // Where ink begins at the jaw already (hair, a shadow on the neck) that edge is the line: no second one beside it.

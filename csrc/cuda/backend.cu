@@ -9,6 +9,9 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
+    b.ink = cuda::ink;
+    b.ink_planes = cuda::ink_planes;
+    b.flow_dog = cuda::flow_dog;
     b.warp_affine = cuda::warp_affine;
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;

@@ -92,8 +92,9 @@ PA_KERNEL void blur_kernel(Source source, Sink sink, int width, int height, Gaus
   for (int k = 0; k < K; ++k) blur_tile<T>(source, k, width, height, g, memory, values[k]);
   const TilePixels<T> at;
   if (at.x >= width) return;
+#pragma unroll
   for (int j = 0; j < kCount; ++j) {
-    if (at.y + j >= height) return;
+    if (at.y + j >= height) break;
     float one[K];
     for (int k = 0; k < K; ++k) one[k] = values[k][j];
     sink.put(at.x, at.y + j, one);
@@ -136,23 +137,37 @@ PA_KERNEL void blur_columns_kernel(const float* rows, Sink sink, int width, int 
 // Whether a window needs `rows`: K planes for every picture.
 inline bool wide(const Gaussian& g) { return g.radius > kTileRadius; }
 
-// T: 32, or 16 for small planes, whose blocks would be too few.
+// In one kernel: windows up to kTileRadius. T: 32, or 16 for small planes, whose blocks would be too few.
 template <int K, int T = kTile, typename Source, typename Sink>
+void blur_tiles(const Source& source, const Sink& sink, int width, int height, int pictures, const Gaussian& g,
+                const Context& ctx) {
+  const size_t bytes = sizeof(float) * static_cast<size_t>(blur_floats(T, g.radius));
+  launch(blur_kernel<K, T, Source, Sink>, dim3(blocks(width, T), blocks(height, T), static_cast<unsigned>(pictures)),
+         dim3(kBlurThreads), bytes, ctx, source, sink, width, height, g);
+}
+
+template <int K, typename Source, typename Sink>
 void blur(const Source& source, const Sink& sink, int width, int height, int pictures, const Gaussian& g, float* rows,
           const Context& ctx) {
+  if (!wide(g)) return blur_tiles<K>(source, sink, width, height, pictures, g, ctx);
   const unsigned z = static_cast<unsigned>(pictures);
   const dim3 threads(kBlurThreads);
-  if (!wide(g)) {
-    const size_t bytes = sizeof(float) * static_cast<size_t>(blur_floats(T, g.radius));
-    launch(blur_kernel<K, T, Source, Sink>, dim3(blocks(width, T), blocks(height, T), z), threads, bytes, ctx,
-           source, sink, width, height, g);
-    return;
-  }
   launch(blur_rows_kernel<K, Source>, dim3(blocks(width, kBlurThreads), static_cast<unsigned>(height), z), threads, 0,
          ctx, source, rows, width, height, g);
   launch(blur_columns_kernel<K, Sink>, dim3(blocks(width, 32), blocks(height, kBlurThreads / 32), z), threads, 0, ctx,
          rows, sink, width, height, g);
 }
+
+// K planes a picture, one behind the other: a Source.
+struct Planes {
+  const float* data;
+  int width;
+  int64_t size;  // of a plane
+  int count;     // K
+  __device__ float at(int k, int x, int y) const {
+    return data[(int64_t{blockIdx.z} * count + k) * size + int64_t{y} * width + x];
+  }
+};
 
 }  // namespace
 }  // namespace cuda

@@ -5,6 +5,7 @@
 //   along      a thread a pixel; it walks to either side and reads the picture as 16-bit numbers.
 // blockIdx.z is the picture of a stack.
 #include "core/flow_dog_math.h"
+#include "cuda/cell_means.cuh"
 #include "cuda/launch.cuh"
 
 namespace pyapdraw {
@@ -12,29 +13,6 @@ namespace cuda {
 namespace {
 
 constexpr int kFlowThreads = 256;
-
-// Means of K values over the pixels of one cell, in the order of the CPU's reduce_rows. fill(x, y, values).
-template <int K, typename Fill>
-__device__ void cell_means(const Fill& fill, int factor, int width, int height, int cx, int cy, float (&mean)[K]) {
-  const int x0 = cx * factor, x1 = min(x0 + factor, width), y0 = cy * factor, y1 = min(y0 + factor, height);
-  for (int k = 0; k < K; ++k) mean[k] = 0.f;
-  for (int y = y0; y < y1; ++y) {
-    float a[K], b[K];
-    if (factor == 2 && x1 - x0 == 2) {
-      fill(x0, y, a);
-      fill(x0 + 1, y, b);
-      for (int k = 0; k < K; ++k) mean[k] += a[k] + b[k];
-    } else {
-      for (int x = x0; x < x1; ++x) {
-        fill(x, y, a);
-        for (int k = 0; k < K; ++k) mean[k] += a[k];
-      }
-    }
-  }
-  const float share = 1.f / static_cast<float>((y1 - y0) * factor);
-  const float cut = static_cast<float>(factor) / static_cast<float>(x1 - x0);
-  for (int k = 0; k < K; ++k) mean[k] = x1 - x0 == factor ? mean[k] * share : mean[k] * share * cut;
-}
 
 struct FlowSizes {
   int width, height, factor, low_width, low_height;
@@ -68,16 +46,6 @@ PA_KERNEL void flow_products_kernel(const float* smooth, FlowSizes s, float* pro
   cell_means<3>(fill, s.factor, s.width, s.height, cell % s.low_width, cell / s.low_width, mean);
   for (int k = 0; k < 3; ++k) products[(int64_t{blockIdx.z} * 3 + k) * s.low() + cell] = mean[k];
 }
-
-struct Planes {  // K planes a picture, one behind the other
-  const float* data;
-  int width;
-  int64_t size;  // of a plane
-  int count;     // K
-  __device__ float at(int k, int x, int y) const {
-    return data[(int64_t{blockIdx.z} * count + k) * size + int64_t{y} * width + x];
-  }
-};
 
 struct TangentSink {
   uint32_t* packed;

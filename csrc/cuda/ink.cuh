@@ -1,7 +1,7 @@
 #pragma once
 // What the stages of `ink` pass to each other on the device: the planes of one drawing, and the numbers that are found
-// on the way. See csrc/cuda/ink.cu for the order, csrc/cpu/ink.cpp for the method. Nothing returns to the host: what the
-// CPU decides from sums, medians and histograms is decided by the kernel that needs it, from State.
+// on the way. See csrc/cuda/ink.cu for the order, csrc/cpu/ink.cpp for the method. Nothing returns to the host: what
+// the CPU decides from sums, medians and histograms is decided by the kernel that needs it, from State.
 #include "core/ink_jaw_math.h"
 #include "core/ink_skin_math.h"
 #include "core/ink_tone_math.h"
@@ -19,9 +19,9 @@ constexpr int kFeatureSums = 9;
 
 // Numbers of one drawing; zeroed at its beginning.
 struct State {
-  int outside;            // some of the crop lies beside the photo
-  int first_row, past_row;  // of the photo: n - first, last + 1, so that both begin as zero
-  unsigned hair_blocks;   // that have added their sums
+  int outside;                                // some of the crop lies beside the photo
+  int first_row, past_row;                    // of the photo: n - first, last + 1, so that both begin as zero
+  unsigned hair_blocks;                       // that have added their sums
   unsigned long long hair[kFeatureSums + 1];  // sums of the features and the count
   unsigned long long long_hair[2], long_hair_count[2];
   unsigned tones[4][sketch::kToneBins];  // of brows and eyes
@@ -33,11 +33,12 @@ struct State {
   sketch::StrokePoint stroke[sketch::kAngles];
 };
 
-// Planes of the working grid.
-enum Low {
-  kSkin, kMass, kTangentX, kTangentY, kLockMean, kLockGain, kStrandGain, kPeak, kPeakWide, kLocal, kThreshold, kFeature,
-  kPersonWide, kJawTone, kJawSkin, kScratch, kLowPlanes = kScratch + 9
-};
+// Planes of the working grid. From kScratch on they change their meaning: the sums of the locks and what else is
+// reduced at the same time come after all other uses.
+constexpr int kSkin = 0, kMass = 1, kTangentX = 2, kTangentY = 3, kLockMean = 4, kLockGain = 5, kStrandGain = 6,
+              kPeak = 7, kPeakWide = 8, kLocal = 9, kThreshold = 10, kFeature = 11, kPersonWide = 12, kJawTone = 13,
+              kJawSkin = 14, kScratch = 15, kLockSums = kScratch, kFlowLow = kScratch + 4, kPersonLow = kScratch + 5,
+              kToneLow = kScratch + 6, kLowPlanes = kScratch + 7;
 constexpr int kCoarsePlanes = 8;
 
 struct Sheet {
@@ -45,17 +46,18 @@ struct Sheet {
   float scale, pen;
   InkStyle style;
   State* state;
-  float *tone;       // luma; relative to the skin's by state->inverse_tone
-  float *score;      // also the tone before it is smoothed along the flow
-  float *flow_tone;  // the tone smoothed along the flow
-  float *strand;     // mean log tone of the strands; at the end the coverage of paper
-  float *line;
-  float *rows;       // two planes for the first pass of wide windows, or null
-  int16_t* copy;     // what is smoothed along the flow, in 16 bits
+  float* tone;       // luma; relative to the skin's by state->inverse_tone
+  float* score;      // also the tone before it is smoothed along the flow
+  float* flow_tone;  // the tone smoothed along the flow
+  float* strand;     // mean log tone of the strands; at the end the coverage of paper
+  float* line;
+  float* rows;    // two planes for the first pass of wide windows, or null
+  int16_t* copy;  // what is smoothed along the flow, in 16 bits
   uint8_t *person, *out, *drawn;
-  int* labels;       // of areas: size^2 + 1
-  float* extent;     // of the photo in each row: 2 size whole numbers, 2 size corners, 2 size sides of its hull
+  int* labels;    // of areas: size^2 + 1
+  float* extent;  // of the photo in each row: 2 size whole numbers, 2 size corners, 2 size sides of its hull
   float *lows, *coarses;
+  float* evidence;  // of the jaw: two numbers for each angle and radius
   uint32_t* tangent;
 
   __host__ __device__ int64_t full_count() const { return int64_t{size} * size; }
@@ -125,10 +127,10 @@ void prepare(const Sheet& s, const Tensor& pixels, const Tensor& mask, const Con
 void find_skin(const Sheet& s, const Tensor& pixels, const Context& ctx);                    // ink_skin.cu
 void find_flow(const Sheet& s, const Context& ctx);                                          // ink_flow.cu
 void smooth_score(const Sheet& s, const Context& ctx);
-void find_tones(const Sheet& s, const Context& ctx);                                // ink_tone.cu
-void compose(const Sheet& s, const Context& ctx);                                   // ink_compose.cu
-void jaw_line(const Sheet& s, const Context& ctx);                                  // ink_jaw.cu
-void remove_specks(const Sheet& s, const Tensor& drawing, const Context& ctx);      // ink_specks.cu
+void find_tones(const Sheet& s, const Context& ctx);                            // ink_tone.cu
+void compose(const Sheet& s, const Context& ctx);                               // ink_compose.cu
+void jaw_line(const Sheet& s, const Context& ctx);                              // ink_jaw.cu
+void remove_specks(const Sheet& s, const Tensor& drawing, const Context& ctx);  // ink_specks.cu
 
 }  // namespace inking
 }  // namespace cuda

@@ -2,7 +2,7 @@
 // Box reduction of what is computed at each pixel to the working grid, and of some of it to the coarse grid at once.
 // A block takes 32 x 8 cells, a thread each; their means meet in shared memory, where 4 x 4 of them make a coarse cell.
 // A Job says what: fill(x, y, values), put(cell, means), and the coarse planes of the values coarse_value(c).
-#include "cuda/flow.cuh"
+#include "cuda/cell_means.cuh"
 #include "cuda/ink.cuh"
 
 namespace pyapdraw {
@@ -21,7 +21,7 @@ PA_KERNEL void ink_cells_kernel(Sheet s, Job job) {
   const int cx = static_cast<int>(blockIdx.x) * kCellsWide + tx, cy = static_cast<int>(blockIdx.y) * kCellsHigh + ty;
   if (cx < s.low && cy < s.low) {
     float mean[K];
-    const auto fill = [&](int x, int y, float(&v)[K]) { job.fill(s, x, y, v); };
+    const auto fill = [&](int x, int y, float (&v)[K]) { job.fill(s, x, y, v); };
     cell_means<K>(fill, s.factor, s.size, s.size, cx, cy, mean);
     job.put(s, int64_t{cy} * s.low + cx, mean);
 #pragma unroll
@@ -35,7 +35,9 @@ PA_KERNEL void ink_cells_kernel(Sheet s, Job job) {
   const int gx = static_cast<int>(blockIdx.x) * kWide + x, gy = static_cast<int>(blockIdx.y) * kHigh + y;
   if (gx >= s.coarse || gy >= s.coarse) return;
   float mean[1];
-  const auto fill = [&](int u, int v, float(&value)[1]) { value[0] = cells[c][v - gy * 4 + y * 4][u - gx * 4 + x * 4]; };
+  const auto fill = [&](int u, int v, float (&value)[1]) {
+    value[0] = cells[c][v - gy * 4 + y * 4][u - gx * 4 + x * 4];
+  };
   cell_means<1>(fill, 4, s.low, s.low, gx, gy, mean);
   s.coarse_plane(c)[int64_t{gy} * s.coarse + gx] = mean[0];
 }

@@ -24,9 +24,9 @@ void find_flow(const Sheet& s, const Context& ctx) {
   float* products = s.plane(kScratch);
   launch(flow_products_kernel, dim3(blocks(s.low_count(), kFlowThreads)), dim3(kFlowThreads), 0, ctx, s.score,
          sizes_of(s), products);
-  blur<3>(Planes{products, s.low, s.low_count(), 3},
-          TangentSink{s.tangent, s.plane(kTangentX), s.plane(kTangentY), s.low, s.low_count()}, s.low, s.low, 1,
-          sketch::gaussian(s.style.tensor * s.scale / static_cast<float>(s.factor)), nullptr, ctx);
+  blur_tiles<3>(Planes{products, s.low, s.low_count(), 3},
+                TangentSink{s.tangent, s.plane(kTangentX), s.plane(kTangentY), s.low, s.low_count()}, s.low, s.low, 1,
+                sketch::gaussian(s.style.tensor * s.scale / static_cast<float>(s.factor)), ctx);
   smooth_along(s.score, s.copy, s.tangent, s.person, sizes_of(s), 1, s.scale, sketch::flow_steps(s.style.flow),
                s.flow_tone, ctx);
 }

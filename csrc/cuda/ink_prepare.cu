@@ -1,9 +1,8 @@
 // ink, first stage: luma, the part of the crop that lies outside the photo, the person: csrc/cpu/ink_prepare.cpp.
 // Exactly white areas at the border are found by union-find (ink_areas.cuh). Where there is none the kernels that
-// follow up to `finish` end at once. Otherwise: the photo's extent in each row (a warp a row), its convex hull (a warp a
-// side: each lane the hull of some rows, the first lane then the hull of their corners), a margin of 2 px, and the tone
-// of the photo nearby in the place of what is outside.
-// Shared memory: up to 5 KB; the blurs as in blur.cuh.
+// follow up to `finish` end at once. Otherwise: the photo's extent in each row (a warp a row), its convex hull (a warp
+// a side: each lane the hull of some rows, the first lane then the hull of their corners), a margin of 2 px, and the
+// tone of the photo nearby in the place of what is outside. Shared memory: up to 5 KB; the blurs as in blur.cuh.
 #include "cuda/blur.cuh"
 #include "cuda/ink_areas.cuh"
 #include "cuda/ink_cells.cuh"
@@ -86,8 +85,8 @@ PA_KERNEL void ink_extent_kernel(Sheet s) {
 
 // Puts row y on the stack of corners of a convex left side.
 __device__ int push_corner(const int* ends, int* corners, int top, int y) {
-  while (top >= 2 && !sketch::bulges(corners[top - 2], ends[corners[top - 2]], corners[top - 1],
-                                     ends[corners[top - 1]], y, ends[y]))
+  while (top >= 2 && !sketch::bulges(corners[top - 2], ends[corners[top - 2]], corners[top - 1], ends[corners[top - 1]],
+                                     y, ends[y]))
     --top;
   corners[top] = y;
   return top + 1;
@@ -209,10 +208,10 @@ void prepare(const Sheet& s, const Tensor& pixels, const Tensor& mask, const Con
   launch(ink_outside_kernel, dim3(blocks(s.size, 32), blocks(s.size, kAreaThreads / 32)), threads, 0, ctx, s);
   reduce_cells(s, PhotoJob{}, ctx);
   const Planes wide_planes{s.coarse_plane(0), s.coarse, int64_t{s.coarse} * s.coarse, 2};
-  blur<2, 16>(wide_planes, WideSink{s}, s.coarse, s.coarse, 1, sketch::gaussian(56.f * s.scale / (4.f * static_cast<float>(s.factor))),
-              nullptr, ctx);
-  blur<2>(Planes{s.plane(kScratch), s.low, s.low_count(), 2}, NearbySink{s}, s.low, s.low, 1,
-          sketch::gaussian(4.f * s.cells()), nullptr, ctx);
+  blur_tiles<2, 16>(wide_planes, WideSink{s}, s.coarse, s.coarse, 1,
+                    sketch::gaussian(56.f * s.scale / (4.f * static_cast<float>(s.factor))), ctx);
+  blur_tiles<2>(Planes{s.plane(kScratch), s.low, s.low_count(), 2}, NearbySink{s}, s.low, s.low, 1,
+                sketch::gaussian(4.f * s.cells()), ctx);
   launch(ink_person_kernel, dim3(blocks(s.full_count(), kAreaThreads)), threads, 0, ctx, s, mask);
 }
 

@@ -1,6 +1,7 @@
 // ink: which pixels are skin, on the working grid: csrc/cpu/ink_skin.cpp.
 //   colours   means of each cell, then their blur, which ends with tone and chromaticities (a thread a cell).
-//   sample    one block: histograms of the places that are skin on every face, their medians (a warp each), and the sums
+//   sample    one block: histograms of the places that are skin on every face, their medians (a warp each), and the
+//   sums
 //             of the skin's class.
 //   hair      sums of the hair's class over the grid; the last block to finish makes the class of them.
 //   label     the blur of the log odds, which are worked out where they are read; also sums up the long hair.
@@ -81,7 +82,8 @@ PA_KERNEL void ink_sample_kernel(Sheet s, int side) {
   __shared__ unsigned bins[3][sketch::kMedianBins];
   __shared__ unsigned long long sums[kFeatureSums + 1];
   const int t = static_cast<int>(threadIdx.x), count = sketch::kSkinPlaces * side * side;
-  for (int i = t; i < 3 * sketch::kMedianBins; i += kSampleThreads) bins[i / sketch::kMedianBins][i % sketch::kMedianBins] = 0;
+  for (int i = t; i < 3 * sketch::kMedianBins; i += kSampleThreads)
+    bins[i / sketch::kMedianBins][i % sketch::kMedianBins] = 0;
   if (t <= kFeatureSums) sums[t] = 0;
   __syncthreads();
   for (int i = t; i < count; i += kSampleThreads) {
@@ -94,7 +96,8 @@ PA_KERNEL void ink_sample_kernel(Sheet s, int side) {
     const int k = t / 32;
     unsigned all;
     const float low = k ? -1.f : 0.f;
-    const float median = low + (1.f - low) * warp_quantile<sketch::kMedianBins>(bins[k], 0.5f, &all) / sketch::kMedianBins;
+    const float median =
+        low + (1.f - low) * warp_quantile<sketch::kMedianBins>(bins[k], 0.5f, &all) / sketch::kMedianBins;
     if (t == 0) s.state->skin_tone = sketch::clamp(median, 0.05f, 1.f);
     if (t == 0) s.state->inverse_tone = 1.f / sketch::clamp(median, 0.05f, 1.f);
     if (t == 32) s.state->skin_warm = median;
@@ -181,12 +184,12 @@ struct LabelSink {
 void find_skin(const Sheet& s, const Tensor& pixels, const Context& ctx) {
   const sketch::Sizes sizes = sketch::sizes_of(s.size);
   reduce_cells(s, ColourJob{pixels}, ctx);
-  blur<3>(Planes{s.plane(kScratch), s.low, s.low_count(), 3}, ColourSink{s}, s.low, s.low, 1,
-          sketch::gaussian(0.8f * s.cells()), nullptr, ctx);
+  blur_tiles<3>(Planes{s.plane(kScratch), s.low, s.low_count(), 3}, ColourSink{s}, s.low, s.low, 1,
+                sketch::gaussian(0.8f * s.cells()), ctx);
   const int side = 2 * static_cast<int>(sketch::skin_reach(sizes)) + 1;
   launch(ink_sample_kernel, dim3(1), dim3(kSampleThreads), 0, ctx, s, side);
   launch(ink_hair_kernel, dim3(blocks(s.low_count(), kHairThreads * kHairCells)), dim3(kHairThreads), 0, ctx, s, sizes);
-  blur<1>(OddsSource{s}, LabelSink{s}, s.low, s.low, 1, sketch::gaussian(1.f * s.cells()), nullptr, ctx);
+  blur_tiles<1>(OddsSource{s}, LabelSink{s}, s.low, s.low, 1, sketch::gaussian(1.f * s.cells()), ctx);
 }
 
 }  // namespace inking

@@ -13,9 +13,6 @@ namespace inking {
 
 namespace {
 
-// The reduced planes, one behind the other: weighted log tone, its square, weighted detail, weight; relative tone along
-// the flow, person, tone.
-constexpr int kLockSums = kScratch, kFlowTone = kScratch + 4, kPersonLow = kScratch + 5, kToneLow = kScratch + 6;
 constexpr int kCoarseTile = 16;
 
 struct StrandSource {
@@ -47,7 +44,7 @@ struct MeasuresJob {
   }
   __device__ void put(const Sheet& s, int64_t cell, const float (&mean)[9]) const {
     for (int k = 0; k < 4; ++k) s.plane(kLockSums + k)[cell] = mean[k];
-    for (int k = 6; k < 9; ++k) s.plane(kFlowTone + k - 6)[cell] = mean[k];
+    for (int k = 6; k < 9; ++k) s.plane(kFlowLow + k - 6)[cell] = mean[k];
   }
 };
 
@@ -103,7 +100,7 @@ struct LockSink {
     s.plane(kPeak)[i] = 0.f;
     const sketch::Features m = sketch::features_at(state.frame, sketch::feature_map(state.frame), px, py);
     s.plane(kFeature)[i] = sketch::any_feature(m);
-    count_tones(s, m, i, px, py, s.plane(kFlowTone)[i] / local);
+    count_tones(s, m, i, px, py, s.plane(kFlowLow)[i] / local);
   }
 };
 
@@ -123,7 +120,8 @@ void find_sheen(const Sheet& s, const Context& ctx) {
   const Gaussian sheen = sketch::gaussian(s.style.sheen * s.scale / (4.f * static_cast<float>(s.factor)));
   const Gaussian wide = sketch::gaussian(45.f * cells), near = sketch::gaussian(s.style.shade * cells);
   const int most = sheen.radius > near.radius ? sheen.radius : near.radius;
-  const size_t bytes = sizeof(float) * static_cast<size_t>(blur_floats(kCoarseTile, most > wide.radius ? most : wide.radius));
+  const size_t bytes =
+      sizeof(float) * static_cast<size_t>(blur_floats(kCoarseTile, most > wide.radius ? most : wide.radius));
   const unsigned side = blocks(s.coarse, kCoarseTile);
   launch(ink_sheen_kernel, dim3(side, side), dim3(kBlurThreads), bytes, ctx, s, sheen, wide, near);
 }
@@ -134,8 +132,8 @@ void find_tones(const Sheet& s, const Context& ctx) {
   blur<2>(StrandSource{s}, StrandSink{s}, s.size, s.size, 1, sketch::gaussian(s.style.strand * s.scale), s.rows, ctx);
   reduce_cells(s, MeasuresJob{}, ctx);
   find_sheen(s, ctx);
-  blur<4>(Planes{s.plane(kLockSums), s.low, s.low_count(), 4}, LockSink{s}, s.low, s.low, 1,
-          sketch::gaussian(s.style.lock * s.scale / static_cast<float>(s.factor)), nullptr, ctx);
+  blur_tiles<4>(Planes{s.plane(kLockSums), s.low, s.low_count(), 4}, LockSink{s}, s.low, s.low, 1,
+                sketch::gaussian(s.style.lock * s.scale / static_cast<float>(s.factor)), ctx);
   blur<1>(Planes{s.flow_tone, s.size, s.full_count(), 1}, LineSink{s}, s.size, s.size, 1,
           sketch::gaussian(s.style.line * s.pen), s.rows, ctx);
 }

@@ -5,6 +5,10 @@
 namespace pyapdraw {
 namespace cuda {
 
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx);
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                const Tensor& planes, const Context& ctx);
+void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx);
 void warp_affine(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx);
 void resize(const Tensor& image, const Tensor& out, const Context& ctx);
 void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
