@@ -9,6 +9,7 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
+    b.has_f16 = true;
     b.ink = cuda::ink;
     b.ink_planes = cuda::ink_planes;
     b.flow_dog = cuda::flow_dog;
