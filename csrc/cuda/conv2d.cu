@@ -139,8 +139,8 @@ __device__ void put(const Layer& p, int64_t pixel, int64_t output, const float (
 template <int BM, int BN, int TM, int TN, int V>
 PA_KERNEL void conv2d_kernel(Layer p, int64_t output_blocks) {
   static_assert(BM / TM * (BN / TN) == kThreads, "a thread a tile");
-  __shared__ alignas(16) float taps[kSteps][BM + 4];
-  __shared__ alignas(16) float weights[kSteps][BN];
+  alignas(16) __shared__ float taps[kSteps][BM + 4];
+  alignas(16) __shared__ float weights[kSteps][BN];
   __shared__ Corner corners[BM];
   __shared__ Tap next[kSteps];
   const int t = static_cast<int>(threadIdx.x), m0 = t / (BN / TN) * TM, o0 = t % (BN / TN) * TN;
