@@ -61,6 +61,7 @@ __device__ void blur_tile(const Source& source, int k, int width, int height, co
   const int r = g.radius, side = T + 2 * r, pitch = blur_pitch(T, r), t = static_cast<int>(threadIdx.x);
   const int x0 = static_cast<int>(blockIdx.x) * T - r, y0 = static_cast<int>(blockIdx.y) * T - r;
   float* middle = memory + side * pitch;
+  __syncthreads();  // the sums of the plane before, whose window may have been narrower, are read
   for (int y = t / 32; y < side; y += kBlurThreads / 32) {
     const int from = min(max(y0 + y, 0), height - 1);
     for (int x = t % 32; x < side; x += 32) memory[y * pitch + x] = source.at(k, min(max(x0 + x, 0), width - 1), from);
