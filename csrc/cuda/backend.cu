@@ -10,6 +10,9 @@ const Backend* cuda_backend() {
     Backend b{};
     b.name = "cuda";
     b.has_f16 = true;
+    b.ink = cuda::ink;
+    b.ink_planes = cuda::ink_planes;
+    b.flow_dog = cuda::flow_dog;
     b.warp_affine = cuda::warp_affine;
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;
@@ -33,6 +36,10 @@ const Backend* cuda_backend() {
     b.bias_act_backward = cuda::bias_act_backward;
     b.upfirdn2d = cuda::upfirdn2d;
     b.conv_to_one = cuda::conv_to_one;
+    b.crop_area = cuda::crop_area;
+    b.crop_warp = cuda::crop_warp;
+    b.guided_upsample = cuda::guided_upsample;
+    b.nms = cuda::nms;
     return b;
   }();
   return &table;
