@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pyapdraw import _C
-from pyapdraw.errors import BadInput, Unsupported
+from pyapdraw.errors import BadInput, DeviceError, Unsupported
 from pyapdraw.need import need
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.bias_act import GAINS, bias_act
 
@@ -21,6 +21,7 @@ FUSED = ("linear", "relu", "lrelu")  # the activations that the kernel applies i
 _ABSENT = np.empty(0, np.float32)  # stands for a filter, noise or bias that is not given
 
 
+@takes_device_arrays
 def modulated_conv2d(
     x: Array,
     weight: Array,
@@ -39,8 +40,8 @@ def modulated_conv2d(
     """``clamp(gain * activation(d * conv(weight, styles * x) + noise + bias))``, resampled by two where asked.
 
     Args:
-        x: [N, I, H, W], float32 or bfloat16 (torch: float16 too, computed in float32, and float64, without a kernel);
-            any strides, channels_last is fastest.
+        x: [N, I, H, W], float32 or bfloat16 (torch: float16 too, on the CPU computed in float32, and float64, without
+            a kernel); any strides, channels_last is fastest.
         weight: [O, I, k, k] with k = 1 or 3, float32 or bfloat16 (torch: any floating point); used as given, no gain.
         styles: [N, I], one factor for each input channel of each sample.
         demodulate: scale each output channel by ``d = rsqrt(sum over i, k of (weight * styles)^2 + 1e-8)``.
@@ -127,28 +128,37 @@ def _side(side: int, up: int, down: int) -> int:
 
 
 def _numpy_operands(x: Any, weight: Any, *small: Any) -> list:
-    """x and weight as they are, the small operands in float32."""
-    return [x, weight, *(a if a is None or a.dtype.kind != "f" else np.asarray(a, np.float32) for a in small)]
+    """x and weight as they are, the small operands in float32: cast where they are numpy arrays."""
+    for name, a in zip(_SMALL[1:], small):
+        if a is not None and not isinstance(a, np.ndarray) and a.dtype != np.float32:
+            raise BadInput(f"{name}: dtype {a.dtype} given, float32 expected")
+    return [x, weight, *(np.asarray(a, np.float32) if _is_numpy_float(a) else a for a in small)]
 
 
+def _is_numpy_float(a: Any) -> bool:
+    return isinstance(a, np.ndarray) and a.dtype.kind == "f"
+
+
+_CUDA_KERNEL = _C.backends().get("cuda", {}).get("modulated_conv2d", False)
 _SMALL = ("weight", "styles", "resample_filter", "noise", "bias")
 
 
 def _torch_operands(x: Any, *others: Any) -> list:
-    """The small operands in float32, or float64 beside a float64 x; weight may also be bfloat16, as x."""
+    """The small operands in float32, or float64 beside a float64 x; weight may also be of a half type, as x."""
     import torch
 
     if x.dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
         raise BadInput(f"x: dtype {x.dtype} given, float32, bfloat16, float16 or float64 expected")
     small = torch.float64 if x.dtype == torch.float64 else torch.float32
-    out = [x.float() if x.dtype == torch.float16 else x]
+    halves = [torch.bfloat16, torch.float16] if _CUDA_KERNEL and x.is_cuda else [torch.bfloat16]
+    out = [x.float() if x.dtype == torch.float16 and torch.float16 not in halves else x]
     for name, a in zip(_SMALL, others):
         if a is not None:
             if not a.dtype.is_floating_point:
                 raise BadInput(f"{name}: dtype {a.dtype} given, a floating-point dtype expected")
             if a.device != x.device:
-                raise BadInput(f"{name}: on {a.device}, the device of x, {x.device}, expected")
-            if a.dtype != small and not (name == "weight" and a.dtype == x.dtype == torch.bfloat16):
+                raise DeviceError(f"{name}: on {a.device}, the device of x, {x.device}, expected")
+            if a.dtype != small and not (name == "weight" and a.dtype == x.dtype and x.dtype in halves):
                 a = a.to(small)
         out.append(a)
     if others[2] is not None and others[2].requires_grad:
@@ -176,11 +186,13 @@ def _run_numpy(*arguments: Any) -> Any:
     x, weight = operands[:2]
     n, channels, up, down = x.shape[0], weight.shape[0], options[1], options[2]
     h, w = (_side(side, up, down) for side in x.shape[2:])
-    if x.shape[1] > 1 and x.strides[1] == x.itemsize:
+    if isinstance(x, np.ndarray) and x.shape[1] > 1 and x.strides[1] == x.itemsize:
         out = np.moveaxis(np.empty((n, h, w, channels), x.dtype), 3, 1)
     else:
-        out = np.empty((n, channels, h, w), x.dtype)
+        out = empty((n, channels, h, w), x.dtype, like=x)
     if not _native(operands, options, out):
+        if not isinstance(x, np.ndarray):
+            raise Unsupported("modulated_conv2d: no CUDA kernel for these arguments; torch tensors expected")
         torch = need("torch", extra="train", why="a resample_filter that is not of rank one")
         as_torch = (None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in operands)
         out[...] = _composed(*as_torch, *options).numpy()
@@ -208,7 +220,7 @@ def _run(*arguments: Any) -> Any:
 
     x = arguments[0]
     out = _fake(*arguments)
-    kernel_dtype = x.dtype in (torch.float32, torch.bfloat16)
+    kernel_dtype = x.dtype in (torch.float32, torch.bfloat16) or (x.is_cuda and x.dtype == torch.float16)
     if not (kernel_dtype and _native(arguments[:6], arguments[6:], out)):
         out.copy_(_composed(*arguments))
     return out

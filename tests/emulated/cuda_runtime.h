@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <new>
+
+#include "runtime.h"
 
 #define __global__
 #define __device__
@@ -18,10 +21,7 @@ struct Dim3 {
 };
 using dim3 = Dim3;
 
-typedef int cudaError_t;
-typedef void* cudaStream_t;
-constexpr int cudaSuccess = 0, cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
-inline const char* cudaGetErrorString(cudaError_t) { return "error"; }
+constexpr int cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
 template <typename F>
 cudaError_t cudaFuncSetAttribute(F*, int, int) { return cudaSuccess; }
 
