@@ -38,9 +38,8 @@ SITES = np.random.default_rng(0).random((9, 13)) < 0.2
 @no_device
 @pytest.mark.parametrize("make", [Cai, Dl, lambda a: Dl(a, versioned=False)], ids=["cai", "dlpack", "old dlpack"])
 def test_without_a_device_the_error_says_why(make):
-    with pytest.raises(DeviceError, match=r"no CUDA (driver|device) here") as e:
+    with pytest.raises(DeviceError, match=r"^(sites|device): no CUDA (driver|device) here"):
         ops.distance_transform(make(SITES))
-    assert "sites" in str(e.value) or "distance_transform" in str(e.value) or "allocation" in str(e.value)
 
 
 MALFORMED = {

@@ -3,6 +3,12 @@
 The driver that is missing here is missed for real; the other faults are those of the emulated runtime.
 """
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import fakes_cuda
 import numpy as np
 import pytest
@@ -27,6 +33,44 @@ def test_no_operation_falls_back_silently(op):
     call = VALID[op]()
     with pytest.raises(DeviceError, match="no CUDA"):
         run(op, lent(call, Dl), **call.options)
+
+
+DRIVERS = {
+    "too old": ("11040", "100", "the CUDA driver is too old: it serves CUDA 11.4, this build needs"),
+    "no device": ("99000", "100", "no CUDA device here (CUDA_VISIBLE_DEVICES is '')"),
+    "stub": ("99000", "34", "no CUDA driver here (libcuda is the stub of the toolkit)"),
+    "mismatch": ("99000", "803", "cudaErrorSystemDriverMismatch"),
+}
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """A folder with a libcuda.so.1 that can be told what to answer."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs Linux and a C compiler")
+    folder = tmp_path_factory.mktemp("driver")
+    source = Path(__file__).with_name("fake_driver.c")
+    subprocess.run([compiler, "-shared", "-fPIC", source, "-o", folder / "libcuda.so.1"], check=True)
+    return folder
+
+
+@no_device
+@pytest.mark.parametrize("case", DRIVERS)
+def test_what_the_real_runtime_says_of_a_driver(case, driver):
+    version, error, message = DRIVERS[case]
+    code = (
+        "import numpy, pyapdraw; from pyapdraw import _C, ops; from fakes_cuda import Cai\n"
+        "try: ops.distance_transform(Cai(numpy.ones((2, 2), bool)))\n"
+        "except pyapdraw.errors.DeviceError as e: print(_C.cuda_devices()['reason'], e, sep='\\n')"
+    )
+    environment = {"LD_LIBRARY_PATH": str(driver), "FAKE_VERSION": version, "FAKE_ERROR": error}
+    environment |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    reason, raised = done.stdout.splitlines()
+    assert reason.startswith(message) and raised.startswith(f"sites: {message}"), done.stdout + done.stderr
 
 
 def test_a_build_without_cuda_says_so():

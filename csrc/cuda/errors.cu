@@ -60,7 +60,7 @@ bool of_a_lost_device(cudaError_t e) {
          e == cudaErrorECCUncorrectable || e == cudaErrorNvlinkUncorrectable || e == cudaErrorHardwareStackError ||
          e == cudaErrorIllegalInstruction || e == cudaErrorMisalignedAddress || e == cudaErrorInvalidAddressSpace ||
          e == cudaErrorInvalidPc || e == cudaErrorAssert || e == cudaErrorContextIsDestroyed ||
-         e == cudaErrorDevicesUnavailable || e == cudaErrorUnknown;
+         e == cudaErrorDevicesUnavailable;
 }
 
 }  // namespace
