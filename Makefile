@@ -31,10 +31,10 @@ lint: $(VENV)/.ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check pyapdraw tests bench examples setup.py
 	$(RUN) -m mypy
-	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+	$(VENV)/bin/clang-format --dry-run --Werror $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'tests/emulated/*.cpp' 'tests/emulated/*.h' 'tests/emulated/*.cuh' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 
 format:
-	$(VENV)/bin/clang-format -i $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
+	$(VENV)/bin/clang-format -i $$(git ls-files 'tests/native/*.cpp' 'tests/native/*.h' 'tests/emulated/*.cpp' 'tests/emulated/*.h' 'tests/emulated/*.cuh' 'csrc/*.cpp' 'csrc/*.h' 'csrc/*.cu' 'csrc/*.cuh')
 
 $(VENV)/.packages: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -100,7 +100,10 @@ def compare(suite, layer, dtype, threads):
     flop = 2.0 * channels * kernel * kernel * side * side
     must, aim = (dict.fromkeys(peers, least) if asked else None for least in (4, 7))
     case, pixels = f"{name}, {precision}", out.numel()
-    suite.compare(case, candidates, check=check, threads=threads, must=must, aim=aim, pixels=pixels, flop=flop)
+    moved = x.element_size() * (x.numel() + weight.numel() + out.numel())
+    suite.compare(
+        case, candidates, check=check, threads=threads, must=must, aim=aim, pixels=pixels, flop=flop, moved_bytes=moved
+    )
 
 
 def main() -> int:

@@ -86,7 +86,9 @@ def compare(suite: Suite, side: int, threads: int) -> None:
             difference = np.abs(np.asarray(run()).reshape(side, side) - expected)
             assert np.quantile(difference, 0.98) < 1e-3, f"{name} differs by {np.quantile(difference, 0.98)}"
 
-    suite.compare(f"{side} px", candidates, check=check, threads=threads, pixels=side * side)
+    suite.compare(
+        f"{side} px", candidates, check=check, threads=threads, pixels=side * side, moved_bytes=8 * side * side
+    )
 
 
 def main() -> int:

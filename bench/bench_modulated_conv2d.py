@@ -82,6 +82,8 @@ def layer_rows(suite, shape, batch):
     x_last, x16_last = last(x), last(x16)
     name = f"{'up ' if up == 2 else ''}{inputs}->{outputs} {side}{f'->{2 * side}' if up == 2 else ''} x {batch}"
     work = {"threads": _C.default_threads(), "flop": 2.0 * 9 * inputs * outputs * side * side * batch}
+    # Read once, written once: x, the weights, the result.
+    elements = batch * side * side * (inputs + outputs * up * up) + 9 * inputs * outputs
     f32 = {
         OURS: lambda: ours(x_last, weight, styles, **rest),
         GROUPED: lambda: grouped(x, weight, styles, **rest),
@@ -100,9 +102,13 @@ def layer_rows(suite, shape, batch):
         check=lambda: agree(bf16, f32[GROUPED](), 3e-2),
         must={BARE: 1 / 1.15, GROUPED: 2.0, GROUPED16: 1.05, SCALE16: 1.05},
         aim={BARE: 1 / 1.05},
+        moved_bytes=2 * elements,
         **work,
     )
-    row32 = suite.compare(f"f32 {name}", f32, check=lambda: agree(f32, f32[GROUPED](), 1e-4), must=MUST32, **work)
+    row32 = suite.compare(
+        f"f32 {name}", f32, check=lambda: agree(f32, f32[GROUPED](), 1e-4), must=MUST32, moved_bytes=4 * elements,
+        **work,
+    )  # fmt: skip
     return [row16, row32]
 
 

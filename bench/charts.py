@@ -7,7 +7,6 @@ Needs matplotlib (the `dev` extra).
 """
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,44 +41,56 @@ def clean(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def bars(record: dict[str, Any]) -> list[tuple[str, float, float | None, float | None]]:
-    """(label, ratio, must, aim) of every row and peer, in the order of the targets; those with a target if there are
-    many."""
-    found = []
+Dot = tuple[float, float | None, float | None]  # ratio, must, aim
+
+
+def lines(record: dict[str, Any]) -> dict[str, list[Dot]]:
+    """Label of an operation beside one peer -> a dot for each case, in the order of the targets."""
+    found: dict[str, list[Dot]] = {}
     for row in report.rows(record):
+        kind = row["case"].split()[0] + " " if row["case"].startswith(("bf16", "f32")) else ""
+        kind = kind.replace(":", ", mean")
         for peer, ratio in row["ratio"].items():
-            label = f"{row['suite']}: {clean(row['case'], 44)}, {row['threads']}t / {clean(peer, 30)}"
-            found.append((label, ratio, row["must"].get(peer), row["aim"].get(peer)))
-    asked = [bar for bar in found if bar[2] is not None]
-    return found if len(found) <= 60 else asked
+            label = f"{row['suite']} {kind}/ {clean(peer, 36)}"
+            found.setdefault(label, []).append((ratio, row["must"].get(peer), row["aim"].get(peer)))
+    return found
+
+
+def goal_marks(axes: Any, y: int, dots: list[Dot]) -> None:
+    """What is asked and hoped for, where it is one number for the whole line."""
+    for which, style in ((1, "-"), (2, ":")):
+        values = {dot[which] for dot in dots if dot[which] is not None}
+        for value in values if len(values) <= 2 else ():
+            axes.plot([value, value], [y - 0.38, y + 0.38], style, color=INK, linewidth=1.6, zorder=2)
 
 
 def ratios(record: dict[str, Any], path: Path) -> int:
-    """Horizontal bars on a log scale: peer's time / ours. Returns how many."""
+    """One line for an operation and a peer, one dot for a case, on a log scale: peer's time / ours. Returns how many
+    dots."""
     plt = pyplot()
-    found = bars(record)
-    figure, axes = plt.subplots(figsize=(10, 1.2 + 0.2 * max(1, len(found))), layout="constrained")
-    for y, (_, ratio, must, aim) in enumerate(found):
-        goal = must if must is not None else None
-        colour = UNASKED if goal is None else (SLOWER if ratio < goal else FASTER)
-        axes.barh(y, ratio - 1, left=1, height=0.66, color=colour, zorder=2)
-        for value, style in ((must, "-"), (aim, ":")):
-            if value:
-                axes.plot([value, value], [y - 0.36, y + 0.36], style, color=INK, linewidth=1.6, zorder=4)
-        axes.annotate(f"{ratio:.3g}x", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    found = lines(record)
+    figure, axes = plt.subplots(figsize=(10, 1.4 + 0.24 * max(1, len(found))), layout="constrained")
+    for y, dots in enumerate(found.values()):
+        goal_marks(axes, y, dots)
+        for ratio, must, _ in dots:
+            colour = UNASKED if must is None else (SLOWER if ratio < must else FASTER)
+            axes.plot(ratio, y, "o", markersize=5.5, color=colour, markeredgecolor=CARD, markeredgewidth=0.5, zorder=3)
+        low, high = min(dot[0] for dot in dots), max(dot[0] for dot in dots)
+        span = f"{low:.3g}x" if len(dots) == 1 else f"{low:.3g} to {high:.3g}x, {len(dots)} cases"
+        axes.annotate(span, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     axes.set_xscale("log")
-    values = [v for _, *bar in found for v in bar if v]
+    values = [value for dots in found.values() for dot in dots for value in dot if value]
     low, high = min([0.5, *values]), max([2.0, *values])
     axes.set_xlim(low / 1.25, high * 1.25)
     ticks = [t for t in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if low / 1.25 <= t <= high * 1.25]
     axes.set_xticks(ticks, [f"{t:g}x" for t in ticks])
     axes.minorticks_off()
-    axes.axvline(1, color=INK, linewidth=1, zorder=3)
-    axes.set_yticks(range(len(found)), [bar[0] for bar in found], fontsize=8)
+    axes.axvline(1, color=INK, linewidth=1, zorder=1)
+    axes.set_yticks(range(len(found)), list(found), fontsize=8)
     axes.set_ylim(len(found) - 0.4, -0.6)
-    axes.grid(axis="x", color=GRID, zorder=0)
+    axes.grid(axis="both", color=GRID, zorder=0)
     figure.supxlabel(
-        "peer's time / ours on equal threads: right of 1x we are faster\n"
+        "peer's time / ours on equal threads: right of 1x we are faster; a dot is a case\n"
         "full tick: what is asked, dotted tick: the aim; red: fell short; pale: nothing asked",
         fontsize=8.5,
     )
@@ -87,7 +98,7 @@ def ratios(record: dict[str, Any], path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)
-    return len(found)
+    return sum(map(len, found.values()))
 
 
 def points(record: dict[str, Any], threads: int) -> list[tuple[str, str, float, float]]:
@@ -111,10 +122,10 @@ ROOFS = {"copy_l1_gbs": "L1", "copy_l2_gbs": "L2", "copy_l3_gbs": "L3", "copy_dr
 
 
 def copies(peak: dict[str, Any]) -> list[tuple[str, float]]:
-    """(label, GB/s) of the copies, those within a fifth of each other under one label."""
+    """(label, GB/s) of the copies, those near each other under one label."""
     groups: list[list[tuple[str, float]]] = []
     for value, name in sorted((peak[key], name) for key, name in ROOFS.items()):
-        if groups and value / groups[-1][0][1] < 1.2:
+        if groups and value / groups[-1][0][1] < 1.4:
             groups[-1].append((name, value))
         else:
             groups.append([(name, value)])
@@ -137,23 +148,6 @@ def roof_lines(axes: Any, peak: dict[str, Any], low: float, high: float) -> None
                       fontsize=7.5)  # fmt: skip
 
 
-def number_points(axes: Any, found: list[tuple[str, str, float, float]], colours: dict[str, str]) -> None:
-    """A number beside each point where no point and no other number stands; the legend below names them."""
-    places = axes.transData.transform([(x, y) for _, _, x, y in found])
-    taken = [tuple(p) for p in places]
-    around = [(r, math.pi * k / 6) for r in (13, 20, 28, 37, 47, 58) for k in range(12)]
-    pixel = 72 / axes.figure.dpi
-    for number, ((suite, _, x, y), place) in enumerate(zip(found, places), 1):
-        spots = [(place[0] + r * math.cos(a), place[1] + r * math.sin(a)) for r, a in around]
-        free = [s for s in spots if all(abs(s[0] - t[0]) > 15 or abs(s[1] - t[1]) > 11 for t in taken)]
-        spot = (free or spots)[0]
-        taken.append(spot)
-        offset = ((spot[0] - place[0]) * pixel, (spot[1] - place[1]) * pixel)
-        axes.annotate(str(number), (x, y), offset, textcoords="offset points", ha="center", va="center", fontsize=7,
-                      color=colours[suite], zorder=4, arrowprops={"arrowstyle": "-", "linewidth": 0.4,
-                      "color": colours[suite], "shrinkA": 0, "shrinkB": 0})  # fmt: skip
-
-
 def scatter(axes: Any, found: list[tuple[str, str, float, float]], colours: dict[str, str]) -> None:
     for suite, _, x, y in found:
         axes.plot(x, y, "o", markersize=5, color=colours[suite], markeredgecolor=CARD, markeredgewidth=0.5, zorder=3)
@@ -162,14 +156,11 @@ def scatter(axes: Any, found: list[tuple[str, str, float, float]], colours: dict
     axes.grid(color=GRID, zorder=0, which="major")
 
 
-def legend(axes: Any, found: list[tuple[str, str, float, float]], unit: str, colours: dict[str, str]) -> None:
-    axes.axis("off")
-    axes.set_ylim(max(len(found), 1), 0)
-    for i, (suite, case, _, rate) in enumerate(found):
-        text = f"{suite}: {clean(case, 58)}"
-        axes.text(0.045, i + 0.5, str(i + 1), fontsize=7, ha="right", va="center", color=colours[suite])
-        axes.text(0.06, i + 0.5, text, fontsize=7, va="center")
-        axes.text(1.0, i + 0.5, f"{rate:.3g} {unit}", fontsize=7, ha="right", va="center")
+def named_suites(axes: Any, found: list[tuple[str, str, float, float]], colours: dict[str, str]) -> None:
+    for suite in report.in_order({p[0] for p in found}):
+        axes.plot([], [], "o", markersize=5, color=colours[suite], label=suite)
+    if found:
+        axes.legend(fontsize=7.5, loc="lower right", frameon=True, facecolor=CARD, edgecolor=GRID)
 
 
 def roofline(record: dict[str, Any], path: Path) -> int:
@@ -180,16 +171,13 @@ def roofline(record: dict[str, Any], path: Path) -> int:
     peak = record["peaks"][str(threads)]
     suites = report.in_order({p[0] for p in computing + moving})
     colours = {s: COLOURS[i % len(COLOURS)] for i, s in enumerate(suites)}
-    below_in = 0.16 * max(len(computing), len(moving), 1) + 0.2
-    figure = plt.figure(figsize=(13, 6.2 + below_in), dpi=130)
-    height = figure.get_figheight()
-    left, right = (figure.add_axes((x, (below_in + 0.7) / height, 0.38, 4.8 / height)) for x in (0.055, 0.54))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6), layout="constrained")
     low = min([0.1, *(p[2] / 1.5 for p in computing)])
     high = max([300.0, *(p[2] * 1.5 for p in computing)])
     roof_lines(left, peak, low, high)
     scatter(left, computing, colours)
     left.set_xlim(low, high)
-    left.set_xlabel("flop per byte moved")
+    left.set_xlabel("flop per byte moved (a convolution counted as direct: fewer are needed above the fp32 roof)")
     left.set_ylabel("GFLOP/s")
     scatter(right, moving, colours)
     for name, value in copies(peak):
@@ -198,15 +186,10 @@ def roofline(record: dict[str, Any], path: Path) -> int:
                        xycoords=("axes fraction", "data"))  # fmt: skip
     right.set_xlabel("bytes moved a call")
     right.set_ylabel("GB/s")
-    titles = (f"Roofline, {threads} threads: {record['machine']['cpu']}", "Operations counted in bytes only")
-    for axes, x, title, found, unit in ((left, 0.03, titles[0], computing, "GFLOP/s"),
-                                        (right, 0.53, titles[1], moving, "GB/s")):  # fmt: skip
-        figure.text(x + 0.01, 1 - 0.3 / height, title, fontsize=11)
-        if found:
-            number_points(axes, found, colours)
-            size = 0.16 * len(found) / height
-            below = figure.add_axes((x, (below_in + 0.1) / height - size, 0.44, size))
-            legend(below, found, unit, colours)
+    left.set_title(f"Roofline, {threads} threads: {record['machine']['cpu']}\n\n", loc="left")
+    right.set_title("Operations counted in bytes only\n\n", loc="left")
+    named_suites(left, computing, colours)
+    named_suites(right, moving, colours)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -15,7 +15,7 @@ from cases_valid_calls import VALID
 
 from pyapdraw import _C
 
-EMULATED = _C.cpu_backends() == ["cuda"]
+EMULATED = _C.cpu_backends() == ["emulated"]
 STATE = _C.cuda_devices()
 LIBRARIES = ["cupy", "pycuda", "numba", "jax"]
 emulated = pytest.mark.skipif(not EMULATED, reason="needs the emulated module, under which test_emulated.py runs it")

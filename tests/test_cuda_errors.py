@@ -155,7 +155,7 @@ FAULTS = {
     "stub": ("cudaGetDevice", 34, 13000, "stub of the toolkit"),
     "no device": ("cudaGetDevice", 100, 13000, "no CUDA device here"),
     "forked": ("cudaGetDevice", 3, 13000, "'spawn'"),
-    "architecture": ("launch", 209, 13000, "this build has kernels for the emulated device, the CUDA device is sm_75"),
+    "architecture": ("launch", 209, 13000, "this build has kernels for the emulated device, the CUDA device is sm_90"),
     "illegal address": ("launch", 700, 13000, "distance_transform: kernel launch: the CUDA device failed.*start it"),
     "launch failure": ("launch", 719, 13000, "the CUDA device failed"),
     "ECC": ("launch", 214, 13000, "the CUDA device failed"),

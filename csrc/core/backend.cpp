@@ -2,6 +2,7 @@
 #include "core/backend.h"
 
 #include <atomic>
+#include <cstddef>
 
 namespace pyapdraw {
 
@@ -69,7 +70,8 @@ const OpEntry kEntries[] = {
 
 }  // namespace
 
-static_assert(sizeof(kEntries) / sizeof(kEntries[0]) + 1 == sizeof(Backend) / sizeof(void*),
+static_assert(offsetof(Backend, distance_transform) + sizeof(kEntries) / sizeof(kEntries[0]) * sizeof(void*) ==
+                  sizeof(Backend),
               "every entry of Backend is listed in kEntries");
 
 const OpEntry* op_entries(int* count) {

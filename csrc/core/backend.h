@@ -12,7 +12,8 @@ struct WarpPlan;           // core/warp_affine_math.h
 struct ModulatedConvPlan;  // core/modulated_conv2d_plan.h
 
 struct Backend {
-  const char* name;  // "cpu x86-64-v4", "cuda", ...
+  const char* name;      // "cpu x86-64-v4", "cuda", ...
+  bool has_f16 = false;  // where the operation is one of floats: float16 beside float32 and bfloat16
   void (*distance_transform)(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx) = nullptr;
   void (*distance_transform_nearest)(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
                                      const DistanceOptions& options, const Context& ctx) = nullptr;

@@ -32,6 +32,18 @@ inline void dtype(const Tensor& t, const char* arg, std::initializer_list<DType>
   fail(arg, std::string("dtype ") + name(t.dtype) + " given, " + s + " expected");
 }
 
+// The same for an operation of floats whose CUDA kernels know float16: allowed, and f16 where the backend has it.
+inline void float_dtype(const Tensor& t, const char* arg, std::initializer_list<DType> allowed) {
+  const bool has_f16 = backend_for(t).has_f16;
+  if (t.dtype == DType::f16 && has_f16) return;
+  for (DType d : allowed)
+    if (t.dtype == d) return;
+  std::string s;
+  for (DType d : allowed) s += std::string(name(d)) + " or ";
+  fail(arg, std::string("dtype ") + name(t.dtype) + " given, " + s +
+                (has_f16 ? "float16 expected" : "(on a CUDA device) float16 expected"));
+}
+
 inline void ndim(const Tensor& t, const char* arg, int low, int high) {
   if (t.ndim >= low && t.ndim <= high) return;
   fail(arg, "shape " + shape_text(t) + " given, " + std::to_string(low) +

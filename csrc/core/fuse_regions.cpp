@@ -15,10 +15,7 @@ void check_image(const Tensor& t, const char* arg, const Tensor& as, const char*
 // The image that all others are compared with.
 void check_frame(const Tensor& t, const char* arg) {
   check::ndim(t, arg, 4, 4);
-  if (t.device.type == DeviceType::cuda)
-    check::dtype(t, arg, {DType::f32, DType::f16, DType::bf16});
-  else
-    check::dtype(t, arg, {DType::f32, DType::bf16});
+  check::float_dtype(t, arg, {DType::f32, DType::bf16});
 }
 
 void check_parts(const FaceParts& parts, const char* const names[4], const Tensor& frame, const char* frame_arg) {

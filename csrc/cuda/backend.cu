@@ -9,6 +9,7 @@ const Backend* cuda_backend() {
   static const Backend table = [] {
     Backend b{};
     b.name = "cuda";
+    b.has_f16 = true;
     b.warp_affine = cuda::warp_affine;
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;

@@ -1,19 +1,25 @@
 #pragma once
 // bfloat16: the upper half of a float.
-#include "cuda_runtime.h"
+#include "device/float16.h"
 
-struct __nv_bfloat16 {
-  uint16_t bits;
-};
-inline float __bfloat162float(__nv_bfloat16 h) {
-  const uint32_t u = static_cast<uint32_t>(h.bits) << 16;
-  float f;
-  std::memcpy(&f, &u, 4);
-  return f;
+struct __nv_bfloat16;
+
+namespace emulated {
+
+template <>
+inline float half_bits_to_float<__nv_bfloat16>(uint16_t bits) {
+  return bits_of<float>(static_cast<uint32_t>(bits) << 16);
 }
-inline __nv_bfloat16 __float2bfloat16_rn(float f) {
-  uint32_t u;
-  std::memcpy(&u, &f, 4);
-  if (f != f) return {static_cast<uint16_t>(u >> 16 | 64)};
-  return {static_cast<uint16_t>((u + 0x7fff + (u >> 16 & 1)) >> 16)};
+
+template <>
+inline uint16_t float_to_half_bits<__nv_bfloat16>(float f) {
+  const uint32_t bits = bits_of<uint32_t>(f);
+  if (f != f) return 0x7fff;  // as the device's instruction
+  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
+
+}  // namespace emulated
+
+EMULATED_FLOAT16(__nv_bfloat16, __nv_bfloat162, __bfloat162float, __float2bfloat16, bfloat16)
+using nv_bfloat16 = __nv_bfloat16;
+using nv_bfloat162 = __nv_bfloat162;

@@ -1,47 +1,45 @@
 #pragma once
-// As much of the CUDA runtime as the kernels use, on the CPU: the sources of csrc/cuda compile
-// as C++ against this folder, and launch() runs them block by block, a fiber for each thread.
-// What this cannot show: races between threads of a warp, and limits of a real device.
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <new>
+// As much of the CUDA runtime as the kernels use, on the CPU: the sources of csrc/cuda compile as C++ against this
+// folder, and launch() runs them block by block, a fiber for each thread (device/). What this cannot show: timing,
+// spinning on another block, and rounding where the device approximates.
+#include <math.h>
 
-#include "runtime.h"
+#include "device/atomics.h"
+#include "device/device.h"
+#include "device/intrinsics.h"
+#include "device/vector_types.h"
+#include "device/warp.h"
 
 #define __global__
 #define __device__
 #define __host__
+#define __constant__ static
 #define __shared__ static
 #define __restrict__
-
-struct Dim3 {
-  unsigned x, y, z;
-  Dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
-};
-using dim3 = Dim3;
-
-constexpr int cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
-template <typename F>
-cudaError_t cudaFuncSetAttribute(F*, int, int) { return cudaSuccess; }
-
-namespace emulated {
-struct Place {
-  dim3 thread, block, threads, blocks;
-};
-extern Place place;
-extern void* shared;
-void wait();  // until every thread of the block has come here, or has ended
-void run(dim3 grid, dim3 block, size_t shared_bytes, void (*body)(void*), void* arg);
-}  // namespace emulated
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
 
 #define threadIdx ::emulated::place.thread
 #define blockIdx ::emulated::place.block
 #define blockDim ::emulated::place.threads
 #define gridDim ::emulated::place.blocks
-inline void __syncthreads() { emulated::wait(); }
+constexpr int warpSize = 32;
 
-template <typename T>
-inline T min(T a, T b) { return b < a ? b : a; }
-template <typename T>
-inline T max(T a, T b) { return a < b ? b : a; }
+inline void __syncthreads(EMULATED_WHERE) { emulated::barrier(0, {"__syncthreads", file, line}); }
+inline int __syncthreads_or(int predicate, EMULATED_WHERE) {
+  return emulated::barrier(predicate, {"__syncthreads_or", file, line}).nonzero > 0;
+}
+inline int __syncthreads_and(int predicate, EMULATED_WHERE) {
+  const emulated::Votes v = emulated::barrier(predicate, {"__syncthreads_and", file, line});
+  return v.nonzero == v.threads;
+}
+inline int __syncthreads_count(int predicate, EMULATED_WHERE) {
+  return emulated::barrier(predicate, {"__syncthreads_count", file, line}).nonzero;
+}
+inline void __threadfence() {}
+inline void __threadfence_block() {}
+inline void __threadfence_system() {}
+#define __trap() ::emulated::fault("__trap at " __FILE__)
+
+#include "device/runtime_api.h"

@@ -1,5 +1,5 @@
 // State of the emulated runtime, and the handles by which tests steer it (through ctypes).
-#include <cuda_runtime.h>
+#include "machine.h"
 
 #include <map>
 #include <mutex>
@@ -32,7 +32,7 @@ cudaError_t called(const char* name, uintptr_t detail) {
   const std::lock_guard<std::mutex> lock(s.mutex);
   if (s.recording) s.record += std::string(name) + " " + std::to_string(detail) + "\n";
   const auto found = s.failing.find(name);
-  return found == s.failing.end() ? cudaSuccess : found->second;
+  return found == s.failing.end() ? cudaSuccess : static_cast<cudaError_t>(found->second);
 }
 
 int owner(const void* pointer) {
@@ -45,6 +45,8 @@ int owner(const void* pointer) {
 }  // namespace emulated
 
 const char* cudaGetErrorName(cudaError_t e) {
+  if (e == cudaErrorInvalidValue) return "invalid argument";
+  if (e == cudaErrorInvalidConfiguration) return "invalid configuration argument";
   static thread_local std::string name;
   name = "cudaError " + std::to_string(e);
   return name.c_str();

@@ -1,18 +1,21 @@
 #pragma once
-// The rest of the CUDA runtime: devices, streams, events and memory. Memory is the host's, streams are numbers, work is
-// done when it is submitted. Tests make any call fail and read which calls were made through the functions at the end of
-// runtime.cpp.
+// The machine around the device: two devices, streams, events, memory and errors. Memory is the host's, streams are
+// numbers, work is done when it is submitted. Tests make any call fail, and read which calls were made, through the
+// functions at the end of machine.cpp.
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 
-typedef int cudaError_t;
 typedef void* cudaStream_t;
 typedef void* cudaEvent_t;
 
-enum : int {
+enum cudaError_t {
   cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInitializationError = 3,
+  cudaErrorInvalidConfiguration = 9,
   cudaErrorStubLibrary = 34,
   cudaErrorInsufficientDriver = 35,
   cudaErrorDevicesUnavailable = 46,
@@ -45,7 +48,7 @@ enum : int {
   cudaErrorStreamCaptureWrongThread,
   cudaErrorUnknown = 999
 };
-enum : int { cudaEventDisableTiming = 2, cudaDevAttrComputeCapabilityMajor = 75, cudaDevAttrComputeCapabilityMinor };
+constexpr unsigned cudaEventDisableTiming = 2;
 enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice, cudaMemoryTypeManaged };
 
 struct cudaPointerAttributes {
@@ -70,9 +73,10 @@ extern int driver_version;
 
 constexpr int kEmulatedDevices = 2;
 
-const char* cudaGetErrorName(cudaError_t e);
+const char* cudaGetErrorName(cudaError_t e);  // its number, but for the errors of a launch
 inline const char* cudaGetErrorString(cudaError_t e) { return cudaGetErrorName(e); }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
 
 inline cudaError_t cudaRuntimeGetVersion(int* v) {
   *v = 13000;
@@ -102,10 +106,6 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   p->major = 9;
   p->minor = 0;
   return emulated::called("cudaGetDeviceProperties");
-}
-inline cudaError_t cudaDeviceGetAttribute(int* value, int attribute, int) {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 7 : 5;
-  return emulated::called("cudaDeviceGetAttribute");
 }
 inline cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total) {
   *free_bytes = size_t{5} << 20;

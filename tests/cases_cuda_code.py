@@ -1,0 +1,36 @@
+"""What the machine code of the CUDA kernels must look like, beyond what holds for all of them (test_cuda_code.py).
+
+A kernel without a row may be launched with up to 1024 threads a block: it then has 64 registers at most, or launch
+bounds. A row is due where a kernel must hold certain instructions, or is launched with fewer threads and keeps more
+registers than that without saying so in its launch bounds.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """name: regular expression of the whole name with its template arguments, such as resize_kernel<float>. threads: of
+    its largest block. needs: instructions with modifiers in any order, as in Code.has; "a|b": one of them. stack_bytes:
+    what a frame may hold, with the reason."""
+
+    name: str
+    threads: int = 1024
+    needs: tuple[str, ...] = ()
+    stack_bytes: int = 0
+    reason: str = ""
+
+
+KERNELS = [
+    Kernel(
+        r"distance_transform_(rows|columns)_kernel.*",
+        needs=("BAR",),
+        stack_bytes=224,
+        reason="the strides of its tensors are indexed at run time",
+    ),
+    Kernel(r"resize_kernel<.*>", threads=256),
+    Kernel(r"warp_affine_kernel<.*>", threads=128),
+]
+
+# Kernels that several operations share: their names need not begin with that of an operation.
+SHARED: list[str] = []

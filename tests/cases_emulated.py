@@ -1,0 +1,27 @@
+"""The test files that the CUDA kernels pass on the emulated device, and what is left out there, with the reason.
+
+A word is looked for in the names of the tests (with their class and parameters), without regard to case.
+"""
+
+TORCH = "how torch tensors reach the native module does not depend on the kernels"
+
+SUITES: dict[str, dict[str, str]] = {
+    "test_distance_transform.py": {
+        "torch": TORCH,
+        "long_sides": "sides that no CUDA kernel takes, or that take minutes",
+        "instruction_set": "there is one table of CUDA kernels",
+        "large_outputs": "about the caches of a CPU",
+        "groups_of_images": "26 million pixels",
+    },
+    "test_fuse_regions.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+    },
+    "test_warp_affine.py": {"torch": TORCH},
+    "test_resize.py": {"torch": TORCH},
+    "test_yuv.py": {"torch": TORCH},
+    "test_composite.py": {"torch": TORCH},
+    "test_conv2d.py": {"torch": TORCH},
+    "test_cuda_arrays.py": {},
+    "test_cuda_errors.py": {},
+}

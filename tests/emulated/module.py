@@ -1,0 +1,56 @@
+"""The native module whose CPU tensors go through the CUDA kernels: built, and put in the place of `pyapdraw._C`.
+
+`python -m pytest --device emulated tests/test_resize.py` (conftest.py) runs any test file with it.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "emulated"
+
+
+def missing() -> str | None:
+    """What this machine lacks to build it, if anything."""
+    if not sys.platform.startswith("linux"):
+        return "the emulated device is written for Linux"
+    if not (ROOT / "csrc").is_dir():
+        return "needs the source tree"
+    for tool in ("c++", "cmake", "ninja"):
+        if not find(tool):
+            return f"needs {tool}"
+    return None
+
+
+def find(tool: str) -> str | None:
+    return shutil.which(tool, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+
+
+def build() -> Path:
+    """Only what has changed is compiled; nothing where all is up to date."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    configure = [find("cmake"), "-S", ROOT, "-B", BUILD, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find('ninja')}"]
+    configure += ["-DPYAPDRAW_EMULATED=ON", f"-DPython_EXECUTABLE={sys.executable}"]
+    for command in (configure, [find("cmake"), "--build", BUILD, "--target", "_C"]):
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the emulated module does not build:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+    (module,) = BUILD.glob("_C*.so")
+    return module
+
+
+def install(path: Path) -> None:
+    """Before anything imports pyapdraw: the real module must not be loaded beside this one."""
+    assert "pyapdraw._C" not in sys.modules, "pyapdraw is loaded already"
+    spec = importlib.util.spec_from_file_location("pyapdraw._C", path)
+    _C = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(_C)
+    sys.modules["pyapdraw._C"] = _C
+    import pyapdraw
+
+    pyapdraw._C = _C
+    assert _C.cpu_backends() == ["emulated"], _C.cpu_backends()

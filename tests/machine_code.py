@@ -1,0 +1,231 @@
+"""The machine code of csrc/cuda: compiled for every architecture of a release, taken apart, and looked up by kernel.
+
+    kernels = inspect(source)        # compiles once; later calls read what was kept under build/cuda_code
+
+Needs nvcc, and NVIDIA's cuobjdump and nvdisasm (in the toolkit, or the packages nvidia-cuda-cuobjdump and
+nvidia-cuda-nvdisasm).
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "csrc" / "cuda"
+KEPT = ROOT / "build" / "cuda_code"
+INCLUDE = (ROOT / "csrc", ROOT / "csrc" / "include")
+FLAGS = ("-std=c++17", "--extended-lambda", "-O3", "-DNDEBUG")  # those of a release build
+
+
+@dataclass
+class Code:
+    """One kernel for one architecture. opcodes: how often each instruction with its modifiers stands in it, such as
+    LDG.E.128. max_threads: of its launch bounds, 0 without."""
+
+    arch: str
+    registers: int = 0
+    stack_bytes: int = 0
+    local_bytes: int = 0
+    shared_bytes: int = 0  # the static part
+    max_threads: int = 0
+    opcodes: dict[str, int] = field(default_factory=dict)
+
+    def has(self, wanted: str) -> bool:
+        """Whether an instruction has all parts of `wanted`, in any order: LDG.128 finds LDG.E.128.CONSTANT."""
+        name, *parts = wanted.split(".")
+        return any(op.split(".")[0] == name and set(parts) <= set(op.split(".")[1:]) for op in self.opcodes)
+
+
+def releases() -> list[str]:
+    """The architectures of a release as CMakeLists.txt writes them: 80-real, ..., 120."""
+    text = (ROOT / "CMakeLists.txt").read_text()
+    found = re.search(r"set\(PYAPDRAW_RELEASE_ARCHITECTURES ([^)]+)\)", text)
+    assert found, "CMakeLists.txt names no PYAPDRAW_RELEASE_ARCHITECTURES"
+    return found[1].split()
+
+
+def targets(source: Path) -> tuple[list[str], list[str]]:
+    """(architectures with machine code, architectures with PTX) of a source. A source named *_sm90a.cu is compiled for
+    90a alone: its instructions exist nowhere else."""
+    if source.stem.endswith("_sm90a"):
+        return ["90a"], []
+    names = releases()
+    return [n.removesuffix("-real") for n in names], [n for n in names if "-" not in n]
+
+
+def find_nvcc() -> str | None:
+    return shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+
+
+@cache
+def disassembler() -> Path | None:
+    """The folder that holds cuobjdump and nvdisasm."""
+    packages = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+    places = [*(p / "nvidia" / "cu13" / "bin" for p in packages), Path("/usr/local/cuda/bin")]
+    if found := shutil.which("cuobjdump"):
+        places.insert(0, Path(found).parent)
+    return next((p for p in places if all(os.access(p / tool, os.X_OK) for tool in ("cuobjdump", "nvdisasm"))), None)
+
+
+def missing() -> str | None:
+    """Why the machine code cannot be looked at here, or None."""
+    if not SOURCES.is_dir():
+        return "not run from a source tree"
+    if not find_nvcc():
+        return "needs nvcc to compile the CUDA sources"
+    if not shutil.which("c++filt"):
+        return "needs c++filt (binutils) to read the kernels' names"
+    if not disassembler():
+        return "needs cuobjdump and nvdisasm: pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm"
+    return None
+
+
+def included(source: Path) -> set[Path]:
+    """The source and every file of this tree that it includes, directly or not."""
+    seen: set[Path] = set()
+    left = [source]
+    while left:
+        path = left.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name in re.findall(r'^\s*#include\s+"([^"]+)"', path.read_text(), re.M):
+            left += [folder / name for folder in (*INCLUDE, path.parent) if (folder / name).is_file()][:1]
+    return seen
+
+
+@cache
+def _version() -> str:
+    return subprocess.run([find_nvcc() or "nvcc", "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def inspect(source: Path) -> dict[str, list[Code]]:
+    """Kernel name with its template arguments -> its code by architecture; "ptx" among the architectures stands for the
+    portable form, with nothing but its presence."""
+    machine, portable = targets(source)
+    content = hashlib.sha256(f"{_version()} {FLAGS} {machine} {portable} 1".encode())
+    for path in sorted(included(source)):
+        content.update(path.read_bytes())
+    kept = KEPT / f"{source.stem}-{content.hexdigest()[:16]}.json"
+    if not kept.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        for old in KEPT.glob(f"{source.stem}-*"):
+            if re.fullmatch(r"[0-9a-f]{16}", old.stem.removeprefix(f"{source.stem}-")):
+                old.unlink(missing_ok=True)
+        binary = KEPT / f"{source.stem}-{os.getpid()}.fatbin"
+        compile_fatbin(source, binary, machine, portable)
+        found = {name: [asdict(c) for c in codes] for name, codes in disassemble(binary).items()}
+        binary.unlink()
+        unfinished = kept.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(json.dumps(found))
+        unfinished.replace(kept)
+    return {name: [Code(**c) for c in codes] for name, codes in json.loads(kept.read_text()).items()}
+
+
+def compile_fatbin(source: Path, binary: Path, machine: list[str], portable: list[str]) -> None:
+    command = [find_nvcc() or "nvcc", *FLAGS, *(f"-I{folder}" for folder in INCLUDE), "--threads", "2"]
+    for arch in machine:
+        codes = [f"sm_{arch}"] + [f"compute_{arch}"] * (arch in portable)
+        command += ["-gencode", f"arch=compute_{arch},code=[{','.join(codes)}]"]
+    done = subprocess.run([*command, "-fatbin", "-o", str(binary), str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, f"{source.name} does not compile:\n{done.stderr[-4000:]}"
+
+
+def _dump(binary: Path, *options: str) -> str:
+    folder = disassembler()
+    assert folder
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [str(folder / "cuobjdump"), *options, str(binary)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, f"cuobjdump {' '.join(options)}: {done.stderr[-2000:]}"
+    return done.stdout
+
+
+def disassemble(binary: Path) -> dict[str, list[Code]]:
+    """As inspect, of a compiled file."""
+    codes: dict[tuple[str, str], Code] = {}
+    arch = ""
+    usage = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
+    symbol = ""
+    for line in _dump(binary, "--dump-resource-usage").splitlines():
+        if found := re.match(r"arch = sm_(\w+)", line):
+            arch = found[1]
+        elif found := re.match(r"\s*Function (\S+):", line):
+            symbol = found[1]
+        elif symbol and (found := usage.search(line)):
+            registers, stack, shared, local = map(int, found.groups())
+            codes[symbol, arch] = Code(arch, registers, stack, local, shared)
+            symbol = ""
+    _add_opcodes(codes, _dump(binary, "-sass"))
+    _add_bounds(codes, _dump(binary, "-elf"))
+    for entry in re.findall(r"\.entry\s+([\w$]+)", _dump(binary, "-ptx")):
+        codes[entry, "ptx"] = Code("ptx")
+    names = demangled({name for name, _ in codes})
+    result: dict[str, list[Code]] = {}
+    for (name, _), code in codes.items():
+        result.setdefault(names[name], []).append(code)
+    return result
+
+
+def _add_opcodes(codes: dict[tuple[str, str], Code], text: str) -> None:
+    instruction = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*(?:\.[\w]+)*)")
+    arch, counts = "", dict[str, int]()
+    for line in text.splitlines():
+        if found := re.match(r"\s*code for sm_(\w+)", line):
+            arch = found[1]
+        elif found := re.match(r"\s*Function : (\S+)", line):
+            counts = {}
+            if (found[1], arch) in codes:
+                codes[found[1], arch].opcodes = counts
+        elif found := instruction.search(line):
+            counts[found[1]] = counts.get(found[1], 0) + 1
+
+
+def _add_bounds(codes: dict[tuple[str, str], Code], text: str) -> None:
+    """EIATTR_MAX_THREADS of a kernel's .nv.info section, which __launch_bounds__ leaves behind."""
+    arch = symbol = ""
+    wanted = False
+    for line in text.splitlines():
+        if found := re.match(r"arch = sm_(\w+)", line):
+            arch = found[1]
+        elif found := re.match(r"\s*\.nv\.info\.(\S+)", line):
+            symbol = found[1]
+        elif "EIATTR_MAX_THREADS" in line:
+            wanted = True
+        elif wanted and (found := re.search(r"Value:\s*(.+)", line)):
+            sizes = [int(n, 16) for n in re.findall(r"0x([0-9a-f]+)", found[1])]
+            if (symbol, arch) in codes and len(sizes) == 3:
+                codes[symbol, arch].max_threads = sizes[0] * sizes[1] * sizes[2]
+            wanted = False
+
+
+def demangled(symbols: set[str]) -> dict[str, str]:
+    """Symbol -> the function's name with its template arguments, without namespaces and parameters."""
+    order = sorted(symbols)
+    done = subprocess.run(["c++filt"], input="\n".join(order), capture_output=True, text=True, check=True)
+    return {symbol: short(text) for symbol, text in zip(order, done.stdout.splitlines(), strict=True)}
+
+
+def short(signature: str) -> str:
+    """fuse_kernel<float> of 'void pyapdraw::cuda::(anonymous namespace)::fuse_kernel<float>(pyapdraw::Tensor)'."""
+    text = signature.replace("(anonymous namespace)::", "").replace("pyapdraw::cuda::", "").replace("pyapdraw::", "")
+    depth, end = 0, len(text)
+    for i, letter in enumerate(text):
+        depth += (letter == "<") - (letter == ">")
+        if letter == "(" and depth == 0:
+            end = i
+            break
+    head = text[:end]
+    start = depth = 0
+    for i, letter in enumerate(head):
+        depth += (letter == "<") - (letter == ">")
+        if letter == " " and depth == 0:
+            start = i + 1
+    return head[start:]
