@@ -49,7 +49,7 @@ $(VENV)/.ready: $(VENV)/.packages $(NATIVE)
 build:  ## the native module alone, compiled into pyapdraw/
 	@mkdir -p $(BUILD)
 	cmake -S . -B $(BUILD) -G Ninja -DPython_EXECUTABLE=$(BUILD_PYTHON) \
-	  -DPYAPDRAW_CUDA=$${PYAPDRAW_CUDA:-AUTO} > $(BUILD)/configure.log || (cat $(BUILD)/configure.log; exit 1)
+	  -DPYAPDRAW_CUDA=$${PYAPDRAW_CUDA:-AUTO} $$CMAKE_ARGS > $(BUILD)/configure.log || (cat $(BUILD)/configure.log; exit 1)
 	cmake --build $(BUILD) --target _C
 	cmake --install $(BUILD) --component python --prefix pyapdraw > /dev/null
 

@@ -66,9 +66,22 @@ def parser() -> argparse.ArgumentParser:
                        help="also OpenCV, SciPy and torch where they are installed (default: yes)")  # fmt: skip
     bench.set_defaults(run=run_bench)
 
-    weights = verbs.add_parser("weights", help="list or verify the shipped weights")
-    weights.add_argument("action", choices=("list", "verify"))
-    weights.set_defaults(run=run_weights)
+    weights = verbs.add_parser("weights", help="list, verify, import and export weights")
+    actions = weights.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="names of the shipped weights")
+    verify = actions.add_parser("verify", help="compare weights with their sha256")
+    verify.add_argument("weights", nargs="*", metavar="NAME|FILE", help="default: all shipped weights")
+    bring = actions.add_parser("import", help="a published checkpoint into a weight file of ours")
+    bring.add_argument("checkpoint", metavar="FILE", help="*_net_gen.pt, *_net_dis.pt, *_net_NAME.pth, or their folder")
+    bring.add_argument("--system", help="apdrawing (default: whichever fits)")
+    bring.add_argument("--part", help="generator, discriminators or auxiliary, of a folder (default: what is there)")
+    give = actions.add_parser("export", help="a weight file of ours under its published names")
+    give.add_argument("checkpoint", metavar="FILE.safetensors")
+    for action in (bring, give):
+        action.add_argument("-o", "--output", required=True, metavar="OUT")
+        action.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    for action in (listing, verify, bring, give):
+        action.set_defaults(run=run_weights)
 
     evaluate = verbs.add_parser("eval", help="boundary F and tone difference of a style against given drawings")
     evaluate.add_argument("photos", help="folder of aligned photos")
@@ -166,20 +179,47 @@ def run_bench(args: argparse.Namespace) -> int:
 
 
 def run_weights(args: argparse.Namespace) -> int:
-    """`pyapdraw weights list|verify`."""
+    """`pyapdraw weights list|verify|import|export`."""
+    from pyapdraw import weights
+    from pyapdraw.errors import WeightsError
+
+    if args.action == "list":
+        print(*weights.names(), sep="\n")
+        return DONE
+    if args.action == "verify":
+        return _verify_weights(args.weights or weights.names())
+    try:
+        if args.action == "import":
+            held = weights.read_checkpoint(args.checkpoint, args.system, part=args.part).weights
+            weights.write(args.output, held, overwrite=args.overwrite)
+            files = [args.output]
+        else:
+            held = weights.read(args.checkpoint)
+            files = weights.export_checkpoint(held, args.output, overwrite=args.overwrite)
+    except WeightsError as e:
+        print(f"pyapdraw: {e}", file=sys.stderr)
+        return SOME_FAILED
+    what = ", ".join(f"{name} {value}" for name, value in held.config.items())
+    for file in files:
+        print(f"{args.checkpoint} -> {file} ({held.part} of {held.system}, {what})")
+    return DONE
+
+
+def _verify_weights(wanted: Sequence[str]) -> int:
     from pyapdraw import weights
     from pyapdraw.errors import WeightsError
 
     failed = 0
-    for name in weights.names():
-        line = name
-        if args.action == "verify":
-            try:
-                line = f"{name:16} {len(weights.verify(name)):9} bytes, sha256 as recorded"
-            except WeightsError as e:
-                failed += 1
-                line = str(e)
-        print(line)
+    for name in wanted:
+        try:
+            if name in weights.names():
+                print(f"{name:16} {len(weights.verify(name)):9} bytes, sha256 as recorded")
+            else:
+                held = weights.read(name)
+                print(f"{name}: {held.part} of {held.system}, {len(held.tensors)} tensors, sha256 as recorded")
+        except WeightsError as e:
+            failed += 1
+            print(f"pyapdraw: {e}", file=sys.stderr)
     return SOME_FAILED if failed else DONE
 
 

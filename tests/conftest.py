@@ -1,4 +1,5 @@
-"""Shared fixtures, and the devices that tests run on: `--device cpu`, or `--device emulated` for the CUDA kernels.
+"""Shared fixtures, and the devices that tests run on: `--device cpu`; `emulated`, the CUDA kernels on the CPU; `cuda`,
+the same on a GPU; `carried`, the CPU kernels behind what carries arrays to a GPU and back.
 
 Data that is not part of the project is looked for in a `shared/` folder beside a checkout.
 """
@@ -9,35 +10,56 @@ import pytest
 from emulated import module
 
 counts = pytest.StashKey[list[str]]()
+carried = pytest.StashKey[object]()
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--device",
-        choices=("cpu", "emulated"),
+        choices=("cpu", "emulated", "cuda", "carried"),
         default="cpu",
-        help="emulated: CPU tensors go through the CUDA kernels, which run on the CPU (docs/architecture.md)",
+        help="emulated: CPU tensors go through the CUDA kernels, which run on the CPU; cuda: on a GPU "
+        "(docs/architecture.md)",
     )
 
 
 def pytest_configure(config):
     config.stash[counts] = []
-    if config.getoption("device") == "emulated":
+    device = config.getoption("device")
+    if device == "emulated":
         if module.missing():
-            pytest.exit(f"--device emulated: {module.missing()}")
+            pytest.exit(f"--device emulated: {module.missing()}", returncode=1)
         module.install(module.build())
+    elif device != "cpu":
+        import carrier
+
+        memory = "cuda" if device == "cuda" else "cpu"
+        if reason := carrier.missing(memory):
+            pytest.exit(f"--device {device}: {reason}", returncode=1)
+        config.stash[carried] = carrier.install(memory)
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("device") != "emulated":
+    device = config.getoption("device")
+    if device == "cpu":
         return
     from emulated.selection import fewer_examples, left_out
 
     gone = [item for item in items if left_out(item)]
     config.hook.pytest_deselected(items=gone)
     items[:] = [item for item in items if not left_out(item)]
-    for item in items:
-        fewer_examples(item)
+    if device == "emulated":
+        for item in items:
+            fewer_examples(item)
+
+
+def pytest_sessionfinish(session):
+    """Tests that all pass without a call on the device have shown nothing."""
+    installed = session.config.stash.get(carried, None)
+    if installed is not None and not session.config.option.collectonly:
+        session.config.stash[counts].append(f"{installed.calls} calls on the device")
+        if not installed.calls and session.exitstatus == 0:
+            session.exitstatus = 1
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -46,10 +68,10 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write("\n".join(config.stash[counts]) + "\n")
 
 
-@pytest.fixture
-def record_counts(request):
+@pytest.fixture(scope="session")
+def record_counts(pytestconfig):
     """Takes a line for the summary."""
-    return request.config.stash[counts].append
+    return pytestconfig.stash[counts].append
 
 
 def _find_shared() -> Path | None:
@@ -66,17 +88,3 @@ def shared_dir() -> Path:
     if found is None:
         pytest.skip("no shared/ folder with portraits and reference values beside this checkout")
     return found
-
-
-_LINES = pytest.StashKey[list[str]]()
-
-
-@pytest.fixture(scope="session")
-def summary_line(pytestconfig):
-    """A function that puts a line of counts into the summary at the end of the run."""
-    return pytestconfig.stash.setdefault(_LINES, []).append
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    for line in config.stash.get(_LINES, []):
-        terminalreporter.write_line(line)

@@ -180,7 +180,7 @@ def test_every_suite_is_found_and_kept_records_are_well_formed(scripts):
     assert names == report.in_order(names) and {"ink", "faces", "mask", "video"} <= set(names)
     with pytest.raises(SystemExit, match="no suite nothing"):
         run.suites(["nothing"])
-    for path in (FOLDER / "results").glob("*.json"):
+    for path in set((FOLDER / "results").glob("*.json")) - set((FOLDER / "results").glob("gpu-*.json")):
         kept = report.load(path)
         assert path.stem == kept["machine"]["name"]
 

@@ -3,6 +3,8 @@ local memory, registers within the block size, and the instructions of cases_cud
 
 import os
 import re
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import machine_code
@@ -24,7 +26,7 @@ def tools():
 
 
 @pytest.fixture(scope="module")
-def compiled(tools, summary_line):
+def compiled(tools, record_counts):
     """Source name -> kernels. The largest sources first, so that they do not end alone."""
     order = sorted(FILES, key=lambda name: -(SOURCES / name).stat().st_size)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -32,7 +34,7 @@ def compiled(tools, summary_line):
     kernels = {name for of_file in found.values() for name in of_file}
     codes = [c for of_file in found.values() for of_name in of_file.values() for c in of_name]
     archs = sorted({c.arch for c in codes if c.arch != "ptx"}, key=int)
-    summary_line(f"CUDA machine code: {len(found)} sources, {len(kernels)} kernels, {len(codes)} compiled for sm_"
+    record_counts(f"CUDA machine code: {len(found)} sources, {len(kernels)} kernels, {len(codes)} compiled for sm_"
                  f"{', '.join(archs)} and PTX")  # fmt: skip
     return found
 
@@ -105,6 +107,20 @@ def test_rows_speak_of_kernels_that_exist(compiled):
 def test_the_release_list_is_what_is_compiled(compiled):
     archs = {c.arch for kernels in compiled.values() for codes in kernels.values() for c in codes}
     assert {"80", "86", "89", "90", "100", "120", "ptx"} <= archs
+
+
+@pytest.mark.parametrize("asked", ["release", "80-real;90"])
+def test_cmake_compiles_for_what_is_asked(asked, tmp_path):
+    if not shutil.which("cmake") or not shutil.which("ninja"):
+        pytest.skip("needs cmake and ninja")
+    command = ["cmake", "-S", str(machine_code.ROOT), "-B", str(tmp_path), "-G", "Ninja", "-DPYAPDRAW_PYTHON=OFF"]
+    done = subprocess.run([*command, f"-DPYAPDRAW_CUDA_ARCHITECTURES={asked}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = set(re.findall(r"arch=compute_\w+,code=\[([\w,]+)\]", (tmp_path / "build.ninja").read_text()))
+    expected = machine_code.releases() if asked == "release" else asked.split(";")
+    assert found == {
+        f"sm_{a.removesuffix('-real')}" if a.endswith("-real") else f"compute_{a},sm_{a}" for a in expected
+    }
 
 
 PLANTED = {

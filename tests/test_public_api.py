@@ -39,6 +39,24 @@ PUBLIC = {
         "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
         "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
     },
+    "pyapdraw.models": {"create": "(name, **config)", "load": "(path_or_name, **config)"},
+    "pyapdraw.weights": {
+        "export_checkpoint": "(weights, path, *, overwrite=False, epoch='latest')",
+        "import_checkpoint": "(path, system, *, part=None)",
+        "read": "(path)",
+        "read_checkpoint": "(path, system=None, *, part=None)",
+        "write": "(path, weights, *, overwrite=False)",
+    },
+    "pyapdraw.losses.apdrawing": {
+        "adversarial_discriminator": "(fake, real)",
+        "adversarial_generator": "(fake, local_weight=0.25)",
+        "distance_transform": "(drawing, target, *, target_lines=None, drawing_lines=None, reach_px=None)",
+        "distance_transform_official": "(drawing, target, auxiliary, target_maps=None, *, remap=None, seeds=None)",
+        "distance_transform_paper": "(drawing, target, *, target_lines=None, drawing_lines=None, reach_px=None)",
+        "generator_losses": "(drawings, logits, target, centres, mask, chamfer, weights=None)",
+        "local_transfer": "(drawings, targets)",
+        "pixelwise": "(drawing, target)",
+    },
     "pyapdraw.need": {"need": "(package, *, extra, why)"},
     "pyapdraw.errors": dict.fromkeys(
         ["Error", "BadInput", "Unsupported", "DeviceError", "WeightsError", "OutputError"]

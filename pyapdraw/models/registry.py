@@ -1,12 +1,14 @@
-"""The styles by name. A style is made on first use, so listing them loads nothing."""
+"""The styles and the networks by name. Both are made on first use, so listing them loads nothing."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
-from pyapdraw.errors import BadInput
+from pyapdraw.errors import BadInput, WeightsError
+from pyapdraw.need import need
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,63 @@ def find(name: str) -> Entry:
     if name not in STYLES:
         raise BadInput(f"style: {name!r} given, one of {', '.join(STYLES)} expected")
     return STYLES[name]
+
+
+# Networks: name -> "module:Class"; made from an object of its `config_class`.
+MODELS: dict[str, str] = {
+    "apdrawing": "pyapdraw.models.apdrawing:Generator",
+    "apdrawing.discriminators": "pyapdraw.models.apdrawing:Discriminators",
+    "apdrawing.auxiliary": "pyapdraw.models.apdrawing:Auxiliary",
+}
+
+
+def create(name: str, **config: Any) -> Any:
+    """Makes a torch module with fresh weights.
+
+    name: one of MODELS; a system's own name is its generator. config: fields of its config_class, e.g. `ngf=4`.
+    Raises BadInput: unknown name, field or value. Unsupported: torch is not installed.
+
+    >>> create("apdrawing", ngf=4).config.levels
+    8
+    """
+    if name not in MODELS:
+        raise BadInput(f"model: {name!r} given, one of {', '.join(MODELS)} expected")
+    need("torch", extra="train", why=f"the model {name}")
+    module, cls = MODELS[name].split(":")
+    network = getattr(importlib.import_module(module), cls)
+    known = [field.name for field in fields(network.config_class)]
+    for field in config:
+        if field not in known:
+            raise BadInput(f"{field}: not an option of {name}, which has {', '.join(known)}")
+    return network(network.config_class(**config))
+
+
+def load(path_or_name: str | Path, **config: Any) -> Any:
+    """A torch module with its weights, in evaluation mode.
+
+    path_or_name: a weight file of ours (see `pyapdraw weights import`), a published checkpoint (file or folder) of any
+    system, or the name of shipped weights. config: options that weights do not settle, such as norm="running"; what the
+    file says about its shapes stays.
+    Raises WeightsError: a file that is missing, damaged or of no known system, or a config that contradicts it.
+
+    >>> load("latest_net_gen.pt", norm="running")  # doctest: +SKIP
+    """
+    from pyapdraw import weights
+
+    held = weights.find(path_or_name)
+    if held.model not in MODELS:
+        raise WeightsError(f"{path_or_name}: weights of {held.model!r} given, one of {', '.join(MODELS)} expected")
+    try:
+        network = create(held.model, **{**held.config, **config})
+    except BadInput as error:
+        raise WeightsError(f"{path_or_name}: {error}") from error
+    given = {name: tuple(value.shape) for name, value in held.tensors.items()}
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
+    if wrong:
+        asked = "".join(f", with {field} {value} asked for" for field, value in config.items())
+        first = f"{wrong[0]}: {given.get(wrong[0], 'nothing')} given, {wanted.get(wrong[0], 'nothing')} expected"
+        raise WeightsError(f"{path_or_name}: {len(wrong)} tensors do not fit {held.model}{asked}: {first}")
+    torch = need("torch", extra="train", why="loading a model")
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in held.tensors.items()})
+    return network.eval()

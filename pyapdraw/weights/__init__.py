@@ -1,4 +1,5 @@
-"""Shipped weights: small files beside this module, each with a model card (NAME.md) and a line in manifest.json.
+"""Weights: shipped ones, small files beside this module with a model card (NAME.md) and a line in manifest.json each;
+our own files (`store`); and published checkpoints of the papers' authors (`official`).
 
 >>> tensors = load("person_mask")            # doctest: +SKIP
 >>> tensors["stem.weight"].dtype             # doctest: +SKIP
@@ -14,6 +15,22 @@ from pathlib import Path
 import numpy as np
 
 from pyapdraw.errors import WeightsError
+from pyapdraw.weights.official import export_checkpoint, import_checkpoint, read_checkpoint
+from pyapdraw.weights.store import Weights, read, write
+
+__all__ = [
+    "Weights",
+    "export_checkpoint",
+    "find",
+    "import_checkpoint",
+    "load",
+    "names",
+    "read",
+    "read_checkpoint",
+    "record",
+    "verify",
+    "write",
+]
 
 FOLDER = Path(__file__).parent
 MANIFEST = "manifest.json"
@@ -55,6 +72,24 @@ def verify(name: str, folder: Path = FOLDER) -> bytes:
     if found != entry["sha256"]:
         raise WeightsError(f"weights {name!r}: {path} has sha256 {found}, expected {entry['sha256']}")
     return data
+
+
+def find(path_or_name: str | Path, folder: Path = FOLDER) -> Weights:
+    """Weights with their system and configuration: of a file of ours, a published checkpoint, or shipped by name.
+
+    Raises WeightsError: there are none, or they are damaged.
+    """
+    path = Path(path_or_name)
+    if path.is_dir():
+        return read_checkpoint(path).weights
+    if path.is_file():
+        with path.open("rb") as file:
+            ours = file.read(9)[8:] == b"{"  # safetensors: the size of the header, then JSON
+        return read(path) if ours else read_checkpoint(path).weights
+    if str(path_or_name) in names(folder):
+        verify(str(path_or_name), folder)
+        return read(folder / f"{path_or_name}.safetensors")
+    raise WeightsError(f"{path_or_name}: no such file, nor weights of that name; known: {', '.join(names(folder))}")
 
 
 def record(name: str, folder: Path = FOLDER) -> None:

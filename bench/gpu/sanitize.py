@@ -1,0 +1,122 @@
+"""Every operation on the GPU once or twice, on small odd shapes, beside its answer on the CPU: for compute-sanitizer.
+
+    compute-sanitizer --tool memcheck python bench/gpu/sanitize.py
+    python bench/gpu/sanitize.py --dry          the same calls with memory of the CPU in place of the GPU's
+
+Arrays are carried to the device by copies (tests/carrier.py), so that no kernel but ours runs.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import carrier  # noqa: E402
+import cases_ink  # noqa: E402
+from cases_distance_transform import CASES  # noqa: E402
+from cases_fuse_regions import portrait  # noqa: E402
+from cases_images import smooth_noise  # noqa: E402
+from cases_valid_calls import VALID, results, run  # noqa: E402
+
+from pyapdraw import _C, ops  # noqa: E402
+from pyapdraw.errors import Unsupported  # noqa: E402
+from pyapdraw.models import ink  # noqa: E402
+
+
+def valid_calls() -> Iterator[tuple[str, Callable[[], list]]]:
+    """The small call of every public operation; of one in place, its arrays afterwards."""
+    for op, make in VALID.items():
+
+        def call(op: str = op, make: Callable = make) -> list:
+            given = make()
+            arrays = {name: array.copy() for name, array in given.arrays.items()}
+            answer = results(run(op, arrays, **given.options))
+            return answer or [arrays[name] for name in sorted(given.inplace)]
+
+        yield op, call
+
+
+def larger_calls() -> Iterator[tuple[str, Callable[[], list]]]:
+    """Shapes that fill more than one block and end within one."""
+    rng = np.random.default_rng(0)
+    sites = np.stack([CASES[name](150)[:, :131] for name in ("line drawing a", "circle", "no ink")])
+    parts, centres, hair, background, mask = portrait(2, 96)
+    yield "distance_transform", lambda: [ops.distance_transform(sites)]
+    yield "distance_transform_pair", lambda: list(ops.distance_transform_pair(sites))
+    yield "distance_transform, indices", lambda: list(ops.distance_transform(sites, return_indices=True))
+    yield "fuse_regions", lambda: [ops.fuse_regions(parts, centres, hair, background, mask)]
+    taps = np.array([0.125, 0.375, 0.375, 0.125], np.float32)
+    for up, down, size in ((1, 1, 20), (2, 1, 12), (1, 2, 24)):
+        x, weight = rng.standard_normal((2, 40, size, size + 2)), rng.standard_normal((36, 40, 3, 3))
+        styles = rng.standard_normal((2, 40)) + 1
+        arrays = [a.astype(np.float32) for a in (x, weight, styles)]
+        yield (
+            f"modulated_conv2d, up {up}, down {down}",
+            lambda a=arrays, u=up, d=down: [
+                ops.modulated_conv2d(*a, up=u, down=d, resample_filter=taps, activation="lrelu")
+            ],
+        )
+    pixels, person, landmarks = cases_ink.face(130)
+    yield "ink", lambda: [ink.Ink().draw(pixels, person, landmarks)]
+    picture = smooth_noise(95, 133)
+    yield "resize", lambda: [ops.resize(picture, size=(70, 61)), ops.resize(picture, size=(200, 210))]
+    planes = ops.rgb_to_yuv(smooth_noise(96, 134))
+    yield "yuv_to_rgb", lambda: [ops.yuv_to_rgb(*planes), ops.yuv_to_nchw(*planes)]
+    x = rng.standard_normal((1, 33, 31, 8)).astype(np.float32)
+    weight, bias = rng.standard_normal((3, 3, 8, 5)).astype(np.float32), rng.standard_normal(5).astype(np.float32)
+
+    def convolved() -> list:
+        out, pooled = np.empty((1, 33, 31, 5), np.float32), np.empty((1, 16, 15, 8), np.float32)
+        ink._C.conv2d(x, weight, bias, bias, out, 1, 1)  # whichever module is installed
+        ink._C.max_pool2d(x, pooled, 3, 2)
+        return [out, pooled]
+
+    yield "conv2d, max_pool2d", convolved
+
+
+def same(mine: list, expected: list) -> None:
+    """To rounding; a drawing may differ in a few pixels at the edge of its lines."""
+    for one, other in zip(mine, expected, strict=True):
+        a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        assert a.shape == b.shape and np.array_equal(np.isfinite(a), np.isfinite(b))
+        finite = np.isfinite(b)
+        if np.asarray(other).dtype == np.uint8:
+            assert (np.abs(a - b) > 1).mean() <= 2e-3, "more than 0.2 % of the bytes differ by more than 1"
+        else:
+            scale = np.linalg.norm(b[finite]) or 1.0
+            assert np.linalg.norm(a[finite] - b[finite]) <= 1e-3 * scale, "other values than on the CPU"
+
+
+def main() -> int:
+    dry = "--dry" in sys.argv[1:]
+    if reason := carrier.missing("cpu" if dry else "cuda"):
+        sys.exit(f"not run: {reason}")
+    available: dict[str, Any] = _C.backends()["cuda"]
+    calls = [*valid_calls(), *larger_calls()]
+    expected = [call() for _, call in calls]
+    installed = carrier.install("cpu" if dry else "cuda", poison=False)
+    wrong, absent = [], []
+    for (name, call), answer in zip(calls, expected, strict=True):
+        try:
+            same(call(), answer)
+        except Unsupported as error:
+            absent.append(f"{name}: {error}")
+        except Exception as error:
+            wrong.append(f"{name}: {type(error).__name__}: {error}")
+    for line in absent:
+        print("no kernel:", line)
+    for line in wrong:
+        print("WRONG:", line)
+    print(
+        f"{installed.calls} calls on the device, {sum(available.values())} of {len(available)} operations have kernels"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

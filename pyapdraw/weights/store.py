@@ -1,0 +1,124 @@
+"""Our own weight files: safetensors whose header says which system and configuration they belong to, with a sha256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyapdraw.errors import OutputError, WeightsError
+
+FORMAT = "pyapdraw-1"
+
+
+class Weights(NamedTuple):
+    """One weight file. part: of the system ("generator", "discriminators", "auxiliary"). config: of its networks."""
+
+    system: str
+    part: str
+    config: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+
+    @property
+    def model(self) -> str:
+        """Its name in `pyapdraw.models`."""
+        return self.system if self.part == "generator" else f"{self.system}.{self.part}"
+
+
+def write(path: str | Path, weights: Weights, *, overwrite: bool = False) -> str:
+    """Writes a weight file, whole or not at all, and returns the sha256 of its tensors, which the header carries.
+
+    Raises OutputError: the file exists already, or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    tensors = {name: np.asarray(value, order="C") for name, value in weights.tensors.items()}
+    digest = fingerprint(tensors)
+    about = {"format": FORMAT, "system": weights.system, "part": weights.part, "sha256": digest}
+    about["config"] = json.dumps(weights.config, sort_keys=True)
+    put(path, save(tensors, about), overwrite=overwrite)
+    return digest
+
+
+def read(path: str | Path) -> Weights:
+    """Reads what `write` wrote, after its sha256 was compared.
+
+    Raises WeightsError: a missing file, another format, a header that lacks what is expected, altered tensors.
+    """
+    from safetensors.numpy import load
+
+    data = content(path)
+    about = header(path, data)
+    try:
+        tensors = load(data)
+    except Exception as error:  # the parser raises its own type, which is not exported everywhere
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    found = fingerprint(tensors)
+    if found != about["sha256"]:
+        raise WeightsError(
+            f"{path}: tensors with sha256 {found} given, {about['sha256']} expected: the file was altered"
+        )
+    return Weights(about["system"], about["part"], about["config"], tensors)
+
+
+def header(path: str | Path, data: bytes) -> dict[str, Any]:
+    """The metadata of a weight file, its config parsed. Raises WeightsError."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        if not 2 <= size <= len(data) - 8:
+            raise ValueError(f"header of {size} bytes in a file of {len(data)} bytes")
+        about = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
+        if about.get("format") != FORMAT:
+            raise WeightsError(f"{path}: safetensors of another program given, one of pyapdraw ({FORMAT}) expected")
+        missing = [key for key in ("system", "part", "config", "sha256") if not isinstance(about.get(key), str)]
+        if missing:
+            raise WeightsError(f"{path}: header without {', '.join(missing)}")
+        about["config"] = json.loads(about["config"])
+    except (ValueError, AttributeError) as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    if not isinstance(about["config"], dict):
+        raise WeightsError(f"{path}: config {about['config']!r} given, an object expected")
+    return about
+
+
+def fingerprint(tensors: dict[str, np.ndarray]) -> str:
+    """sha256 over names, dtypes, shapes and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = np.asarray(tensors[name], order="C")
+        digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+        digest.update(value.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def content(path: str | Path) -> bytes:
+    """All bytes of a file. Raises WeightsError."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot read: {error.strerror}") from error
+
+
+def put(path: str | Path, data: bytes, *, overwrite: bool = False) -> None:
+    """Writes a file by way of a temporary one beside it. Raises OutputError."""
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already; --overwrite (overwrite=True) replaces it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
+            try:
+                part.write(data)
+                part.flush()
+                os.chmod(part.name, 0o644)
+                os.replace(part.name, path)
+            except BaseException:
+                os.unlink(part.name)
+                raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror}") from error

@@ -1,0 +1,21 @@
+"""Inputs of the APDrawingGAN networks for tests and benchmarks: made faces, no photo needed."""
+
+import numpy as np
+import torch
+
+from pyapdraw.models import regions
+
+TEMPLATE = np.array([[201.14, 246.86], [310.86, 246.86], [256, 311.77], [206.63, 370.83], [305.37, 370.83]])
+
+
+def face(count=1, side=256, seed=0):
+    """photo [N,3,S,S] in [-1,1], centres int32 [N,4,2], person mask float [N,1,S,S] of 0 and 1, target [N,1,S,S]."""
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.uniform(-1, 1, (count, 3, side // 8, side // 8)).astype(np.float32))
+    photo = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(-1, 1)
+    points = torch.from_numpy((TEMPLATE + rng.uniform(-6, 6, (count, 5, 2))) * side / 512)
+    yy, xx = np.mgrid[:side, :side] / side
+    person = (np.hypot((xx - 0.5) / 0.35, (yy - 0.6) / 0.55) < 1).astype(np.float32)
+    mask = torch.from_numpy(np.broadcast_to(person, (count, 1, side, side)).copy())
+    target = torch.where(photo.mean(1, keepdim=True) < -0.15, -1.0, 1.0)
+    return photo, regions.region_centres(points, side), mask, target

@@ -1,0 +1,122 @@
+"""The carrier of `--device cuda`, with memory of the CPU standing for that of a GPU."""
+
+import carrier
+import numpy as np
+import pytest
+
+from pyapdraw import _C
+from pyapdraw.errors import BadInput
+
+torch = pytest.importorskip("torch", reason="the carrier holds its memory as torch tensors")
+
+
+@pytest.fixture
+def native():
+    return carrier.Carrier(_C, "cpu")
+
+
+class Recorder:
+    """In place of the native module: keeps what an operation was given."""
+
+    __spec__, __name__ = None, "recorder"
+
+    def __init__(self, act=lambda **arrays: None):
+        self.given = {}
+        self.act = act
+
+    def backends(self):
+        return {"cpu": {"composite": True, "warp_affine": True}}
+
+    def composite(self, **arrays):
+        self.given = arrays
+        return self.act(**arrays)
+
+    def warp_affine(self, **arrays):
+        self.given = arrays
+
+    composite.__doc__ = "composite(x: array, y: array, out: array, ctx: Context = None) -> None"
+    warp_affine.__doc__ = "warp_affine(image: array, matrix: array, out: array) -> None"
+
+
+def test_answers_come_back_through_strides_and_shared_memory(native):
+    """conv2d between channel slices of one array, whose other channels stay as they are."""
+    rng = np.random.default_rng(0)
+    expected = rng.standard_normal((2, 9, 11, 12)).astype(np.float32)
+    found = expected.copy()
+    weight, bias, slope = (rng.standard_normal(s).astype(np.float32) for s in ((3, 3, 4, 5), (5,), (5,)))
+    for module, memory in ((_C, expected), (native, found)):
+        module.conv2d(memory[..., 1:5], weight, bias, slope, memory[..., 6:11], 1, 1)
+    assert np.array_equal(found, expected)
+    assert native.calls == 1
+
+
+@pytest.mark.parametrize("flip", [slice(None), slice(None, None, -1), slice(None, None, 2), slice(5, None, -2)])
+def test_negative_and_wide_strides(native, flip):
+    sites = np.random.default_rng(1).random((24, 40)) < 0.1
+    expected, found = np.full((2, 24, 40), -1, np.float32)
+    _C.distance_transform(sites[flip, flip], expected[flip, flip])
+    native.distance_transform(sites[flip, flip], found[flip, flip], False, _C.Context(threads=1))
+    assert np.array_equal(found, expected)
+
+
+def test_torch_tensors_of_every_float_type(native):
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        x = torch.randn(2, 3, 4, 5, dtype=dtype).contiguous(memory_format=torch.channels_last)[:, :, 1:, ::2]
+        how = _C.BiasAct("lrelu", 0.2, 1.0, -1.0)
+        outs = [torch.full((2, 3, 3, 3), 7, dtype=dtype) for _ in range(2)]
+        for module, out in zip((_C, native), outs):
+            module.bias_act(x, np.empty(0, np.uint8), out, how, 1)
+        assert torch.equal(*outs)
+
+
+def test_errors_are_those_of_the_core(native):
+    with pytest.raises(BadInput, match="out: shape"):
+        native.distance_transform(np.zeros((3, 4), bool), np.zeros((3, 5), np.float32))
+    with pytest.raises(TypeError):
+        native.distance_transform(np.zeros((3, 4), bool))
+
+
+def test_alignment_overlap_and_read_only_arrive():
+    recorder = Recorder()
+    memory = np.zeros(4096, np.float32)
+    fixed = memory[300:310].copy()
+    fixed.flags.writeable = False
+    for start in (1, 3, 16, 65):
+        carrier.Carrier(recorder, "cpu").composite(memory[start : start + 50], memory[start + 20 : start + 90], fixed)
+        x, y, out = (recorder.given[n] for n in ("x", "y", "out"))
+        assert (y.ctypes.data - x.ctypes.data) == 80, "no longer parts of the same memory"
+        assert (x.ctypes.data - memory[start:].ctypes.data) % 64 == 0
+        assert not out.flags.writeable and x.flags.writeable
+        assert not np.shares_memory(x, memory)
+
+
+def test_what_the_core_reads_on_the_cpu_stays_there():
+    recorder, matrix = Recorder(), np.eye(3)
+    carrier.Carrier(recorder, "cpu").warp_affine(np.zeros((4, 4)), matrix, out=np.zeros((4, 4)))
+    assert recorder.given["matrix"] is matrix
+
+
+def test_writes_outside_are_found():
+    def beyond(x, y, out):
+        np.ndarray(60, np.float32, buffer=(np.ctypeslib.ctypes.c_char * 240).from_address(x.ctypes.data))[55] = 1
+
+    arrays = [np.zeros(n, np.float32) for n in (50, 10, 10)]
+    with pytest.raises(AssertionError, match="outside its arrays"):
+        carrier.Carrier(Recorder(beyond), "cpu").composite(*arrays)
+
+
+def test_everything_that_is_no_operation_is_the_modules_own(native):
+    assert native.Context is _C.Context and native.backends() == _C.backends() and native.__version__ == _C.__version__
+    assert set(dir(native)) == set(dir(_C))
+
+
+def test_host_arguments_exist():
+    for operation, arguments in carrier.HOST.items():
+        signature = getattr(_C, operation).__doc__.split("\n")[0]
+        assert all(f"{name}: " in signature for name in arguments), (operation, signature)
+
+
+def test_why_there_is_no_gpu_is_said():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    assert carrier.missing() == "torch finds no CUDA device"

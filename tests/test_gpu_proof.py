@@ -1,0 +1,366 @@
+"""bench/gpu_proof.sh and bench/gpu: every script runs dry on the CPU, the record and its page say what is true."""
+
+import contextlib
+import importlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+
+from pyapdraw import _C
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCH = ROOT / "bench"
+pytest.importorskip("torch", reason="the benchmarks of the GPU are written with torch")
+if not BENCH.is_dir():
+    pytest.skip("not run from a source tree", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The modules of bench/ and bench/gpu by name."""
+    folders = [str(BENCH / "gpu"), str(BENCH)]
+    sys.path[:0] = folders
+    yield importlib.import_module
+    for folder in folders:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def dry():
+    """One dry run of everything, and its record."""
+    done = subprocess.run(
+        [str(BENCH / "gpu_proof.sh"), "--dry", "--again", "--seconds", "900"],
+        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHON": sys.executable},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout, json.loads((ROOT / "build" / "gpu-proof-dry" / "gpu-none.json").read_text())
+
+
+def rows_of(record):
+    return [row for step in record["parts"]["bench"].values() for row in step["rows"]["rows"]]
+
+
+def test_a_dry_run_goes_through_every_part(dry, scripts):
+    said, record = dry
+    assert set(record["parts"]) == {"build", "test", "sanitize", "bench"}
+    assert set(record["parts"]["bench"]) == set(scripts("gpu_proof").BENCHES)
+    for part in record["parts"].values():
+        assert all(step["code"] == 0 and not step["cut_off"] for step in part.values())
+    assert record["parts"]["test"]["test_composite"]["rows"]["passed"] > 30
+    assert record["parts"]["sanitize"]["memcheck"]["summary"]["calls"] > 25
+    assert "FAILED" not in said and "wrong" in said
+    assert all(row["verdict"] == "dry" for row in rows_of(record)), "a dry run proves nothing"
+
+
+def test_a_dry_run_leaves_no_record_among_the_results(dry):
+    assert not (BENCH / "results" / "gpu-none.json").exists()
+
+
+def test_every_claim_about_speed_has_its_row(dry, scripts):
+    claims = scripts("claims")
+    rows = rows_of(dry[1])
+    for claim in claims.SPEED:
+        mine = [r for r in rows if r["suite"] == claim.suite and r["case"].startswith(claim.case)]
+        mine = [r for r in mine if r["cache"] == claim.mode]
+        assert mine, claim
+        assert any(p.startswith(claim.peer) for r in mine for p in r["must"]), claim
+
+
+def test_every_target_of_a_row_is_claimed(dry, scripts):
+    claims = scripts("claims")
+    for row in rows_of(dry[1]):
+        for peer in row["must"]:
+            assert any(
+                c.suite == row["suite"] and row["case"].startswith(c.case) and peer.startswith(c.peer)
+                for c in claims.SPEED
+            ), (row["case"], peer)
+
+
+def test_dry_runs_prove_nothing(dry, scripts):
+    claims = scripts("claims")
+    assert all(claims.measured(dry[1], claim) == claims.OPEN for claim in claims.SPEED)
+
+
+def test_every_operation_is_claimed(scripts):
+    claims = scripts("claims")
+    entries = set(next(iter(_C.backends().values())))
+    assert set(claims.OPERATIONS) == entries
+    for file in claims.OPERATIONS.values():
+        assert (ROOT / "tests" / f"{file}.py").is_file(), file
+    assert claims.SANITIZERS == scripts("gpu_proof").SANITIZERS
+
+
+def test_the_page_is_up_to_date(scripts):
+    """Otherwise: python bench/gpu/claims.py."""
+    claims = scripts("claims")
+    if "cuda" not in _C.backends():
+        pytest.skip("this build has no CUDA kernels")
+    text = claims.PAGE.read_text(encoding="utf-8")
+    assert claims.with_table(text, claims.page(claims.newest(), _C.backends()["cuda"])) == text
+
+
+def row(suite="fuse_regions", case="x 1", mode="graph, cold", ours=4.0, peers=None, must=None, aim=None):
+    peers = {"limit 5 us": 0.005} if peers is None else peers
+    return {
+        "suite": suite, "case": case, "cache": mode, "median_ms": {"pyapdraw": ours / 1e3, **peers},
+        "ratio": {p: ms / (ours / 1e3) for p, ms in peers.items()}, "must": must or dict.fromkeys(peers, 1.0),
+        "aim": aim or {}, "percent_of_limit": 20.0, "verdict": "pass",
+    }  # fmt: skip
+
+
+def record(rows=(), tests=None, sanitizers=None):
+    def step(**more):
+        return {"code": 0, "cut_off": False, "seconds": 1.0, **more}
+
+    return {
+        "date": "2027-01-02",
+        "gpu": {"name": "NVIDIA X", "driver_version": "600.1"},
+        "parts": {
+            "bench": {"fuse_regions": step(rows={"rows": list(rows), "wrong": []})},
+            "test": {k: step(rows=v) for k, v in (tests or {}).items()},
+            "sanitize": {k: step(summary=v) for k, v in (sanitizers or {}).items()},
+        },
+    }
+
+
+def test_figures_of_speed(scripts):
+    claims = scripts("claims")
+    claim = next(c for c in claims.SPEED if c.peer == "limit 5 us")
+    assert claims.measured(record([row()]), claim) == "4 us, 20 % of the machine's limit: reached"
+    assert "**fell short**" in claims.measured(record([row(ours=6.0)]), claim)
+    assert claims.measured(record([row(mode="stream")]), claim) == claims.OPEN
+    assert claims.measured(record([row(peers={}, must={"limit 5 us": 1.0})]), claim) == claims.OPEN
+    peer = next(c for c in claims.SPEED if c.suite == "fuse_regions" and c.peer == "torch.compile")
+    both = [
+        row(peers={"torch.compile": ms}, must={"torch.compile": 3.0}, aim={"torch.compile": 5}) for ms in (0.03, 0.1)
+    ]
+    assert claims.measured(record(both), peer) == (
+        "4 us, 7.50x torch.compile, 20 % of the machine's limit, the worst of 2: x 1: aim reached"
+    )
+
+
+def test_figures_of_tests_and_sanitizers(scripts):
+    claims = scripts("claims")
+    good, bad = ({"passed": 9, "failed": n, "skipped": 1} for n in (0, 2))
+    assert claims.tested(record(tests={"test_ink": good}), "test_ink") == "9 tests"
+    assert claims.tested(record(tests={"test_ink": bad}), "test_ink") == "**FAILED**: 2 of 11 tests"
+    assert claims.tested(record(tests={"test_ink": {**good, "passed": 0}}), "test_ink") == claims.OPEN
+    assert claims.tested(record(), "test_ink") == claims.tested(None, "test_ink") == claims.OPEN
+    assert claims.sanitized(record(sanitizers={"memcheck": {"errors": 0, "calls": 3}}), "memcheck") == "clean, 3 calls"
+    found = claims.sanitized(record(sanitizers={"racecheck": {"hazards": 2, "calls": 3}}), "racecheck")
+    assert found == "**2 findings**"
+    assert claims.sanitized(record(sanitizers={"memcheck": {"errors": 0}}), "memcheck") == claims.OPEN
+
+
+def test_the_page_of_a_record(scripts):
+    claims = scripts("claims")
+    text = claims.page(record([row()], {"test_ink": {"passed": 3, "failed": 0, "skipped": 0}}), {"ink": True})
+    assert "| `ink` agrees with the CPU |" in text and "| 3 tests | 2027-01-02 | NVIDIA X, driver 600.1 |" in text
+    assert f"| `flow_dog` agrees with the CPU |  | {claims.ABSENT} |  |  |" in text
+    with pytest.raises(ValueError, match="marks"):
+        claims.with_table("no marks", text)
+
+
+def test_a_wrong_answer_or_a_crash_fails_and_time_that_runs_out_is_left(scripts, tmp_path, monkeypatch, capsys):
+    proof = scripts("gpu_proof")
+    monkeypatch.setattr(proof, "ROOT", tmp_path)
+    monkeypatch.setattr(proof, "SOURCES", ())
+    programs = {"good": "print(1)", "bad": "raise SystemExit(1)", "slow": "import time; time.sleep(60)"}
+
+    def steps(part, run):
+        return [proof.Step(part, n, [sys.executable, "-c", p], 2.0) for n, p in programs.items()]
+
+    monkeypatch.setattr(proof, "steps", steps)
+    assert proof.main(["bench", "--dry"]) == 1
+    said = capsys.readouterr().out
+    assert "bench good: ok" in said and "bench bad: FAILED" in said and "bench slow: cut off" in said
+    assert proof.main(["bench", "--dry", "--only", "slow"]) == 3
+    assert proof.main(["bench", "--dry", "--only", "good"]) == 0
+    assert "bench good" not in capsys.readouterr().out.split("\n\n")[0], "a finished step is not repeated"
+    assert proof.main(["bench", "--dry", "--only", "good", "--again", "--seconds", "0"]) == 3
+    assert proof.main(["test", "--dry", "--only", "bad"]) == 1
+
+
+def test_usage_and_a_host_without_a_gpu(scripts, monkeypatch, capsys):
+    proof = scripts("gpu_proof")
+    with pytest.raises(SystemExit) as left:
+        proof.main(["nothing"])
+    assert left.value.code == 2 and "no part nothing" in capsys.readouterr().err
+    monkeypatch.setattr(proof, "gpu", lambda: {})
+    assert proof.main(["bench"]) == 1 and "no GPU" in capsys.readouterr().err
+
+
+def test_the_record_goes_to_the_results_and_to_out(scripts, tmp_path, monkeypatch):
+    proof = scripts("gpu_proof")
+    monkeypatch.setattr(proof, "RESULTS", tmp_path / "results")
+    monkeypatch.setenv("OUT", str(tmp_path / "out"))
+    written = proof.write({"gpu": {"name": "NVIDIA H200"}}, types.SimpleNamespace(dry=False, folder=tmp_path))
+    assert [p.relative_to(tmp_path).as_posix() for p in written] == [
+        "results/gpu-nvidia-h200.json",
+        "out/gpu-nvidia-h200.json",
+    ]
+
+
+def test_sanitizer_and_junit_output(scripts, tmp_path):
+    proof = scripts("gpu_proof")
+    text = (
+        "3 calls on the device, 1 of 2\n== ERROR SUMMARY: 2 errors\n== RACECHECK SUMMARY: 1 hazard displayed (0 errors)"
+    )
+    assert proof.sanitizer_summary(text) == {"errors": 2, "hazards": 1, "calls": 3}
+    (tmp_path / "a.xml").write_text(
+        '<testsuites><testsuite><testcase classname="t" name="a"/>'
+        '<testcase classname="t" name="b"><failure/></testcase>'
+        '<testcase classname="t" name="c"><skipped message="no"/></testcase></testsuite></testsuites>'
+    )
+    assert proof.junit(tmp_path / "a.xml") == {
+        "passed": 1, "failed": 1, "skipped": 1, "failures": ["t.b"], "skips": ["no"]
+    }  # fmt: skip
+
+
+@pytest.fixture
+def suite(scripts, tmp_path, monkeypatch):
+    def make(*options):
+        monkeypatch.setattr(sys, "argv", ["suite", "--dry", "--json", str(tmp_path / "rows.json"), *options])
+        return scripts("measure").Suite("s")
+
+    return make
+
+
+def test_a_suite_checks_before_it_times_and_goes_on_where_it_was(suite, scripts, tmp_path):
+    measure = scripts("measure")
+    runs = []
+
+    def candidate(name):
+        return measure.Candidate(lambda i: runs.append(name))
+
+    def wrong():
+        raise AssertionError("no")
+
+    first = suite()
+    first.compare("a", {measure.OURS: candidate("a"), "p": candidate("p")}, moved_bytes=1e6)
+    first.compare("b", {measure.OURS: candidate("b")}, check=wrong)
+    first.compare("c", {measure.OURS: measure.Candidate(lambda i: 1 / 0)})
+    assert "b" not in runs and first.finish() == 1
+    kept = json.loads((tmp_path / "rows.json").read_text())
+    assert kept["finished"] == ["a"] and len(kept["wrong"]) == 3 and "ZeroDivisionError" in kept["wrong"][1]
+    assert {r["cache"] for r in kept["rows"]} == {"graph, cold", "stream"}
+    assert kept["rows"][0]["floor_ms"] == pytest.approx(0.1)
+    runs.clear()
+    second = suite()
+    second.compare("a", {measure.OURS: candidate("a")})
+    second.compare("b", {measure.OURS: candidate("b")})
+    assert "a" not in runs and "b" in runs and second.finish() == 0
+    assert {r["case"] for r in second.rows} == {"a", "b"}
+
+
+def test_verdicts_of_the_gpu(scripts):
+    measure, row = scripts("measure"), scripts("record").Row
+    asked = {"must": {"CuPy": 3, "limit 5 us": 1}, "aim": {"CuPy": 8}}
+    for ratio, verdict in [
+        ({"CuPy": 4.0, "limit 5 us": 1.2}, "pass"),
+        ({"CuPy": 9.0, "limit 5 us": 1.2}, "aim"),
+        ({"CuPy": 4.0, "limit 5 us": 0.9}, "FELL SHORT"),
+        ({"limit 5 us": 2.0}, "NOT MEASURED"),
+    ]:
+        assert measure.verdict(row("s", "c", 0, "graph, cold", ratio=ratio, **asked), {}) == verdict
+    assert measure.limit(10, 5) == measure.Asked({"limit 10 us": 1.0}, {"limit 10 us": 2.0})
+
+
+def test_errors_are_relative_and_nan_is_infinite(scripts):
+    import torch
+
+    error = scripts("measure").relative_error
+    assert error(torch.tensor([1.0, 1.1]), torch.tensor([1.0, 1.0])) == pytest.approx(0.1 / 2**0.5, rel=1e-5)
+    assert error(torch.tensor([float("nan")]), torch.tensor([1.0])) == float("inf")
+
+
+class FakeCuda:
+    """torch.cuda as measure.py uses it: a graph keeps its calls, an event takes the host's time."""
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            self.at = time.perf_counter()
+
+        def synchronize(self):
+            pass
+
+        def elapsed_time(self, end):
+            return (end.at - self.at) * 1e3
+
+    class Stream:
+        def wait_stream(self, other):
+            pass
+
+    class CUDAGraph:
+        replays = 0
+
+        def replay(self):
+            FakeCuda.CUDAGraph.replays += 1
+
+    current_stream = Stream
+    stream = staticmethod(contextlib.nullcontext)
+    graph = staticmethod(contextlib.nullcontext)
+    is_available = staticmethod(lambda: True)
+    synchronize = staticmethod(lambda: None)
+
+    @staticmethod
+    def get_device_properties(_):
+        return types.SimpleNamespace(L2_cache_size=50_000_000)
+
+
+def test_timing_on_a_stand_in_for_the_gpu(scripts, monkeypatch):
+    import torch
+
+    measure = scripts("measure")
+    monkeypatch.setattr(measure.torch, "cuda", FakeCuda)
+    found = measure.ceilings(torch.device("cpu"), 1000, 64)
+    assert found["copy_gbs"] > 0 and found["matmul_bf16_tflops"] > 0
+    monkeypatch.setattr(measure, "ceilings", lambda device: found)
+    monkeypatch.setattr(sys, "argv", ["suite", "--seconds", "0.01"])
+    suite = measure.Suite("s")
+    assert suite.sets(1_000_000) == 150 and suite.sets(1) == 256 and suite.sets(1e12) == 2
+    runs, numbers = [], itertools.count()
+
+    def run(i):
+        runs.append(i)
+        return torch.full((2,), float(i))
+
+    eager = measure.Candidate(run, ("stream", "call"))
+    suite.compare(
+        "a", {measure.OURS: measure.Candidate(run), "eager": eager}, sets=30, modes=measure.MODES, moved_bytes=1e6,
+        asked={"graph, cold": measure.limit(1e9), "stream": measure.Asked({"eager": 1e-6}),
+               "call": measure.Asked({"x": 1})},
+    )  # fmt: skip
+    assert not suite.wrong and suite.finish() == 0
+    assert [r["verdict"] for r in suite.rows] == ["pass", "", "pass", "NOT MEASURED"]
+    assert set(runs) == set(range(30)) and FakeCuda.CUDAGraph.replays > 10
+    growing = measure.Candidate(lambda i: torch.full((2,), 2.0 ** next(numbers)))
+    suite.compare("differs in a graph", {measure.OURS: growing}, sets=2, modes=("graph, cold",))
+    assert suite.wrong and "other values" in suite.wrong[0] and suite.finish() == 1
+
+
+def test_a_gpu_host_is_described_as_found(scripts, monkeypatch, tmp_path):
+    """nvidia-smi by a stand-in on PATH, which takes queries alone."""
+    proof = scripts("gpu_proof")
+    program = tmp_path / "nvidia-smi"
+    values = ", ".join(["NVIDIA H200", "580.1", "9.0", *["1"] * (len(proof.FIELDS) - 3)])
+    program.write_text(f'#!/bin/sh\ncase "$1" in --query-gpu=*) echo "{values}";; *) exit 1;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    found = proof.gpu()
+    assert found["name"] == "NVIDIA H200" and found["compute_cap"] == "9.0" and set(found) == set(proof.FIELDS)
+    run = types.SimpleNamespace(dry=False, folder=tmp_path, sources="s")
+    commands = [" ".join(s.command) for part in ("build", "test", "sanitize", "bench") for s in proof.steps(part, run)]
+    assert any("-DPYAPDRAW_CUDA_ARCHITECTURES=90" in c for c in commands)
+    assert sum("--device cuda" in c for c in commands) > 5 and sum("compute-sanitizer" in c for c in commands) == 4
+    assert sum("bench/gpu/" in c and "--json" in c for c in commands) == len(proof.BENCHES)
