@@ -380,6 +380,13 @@ def test_version_2_beside_dlpack_asks_by_dlpack():
 
 
 @emulated
+def test_element_types_without_a_name_come_by_dlpack():
+    unnamed = Cai(SITES, typestr="<V2").__cuda_array_interface__
+    both = type("Both", (Dl,), {"__cuda_array_interface__": unnamed})(SITES)
+    np.testing.assert_array_equal(host(ops.distance_transform(both)), ops.distance_transform(SITES))
+
+
+@emulated
 def test_cupy_calls_run_on_its_current_stream():
     tree, kind = fake_library("cupy")
     fakes_cuda.runtime_calls()

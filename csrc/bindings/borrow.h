@@ -69,16 +69,17 @@ class Borrowed {
   }
 
   // Memory of a device, for use on `on`: by DLPack the producer makes that stream wait itself; otherwise `stream` says
-  // for what it has to wait.
+  // for what it has to wait. Interfaces that say nothing of streams (version 2), or have no name for the element type
+  // (bfloat16), are left for DLPack, where there is that as well.
   bool take_ordered(py::handle object, intptr_t on) {
-    const bool dlpack = py::hasattr(object, "__dlpack__");
-    bool found = take_exchange(object);
-    if (!found && py::hasattr(object, "__cuda_array_interface__")) {
-      found = take_cuda_interface(object);
-      // Version 2 says nothing about streams: better to ask by DLPack, where there is that as well.
-      if (found && dlpack && stream == kNoStream && !says_stream_) found = false;
+    if (take_exchange(object)) return aligned();
+    const py::object told = py::getattr(object, "__cuda_array_interface__", py::none());
+    const bool enough = py::isinstance<py::dict>(told) && told.contains("stream") && !is_void(told);
+    if (!told.is_none() && (enough || !py::hasattr(object, "__dlpack__"))) {
+      take_told(told);
+      return aligned();
     }
-    return (found || take_dlpack(object, py::int_(on ? on : 1))) && aligned();
+    return take_dlpack(object, py::int_(on ? on : 1)) && aligned();
   }
 
  private:
@@ -143,13 +144,21 @@ class Borrowed {
   }
 
   bool take_cuda_interface(py::handle object) {
-    const py::object given = py::getattr(object, "__cuda_array_interface__", py::none());
-    if (given.is_none()) return false;
-    const CudaInterface read = read_cuda_interface(given, what_);
+    const py::object told = py::getattr(object, "__cuda_array_interface__", py::none());
+    if (told.is_none()) return false;
+    take_told(told);
+    return true;
+  }
+
+  void take_told(const py::object& interface) {
+    const CudaInterface read = read_cuda_interface(interface, what_);
     tensor = read.tensor;
     stream = read.stream;
-    says_stream_ = given.contains("stream");
-    return true;
+  }
+
+  static bool is_void(const py::dict& interface) {
+    const auto type = py::str(interface.attr("get")("typestr", "")).cast<std::string>();
+    return type.size() > 1 && type[1] == 'V';
   }
 
   bool take_dlpack(py::handle object, const py::object& on) {
@@ -197,7 +206,6 @@ class Borrowed {
   }
 
   std::string what_;
-  bool says_stream_ = false;  // a null stream means that there is nothing to wait for
   Py_buffer buffer_{};
   bool has_buffer_ = false;
   dlpack::DLManagedTensor* managed_ = nullptr;

@@ -130,7 +130,8 @@ class Call:
     def borrow(self, name: str, array: Any) -> Any:
         """A View of a foreign array; lists of them item by item; anything else as it is."""
         if isinstance(array, list | tuple):
-            return type(array)(self.borrow(f"{name}[{i}]", a) for i, a in enumerate(array))
+            items = [self.borrow(f"{name}[{i}]", a) for i, a in enumerate(array)]
+            return tuple(items) if isinstance(array, tuple) else items
         if not is_foreign(array):
             return array
         view = View(array, name, self.stream)
