@@ -14,7 +14,8 @@
 #define __device__
 #define __host__
 #define __constant__ static
-#define __shared__ static
+#define __shared__ static  // alignas(16) __shared__ T x, in this order
+#define __align__(n) __attribute__((aligned(n)))
 #define __restrict__
 #define __forceinline__ inline
 #define __launch_bounds__(...)

@@ -1,5 +1,6 @@
 #pragma once
 // The host's side: attributes of the device and of kernels, and what a launch may not be.
+#include "device.h"
 #include "machine.h"
 
 enum cudaFuncAttribute {
@@ -21,8 +22,7 @@ namespace emulated {
 
 cudaError_t allow_shared(const void* kernel, int bytes);
 // What a launch may not be, as the driver says it; null when it may.
-const char* launch_error(const void* kernel, unsigned blocks_x, unsigned blocks_y, unsigned blocks_z,
-                         unsigned threads_x, unsigned threads_y, unsigned threads_z, size_t shared_bytes);
+const char* launch_error(const Launch& launch);
 cudaError_t device_attribute(int* value, cudaDeviceAttr which);
 
 }  // namespace emulated
