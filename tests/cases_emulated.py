@@ -63,4 +63,6 @@ SUITES: dict[str, dict[str, str]] = {
         "portraits": "minutes; the network's own answer is compared",
         "threads": "a device has no worker threads",
     },
+    "test_cuda_arrays.py": {},
+    "test_cuda_errors.py": {},
 }
