@@ -22,12 +22,8 @@ class Kernel:
 
 
 KERNELS = [
-    Kernel(
-        r"distance_transform_(rows|columns)_kernel.*",
-        needs=("BAR",),
-        stack_bytes=224,
-        reason="the strides of its tensors are indexed at run time",
-    ),
+    Kernel(r"distance_transform_columns_kernel", needs=("BAR", "LDS", "FLO")),
+    Kernel(r"distance_transform_rows_kernel<.*>", threads=512, needs=("BAR", "VOTE", "REDUX|CREDUX")),
     Kernel(r"resize_kernel<.*>", threads=256),
     Kernel(r"warp_affine_kernel<.*>", threads=128),
 ]

@@ -8,11 +8,17 @@ TORCH = "how torch tensors reach the native module does not depend on the kernel
 SUITES: dict[str, dict[str, str]] = {
     "test_distance_transform.py": {
         "torch": TORCH,
-        "long_sides": "sides that no CUDA kernel takes, or that take minutes",
         "instruction_set": "there is one table of CUDA kernels",
         "large_outputs": "about the caches of a CPU",
         "groups_of_images": "26 million pixels",
+        "shape1": "minutes",
+        "shape3": "minutes",  # of the long sides: very many short rows
+        "shape5": "minutes",
+        "shape4-ys4": "minutes",
+        "number_of_threads": "about the pool of a CPU",
     },
+    "test_distance_transform_nearest.py": {"torch": TORCH},
+    "test_distance_transform_chamfer.py": {"torch": TORCH},
     "test_fuse_regions.py": {
         "well_formed": TORCH,
         "compiles": TORCH,

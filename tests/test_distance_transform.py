@@ -49,6 +49,20 @@ def test_is_the_definition_for_wide_images(height, width, count, clustered, seed
     np.testing.assert_array_equal(distance_transform(sites), reference(sites))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(900, 2300), st.integers(1, 9), st.integers(1, 40), st.integers(0, 2**32))
+def test_is_the_definition_for_tall_images(height, width, count, seed):
+    """Columns of many pieces, most of them without a site."""
+    rng = np.random.default_rng(seed)
+    sites = np.zeros((height, width), bool)
+    sites[rng.integers(0, height, count), rng.integers(0, width, count)] = True
+    expected = reference(sites)
+    np.testing.assert_array_equal(distance_transform(sites), expected)
+    to_ink, to_paper = distance_transform_pair(sites)
+    np.testing.assert_array_equal(to_ink, expected)
+    np.testing.assert_array_equal(to_paper, distance_transform(~sites))
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(images(most=40), layouts, st.booleans(), st.integers(1, 3))
 def test_pair_is_both_maps(ink, layout, squared, threads):
@@ -124,6 +138,17 @@ def test_long_sides_with_few_sites(shape, ys, xs):
     expected = from_sites(shape, ys, xs)
     np.testing.assert_array_equal(distance_transform(sites, squared=True), expected.astype(np.float32))
     np.testing.assert_array_equal(distance_transform(sites), np.sqrt(expected.astype(np.float64)).astype(np.float32))
+
+
+@pytest.mark.parametrize("width", [17_000, 33_000])
+def test_pair_of_long_rows(width):
+    ink = np.zeros((2, width), bool)
+    ink[0, 5:9] = ink[1, 12_000:12_003] = True
+    to_ink, to_paper = distance_transform_pair(ink, squared=True)
+    ys, xs = np.nonzero(ink)
+    np.testing.assert_array_equal(to_ink, from_sites(ink.shape, ys, xs).astype(np.float32))
+    np.testing.assert_array_equal(to_paper, distance_transform(~ink, squared=True))
+    np.testing.assert_array_equal(to_paper[0, 4:10], [0, 1, 1, 1, 1, 0])
 
 
 @pytest.mark.parametrize("shape", [(1500, 1500), (1472, 1536), (3, 1000, 1000)])

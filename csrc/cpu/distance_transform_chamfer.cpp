@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/distance_transform_math.h"
 #include "cpu/distance_transform_chunks.h"
 #include "cpu/kernels.h"
 
@@ -14,8 +15,10 @@ namespace pyapdraw {
 namespace PA_ISA {
 namespace {
 
-constexpr uint32_t kSide = 65536, kDiagonal = 91750, kKnight = 143976;  // round(weight * 2^16)
-constexpr uint32_t kMost = 4294967295u - kKnight;
+using distance::chamfer::kDiagonal;
+using distance::chamfer::kKnight;
+using distance::chamfer::kMost;
+using distance::chamfer::kSide;
 constexpr int64_t kEdge = 16;  // columns beside a row: two would do, a register is simpler
 
 inline uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -122,7 +125,6 @@ void sweep_down(const uint8_t* in, int64_t row_step, int64_t step, Turns rows, c
 
 void sweep_up(Turns rows, const Tensor& out, float* to) {
   const int64_t height = out.size_back(2), width = out.size_back(1), step = out.stride_back(1);
-  constexpr float kUnit = 1.0f / 65536;
   for (int64_t y = height - 1; y >= 0; --y, rows.turn()) {
     uint32_t* here = rows.here();
     float* row = to + y * out.stride_back(2);
@@ -134,9 +136,9 @@ void sweep_up(Turns rows, const Tensor& out, float* to) {
     along<false>(here, width);
     rows.close(width);
     if (step == 1)
-      for (int64_t x = 0; x < width; ++x) row[x] = static_cast<float>(here[x]) * kUnit;
+      for (int64_t x = 0; x < width; ++x) row[x] = distance::chamfer::finish(here[x]);
     else
-      for (int64_t x = 0; x < width; ++x) row[x * step] = static_cast<float>(here[x]) * kUnit;
+      for (int64_t x = 0; x < width; ++x) row[x * step] = distance::chamfer::finish(here[x]);
   }
 }
 

@@ -38,14 +38,12 @@ inline void put_index(const Tensor& nearest, int64_t image, int64_t y, int64_t x
 
 inline float finished(int64_t square, const DistanceOptions& o) { return distance::finish(square, o.squared); }
 inline float finished(double square, const DistanceOptions& o) {
-  const double d2 = square * (o.spacing_x * o.spacing_x);
-  return static_cast<float>(o.squared ? d2 : std::sqrt(d2));
+  return distance::finish_spaced(square, o.spacing_x, o.squared);
 }
 
 inline void square_of(int64_t rows, const DistanceOptions&, int64_t* out) { *out = rows * rows; }
 inline void square_of(int64_t rows, const DistanceOptions& o, double* out) {
-  const double d = static_cast<double>(rows) * (o.spacing_y / o.spacing_x);
-  *out = d * d;
+  *out = distance::spaced_square(rows, o.spacing_y, o.spacing_x);
 }
 
 // Column s as a source for row y: the flat index of its site.

@@ -18,6 +18,8 @@ const Backend* cuda_backend() {
     b.nchw_to_rgb = cuda::nchw_to_rgb;
     b.composite = cuda::composite;
     b.distance_transform = cuda::distance_transform;
+    b.distance_transform_nearest = cuda::distance_transform_nearest;
+    b.distance_transform_chamfer = cuda::distance_transform_chamfer;
     b.distance_transform_pair = cuda::distance_transform_pair;
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;

@@ -16,6 +16,9 @@ void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
                const Context& ctx);
 void distance_transform(const Tensor& sites, const Tensor& distance, bool squared, const Context& ctx);
+void distance_transform_nearest(const Tensor& sites, const Tensor& distance, const Tensor& nearest,
+                                const DistanceOptions& options, const Context& ctx);
+void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx);
 void distance_transform_pair(const Tensor& ink, const Tensor& to_ink, const Tensor& to_paper, bool squared,
                              const Context& ctx);
 void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& hair, const Tensor& background,

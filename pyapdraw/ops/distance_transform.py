@@ -35,7 +35,8 @@ def distance_transform(
         float32 [..., H, W]; +inf everywhere in an image without a site. The exact value, rounded once (sides up to
         65,536; with `sampling` the arithmetic is float64). With `return_indices` a tuple of that and int32 (int64 for
         images of 2^31 pixels or more) [..., H, W]: the flat index y * W + x, within its image, of a nearest site; which
-        one of several at the same distance does not depend on threads or instruction sets; -1 without a site.
+        one of several at the same distance depends on neither threads nor instruction sets (but may differ on CUDA);
+        -1 without a site.
 
         The map is piecewise constant in `sites`, so it carries no gradient. The relaxed transform, the minimum over
         sites q of |p - q| + cost(q), has the sub-gradient d out(p) / d cost(q) = 1 where indices(p) = q; in torch:
@@ -44,7 +45,6 @@ def distance_transform(
     Raises:
         BadInput: wrong shape, dtype, kind or device, a `sampling` that is not two such numbers, or an `out` that cannot
             be written.
-        Unsupported: `sampling` or `return_indices` for CUDA tensors.
 
     >>> distance_transform(np.array([[0, 0, 1]], np.uint8))
     array([[2., 1., 0.]], dtype=float32)
@@ -112,7 +112,7 @@ def distance_transform_chamfer(sites: Array, *, out: Array | None = None) -> Arr
     distance, which `distance_transform` gives in about the same time.
 
     Args:
-        sites: bool or uint8 [..., H, W], nonzero = site; two to five axes, any strides. numpy or torch (CPU).
+        sites: bool or uint8 [..., H, W], nonzero = site; two to five axes, any strides. numpy or torch (CPU, CUDA).
         out: float32 of the same shape and kind; written and returned. It must not overlap `sites`.
 
     Returns:
@@ -120,7 +120,6 @@ def distance_transform_chamfer(sites: Array, *, out: Array | None = None) -> Arr
 
     Raises:
         BadInput: wrong shape, dtype, kind or device, or an `out` that cannot be written.
-        Unsupported: CUDA tensors.
 
     >>> distance_transform_chamfer(np.array([[0, 0, 1], [0, 0, 0]], np.uint8))
     array([[2.       , 1.       , 0.       ],

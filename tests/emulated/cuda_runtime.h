@@ -14,7 +14,8 @@
 #define __device__
 #define __host__
 #define __constant__ static
-#define __shared__ static
+#define __shared__ static  // alignas(16) __shared__ T x, in this order
+#define __align__(n) __attribute__((aligned(n)))
 #define __restrict__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
@@ -37,9 +38,9 @@ inline int __syncthreads_and(int predicate, EMULATED_WHERE) {
 inline int __syncthreads_count(int predicate, EMULATED_WHERE) {
   return emulated::barrier(predicate, {"__syncthreads_count", file, line}).nonzero;
 }
-inline void __threadfence() {}
-inline void __threadfence_block() {}
-inline void __threadfence_system() {}
+inline void __threadfence() { emulated::fence(); }
+inline void __threadfence_block() { emulated::fence(); }
+inline void __threadfence_system() { emulated::fence(); }
 #define __trap() ::emulated::fault("__trap at " __FILE__)
 
 #include "device/runtime_api.h"

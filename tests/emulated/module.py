@@ -30,17 +30,17 @@ def find(tool: str) -> str | None:
     return shutil.which(tool, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
 
-def build() -> Path:
+def build(target: str = "_C") -> Path:
     """Only what has changed is compiled; nothing where all is up to date."""
     BUILD.mkdir(parents=True, exist_ok=True)
     configure = [find("cmake"), "-S", ROOT, "-B", BUILD, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find('ninja')}"]
     configure += ["-DPYAPDRAW_EMULATED=ON", f"-DPython_EXECUTABLE={sys.executable}"]
-    for command in (configure, [find("cmake"), "--build", BUILD, "--target", "_C"]):
+    for command in (configure, [find("cmake"), "--build", BUILD, "--target", target]):
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"the emulated module does not build:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
-    (module,) = BUILD.glob("_C*.so")
-    return module
+            raise RuntimeError(f"{target} for the emulated device does not build:\n{done.stdout[-6000:]}{done.stderr}")
+    (built,) = (path for path in BUILD.glob(f"{target}*") if path.is_file())
+    return built
 
 
 def install(path: Path) -> None:

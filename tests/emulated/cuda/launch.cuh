@@ -20,21 +20,18 @@ inline void check(cudaError_t e, const char* what) {
 
 template <typename... P, typename... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, const Context&, A&&... args) {
-  if (const char* error = ::emulated::launch_error(reinterpret_cast<const void*>(kernel), grid.x, grid.y, grid.z,
-                                                   block.x, block.y, block.z, shared_bytes))
-    throw DeviceError(std::string("kernel launch: ") + error);
   struct Call {
     void (*kernel)(P...);
     std::tuple<std::decay_t<P>...> args;
   } call{kernel, {std::forward<A>(args)...}};
-  const std::string fault = ::emulated::run(
-      grid, block, shared_bytes,
-      [](void* p) {
-        auto* c = static_cast<Call*>(p);
-        std::apply(c->kernel, c->args);
-      },
-      &call);
-  if (!fault.empty()) throw DeviceError("kernel: " + fault);
+  const auto body = [](void* p) {
+    auto* c = static_cast<Call*>(p);
+    std::apply(c->kernel, c->args);
+  };
+  const ::emulated::Launch one{reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, body, &call};
+  if (const char* error = ::emulated::launch_error(one)) throw DeviceError(std::string("kernel launch: ") + error);
+  const std::string fault = ::emulated::run(one);
+  if (!fault.empty()) throw DeviceError("kernel " + fault);
 }
 
 inline unsigned blocks(int64_t n, int64_t per_block, int64_t most = 2147483647) {

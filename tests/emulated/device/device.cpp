@@ -6,6 +6,8 @@
 #include "device.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "symbols.h"
 
 namespace emulated {
 
@@ -27,19 +30,27 @@ std::string text(const Where& where) {
 
 namespace {
 
+// Blocks of a group have no order for the thread sanitizer, so that it finds races between blocks.
+constexpr size_t kGroup = 32;
+
 enum class State : unsigned char { fresh, runs, at_barrier, in_warp, ended };
+
+// What a thread runs on.
+struct Strand : Fiber {
+  using Fiber::Fiber;
+  Copies copies;
+};
 
 struct Thread {
   uint3 index;
   int number = 0;
   State state = State::fresh;
-  Fiber* fiber = nullptr;
+  Strand* strand = nullptr;
   Where where{};
   unsigned mask = 0;  // of the collective operation that it waits in
   Combine combine = nullptr;
   Lane lane{};
   char* order = nullptr;  // what carries the memory order of that operation
-  Copies copies;
 };
 
 struct Warp {
@@ -60,16 +71,18 @@ struct Block {
   size_t waiting = 0;  // at the barrier
   const Thread* first_waiting = nullptr;
   Votes votes{}, result{};
-  char barrier_orders[2];  // by turns: a fast thread may be at the next barrier already
+  size_t in_group = 0;
+  char barrier_orders[kGroup][2];  // by turns: a fast thread may be at the next barrier already
   unsigned barriers = 0;
   char start_order, end_order;
+  bool backwards = false;
   std::string fault;
 };
 
 std::mutex device;
 Block block;
-std::vector<std::unique_ptr<Fiber>> fibers;
-std::vector<Fiber*> idle;
+std::vector<std::unique_ptr<Strand>> strands;
+std::vector<Strand*> idle;
 Fiber* host = nullptr;
 Fiber* running = nullptr;
 Thread* current = nullptr;
@@ -88,18 +101,17 @@ void go_on_as(Thread& t) {
 
 void run_threads();
 
+void add_strand() { strands.push_back(std::make_unique<Strand>(run_threads, static_cast<int>(strands.size()))); }
+
 // The fiber for the next thread to begin. The thread sanitizer takes a fiber for a thread, so there each has its own.
-Fiber& fiber_to_begin() {
-  if (kThreadSanitizer) {
-    const size_t n = static_cast<size_t>(block.order[block.begun]);
-    while (fibers.size() <= n) fibers.push_back(std::make_unique<Fiber>(run_threads, static_cast<int>(fibers.size())));
-    return *fibers[n];
-  }
+Strand& strand_to_begin() {
+  if (kThreadSanitizer)
+    return *strands[(static_cast<size_t>(block.order[block.begun]) + block.in_group) % block.threads.size()];
   if (idle.empty()) {
-    fibers.push_back(std::make_unique<Fiber>(run_threads, static_cast<int>(fibers.size())));
-    return *fibers.back();
+    add_strand();
+    return *strands.back();
   }
-  Fiber* f = idle.back();
+  Strand* f = idle.back();
   idle.pop_back();
   return *f;
 }
@@ -110,9 +122,9 @@ void give_way() {
   if (block.first_ready != block.last_ready) {
     Thread& t = *block.ready[block.first_ready++ % block.ready.size()];
     go_on_as(t);
-    running = t.fiber;
+    running = t.strand;
   } else {
-    running = block.begun < block.threads.size() && block.fault.empty() ? &fiber_to_begin() : host;
+    running = block.begun < block.threads.size() && block.fault.empty() ? &strand_to_begin() : host;
   }
   if (running != from) Fiber::switch_to(*from, *running);
 }
@@ -128,9 +140,11 @@ void end_barrier() {
   }
 }
 
-void run_thread(Fiber& fiber) {
+void run_thread(Strand& strand) {
   Thread& t = block.threads[static_cast<size_t>(block.order[block.begun++])];
-  t.fiber = &fiber;
+  t.strand = &strand;
+  strand.copies.list.clear();
+  strand.copies.groups.clear();
   t.state = State::runs;
   go_on_as(t);
   acquires(&block.start_order);
@@ -143,10 +157,10 @@ void run_thread(Fiber& fiber) {
 
 void run_threads() {
   Fiber::arrived();
-  for (Fiber& self = *running;;) {
+  for (Strand& self = static_cast<Strand&>(*running);;) {
     do run_thread(self);
     while (!kThreadSanitizer && block.first_ready == block.last_ready && block.begun < block.threads.size());
-    idle.push_back(&self);
+    if (!kThreadSanitizer) idle.push_back(&self);
     give_way();
   }
 }
@@ -155,29 +169,56 @@ std::string text(const uint3& v) {
   return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
 }
 
+bool equal(const char* a, const char* b) { return a == b || std::strcmp(a, b) == 0; }
+
+bool same(const Where& a, const Where& b) { return a.line == b.line && equal(a.file, b.file) && equal(a.what, b.what); }
+
+// Whether another lane waits in the operation that t has come to.
+bool meets(const Thread& t, const Thread& other) {
+  return other.state == State::in_warp && other.mask == t.mask && equal(other.where.what, t.where.what);
+}
+
 std::string text_hex(unsigned mask) {
   char s[16];
   std::snprintf(s, sizeof s, "0x%08x", mask);
   return s;
 }
 
+std::string who(const Thread& t) { return "thread " + text(t.index) + " of block " + text(place.block); }
+
 std::string whereabouts(const Thread& t) {
-  return "thread " + text(t.index) + " of block " + text(place.block) +
-         (t.state == State::ended ? " has ended" : " waits in " + text(t.where));
+  if (t.state == State::ended) return who(t) + " has ended";
+  return who(t) + " waits in " + text(t.where) +
+         (t.state == State::in_warp ? " for the lanes " + text_hex(t.mask) : "");
 }
 
 // Why a block that cannot go on cannot: a collective operation that lanes of its mask never reach.
 std::string stuck() {
   for (const Thread& t : block.threads) {
     if (t.state != State::in_warp) continue;
-    const size_t first = static_cast<size_t>(t.number) / 32 * 32;
-    for (size_t l = first; l < first + 32 && l < block.threads.size(); ++l) {
-      const Thread& other = block.threads[l];
-      if (!(t.mask >> (l - first) & 1) || other.state == State::in_warp) continue;
-      return "deadlock: " + whereabouts(t) + " for the lanes " + text_hex(t.mask) + ", but " + whereabouts(other);
-    }
+    const Warp& warp = block.warps[static_cast<size_t>(t.number) / 32];
+    for (int l = 0; l < warp.count; ++l)
+      if ((t.mask >> l & 1) && &warp.lanes[l] != &t && !meets(t, warp.lanes[l]))
+        return "deadlock: " + whereabouts(t) + ", but " + whereabouts(warp.lanes[l]);
   }
   return "deadlock";
+}
+
+// What shared memory holds when a block begins: NaN, -1, the largest unsigned. Whatever a sanitizer has placed between
+// variables is no concern of this.
+__attribute__((no_sanitize("address"))) void poison(void* memory, size_t bytes) {
+  using Word = uint64_t __attribute__((aligned(1), may_alias));
+  volatile Word* words = static_cast<volatile Word*>(memory);
+  volatile unsigned char* rest = static_cast<volatile unsigned char*>(memory) + bytes / 8 * 8;
+  for (size_t i = 0; i < bytes / 8; ++i) words[i] = ~uint64_t{0};
+  for (size_t i = 0; i < bytes % 8; ++i) rest[i] = 0xff;
+}
+
+// Of exactly that size, so that the address sanitizer sees an overrun.
+void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 128, bytes ? bytes : 1)) throw std::bad_alloc();
+  return memory;
 }
 
 void begin_block(uint3 index) {
@@ -188,27 +229,25 @@ void begin_block(uint3 index) {
   block.votes = {};
   for (Thread& t : block.threads) {
     t.state = State::fresh;
-    t.copies = {};
   }
 }
 
 void run_block(uint3 index) {
   begin_block(index);
-  releases(&block.start_order);
-  running = &fiber_to_begin();
+  running = &strand_to_begin();
   Fiber::switch_to(*host, *running);
-  acquires(&block.end_order);
   if (block.fault.empty() && block.live > 0) block.fault = stuck();
 }
 
-// Threads begin forward, in reverse, or in an order of its own for every launch.
+// Threads begin forward, in reverse (blocks too), or in an order of its own for every launch.
 std::vector<int> some_order(size_t n) {
   std::vector<int> order(n);
   std::iota(order.begin(), order.end(), 0);
   const char* wanted = std::getenv("EMULATED_ORDER");
+  block.backwards = wanted && std::strcmp(wanted, "reverse") == 0;
   if (!wanted) return order;
   static std::mt19937 random(1);
-  if (std::strcmp(wanted, "reverse") == 0) std::reverse(order.begin(), order.end());
+  if (block.backwards) std::reverse(order.begin(), order.end());
   if (std::strcmp(wanted, "shuffled") == 0) std::shuffle(order.begin(), order.end(), random);
   return order;
 }
@@ -227,6 +266,7 @@ void set_up(dim3 grid, dim3 threads) {
     block.threads[i].index = {static_cast<unsigned>(i % threads.x), static_cast<unsigned>(i / threads.x % threads.y),
                               static_cast<unsigned>(i / threads.x / threads.y)};
   }
+  while (kThreadSanitizer && strands.size() < n) add_strand();
   for (Warp& w : block.warps) w.count = 0;
   for (const int i : block.order) {
     Warp& w = block.warps[static_cast<size_t>(i) / 32];
@@ -253,22 +293,17 @@ void end_collective(Warp& warp, Thread& last) {
   }
 }
 
-std::string comes_to(const Thread& t, const Where& where) {
-  return "thread " + text(t.index) + " of block " + text(place.block) + " comes to " + text(where);
-}
-
-bool same(const Where& a, const Where& b) {
-  const auto equal = [](const char* s, const char* t) { return s == t || std::strcmp(s, t) == 0; };
-  return a.line == b.line && equal(a.file, b.file) && equal(a.what, b.what);
-}
-
 }  // namespace
 
 void fault(const std::string& what) {
+  if (!current) {
+    std::fprintf(stderr, "outside of a kernel: %s\n", what.c_str());
+    std::abort();
+  }
   block.fault = what;
   running = host;
   block.first_ready = block.last_ready;
-  Fiber::switch_to(*current->fiber, *host);
+  Fiber::switch_to(*current->strand, *host);
   std::abort();
 }
 
@@ -277,8 +312,9 @@ Votes barrier(int predicate, const Where& where) {
   if (block.waiting == 0)
     block.first_waiting = &t;
   else if (!same(where, block.first_waiting->where))
-    fault("different barriers met: " + comes_to(t, where) + ", but " + whereabouts(*block.first_waiting));
-  char* order = &block.barrier_orders[block.barriers % 2];
+    fault("different barriers met: " + who(t) + " comes to " + text(where) + ", but " +
+          whereabouts(*block.first_waiting));
+  char* order = &block.barrier_orders[block.in_group][block.barriers % 2];
   releases(order);
   ++block.votes.threads;
   block.votes.nonzero += predicate != 0;
@@ -306,7 +342,7 @@ void collective(unsigned mask, const Where& where, Combine combine, const Lane& 
   Thread& t = *current;
   Warp& warp = block.warps[static_cast<size_t>(t.number) / 32];
   if (!(mask >> t.number % 32 & 1))
-    fault(comes_to(t, where) + " with the mask " + text_hex(mask) + ", which lacks the lane itself");
+    fault(who(t) + " comes to " + text(where) + " for the lanes " + text_hex(mask) + ", itself not among them");
   t.where = where;
   t.mask = mask;
   t.combine = combine;
@@ -316,13 +352,10 @@ void collective(unsigned mask, const Where& where, Combine combine, const Lane& 
   for (int l = 0; l < warp.count; ++l) {
     const Thread& other = warp.lanes[l];
     if (!(mask >> l & 1) || &other == &t) continue;
-    if (other.state != State::in_warp)
-      all = false;
-    else if (other.mask != mask || other.combine != combine)
-      fault("different warp operations met: " + comes_to(t, where) + " with the mask " + text_hex(mask) + ", but " +
-            whereabouts(other) + " with the mask " + text_hex(other.mask));
-    else
+    if (meets(t, other))
       t.order = other.order;
+    else
+      all = false;
   }
   if (orders_memory) {
     if (!t.order) t.order = &warp.orders[warp.round++ % sizeof warp.orders];
@@ -337,30 +370,47 @@ void collective(unsigned mask, const Where& where, Combine combine, const Lane& 
   if (orders_memory) acquires(t.order);
 }
 
-Copies& copies() { return current->copies; }
+Copies& copies() { return current->strand->copies; }
 
-std::string run(dim3 grid, dim3 threads, size_t shared_bytes, void (*fn)(void*), void* arg) {
+void fence() {
+  static char order;
+  acquires(&order);
+  releases(&order);
+}
+
+std::string run(const Launch& launch) {
   std::lock_guard<std::mutex> lock(device);
   Fiber here;
   host = &here;
-  body = fn;
-  body_arg = arg;
-  set_up(grid, threads);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, 128, shared_bytes ? shared_bytes : 1)) return "out of memory";
-  const std::unique_ptr<void, void (*)(void*)> held(memory, std::free);
-  shared = memory;
-  for (unsigned z = 0; z < grid.z && block.fault.empty(); ++z)
-    for (unsigned y = 0; y < grid.y && block.fault.empty(); ++y)
-      for (unsigned x = 0; x < grid.x && block.fault.empty(); ++x) {
-        std::memset(shared, 0xff, shared_bytes);
-        run_block({x, y, z});
-      }
-  if (!block.fault.empty()) {  // threads hang in the middle of it
-    idle.clear();
-    fibers.clear();
+  body = launch.body;
+  body_arg = launch.arg;
+  set_up(launch.grid, launch.block);
+  const Kernel& kernel = kernel_at(launch.kernel);
+  const dim3 grid = launch.grid;
+  const size_t blocks = static_cast<size_t>(grid.x) * grid.y * grid.z;
+  // Static shared memory is the same for all blocks, dynamic one need not be.
+  const size_t group = kThreadSanitizer && kernel.shared.empty() ? std::min(blocks, kGroup) : 1;
+  std::vector<std::unique_ptr<void, void (*)(void*)>> memory;
+  for (size_t i = 0; i < group; ++i) memory.emplace_back(allocate(launch.shared_bytes), std::free);
+  for (size_t i = 0; i < blocks && block.fault.empty(); ++i) {
+    const size_t b = block.backwards ? blocks - 1 - i : i;
+    block.in_group = i % group;
+    if (block.in_group == 0) {
+      acquires(&block.end_order);
+      releases(&block.start_order);
+    }
+    shared = memory[block.in_group].get();
+    poison(shared, launch.shared_bytes);
+    for (const Variable& v : kernel.shared) poison(v.address, v.bytes);
+    run_block({static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
+               static_cast<unsigned>(b / grid.x / grid.y)});
   }
-  return block.fault;
+  acquires(&block.end_order);
+  current = nullptr;
+  if (block.fault.empty()) return "";
+  idle.clear();  // threads hang in the middle of their strands
+  strands.clear();
+  return kernel.name + ": " + block.fault;
 }
 
 }  // namespace emulated

@@ -55,10 +55,19 @@ struct Copies {
 };
 Copies& copies();
 
-[[noreturn]] void fault(const std::string& what);  // the block is given up, launch() throws what
+void fence();  // what was written before one is ordered before what follows a later one, also between blocks
 
-// Runs body(arg) for every thread of the grid, or returns what went wrong.
-std::string run(dim3 grid, dim3 block, size_t shared_bytes, void (*body)(void*), void* arg);
+[[noreturn]] void fault(const std::string& what);  // in a kernel: the block is given up, launch() throws what
+
+struct Launch {
+  const void* kernel;
+  dim3 grid, block;
+  size_t shared_bytes;
+  void (*body)(void* arg);  // calls the kernel
+  void* arg;
+};
+// Runs body for every thread of the grid, or returns what went wrong.
+std::string run(const Launch& launch);
 
 }  // namespace emulated
 

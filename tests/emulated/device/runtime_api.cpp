@@ -3,6 +3,8 @@
 #include <map>
 #include <mutex>
 
+#include "symbols.h"
+
 namespace emulated {
 
 namespace {
@@ -20,15 +22,18 @@ cudaError_t allow_shared(const void* kernel, int bytes) {
   return cudaSuccess;
 }
 
-const char* launch_error(const void* kernel, unsigned blocks_x, unsigned blocks_y, unsigned blocks_z,
-                         unsigned threads_x, unsigned threads_y, unsigned threads_z, size_t shared_bytes) {
-  if (!blocks_x || !blocks_y || !blocks_z || blocks_x > 2147483647u || blocks_y > 65535 || blocks_z > 65535 ||
-      !threads_x || !threads_y || !threads_z || threads_x > 1024 || threads_y > 1024 || threads_z > 64 ||
-      static_cast<size_t>(threads_x) * threads_y * threads_z > 1024)
+const char* launch_error(const Launch& launch) {
+  const dim3 grid = launch.grid, block = launch.block;
+  const size_t blocks = static_cast<size_t>(grid.x) * grid.y * grid.z;
+  const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
+  if (blocks == 0 || grid.x > 2147483647u || grid.y > 65535 || grid.z > 65535 || threads == 0 || block.x > 1024 ||
+      block.y > 1024 || block.z > 64 || threads > 1024)
     return "invalid configuration argument";
+  const size_t fixed = kernel_at(launch.kernel).shared_bytes;
   std::lock_guard<std::mutex> lock(guard);
-  const auto found = allowed.find(kernel);
-  if (shared_bytes > static_cast<size_t>(found == allowed.end() || found->second < kShared ? kShared : found->second))
+  const auto found = allowed.find(launch.kernel);
+  const bool more = found != allowed.end() && launch.shared_bytes <= static_cast<size_t>(found->second);
+  if (fixed > kShared || fixed + launch.shared_bytes > static_cast<size_t>(more ? kSharedOptin : kShared))
     return "invalid argument";
   return nullptr;
 }

@@ -1,6 +1,6 @@
 #pragma once
 // The host's side: errors, attributes of the device and of kernels.
-#include <cstddef>
+#include "device.h"
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorInvalidConfiguration = 9 };
 enum cudaFuncAttribute {
@@ -23,8 +23,7 @@ namespace emulated {
 
 cudaError_t allow_shared(const void* kernel, int bytes);
 // What a launch may not be, as the driver says it; null when it may.
-const char* launch_error(const void* kernel, unsigned blocks_x, unsigned blocks_y, unsigned blocks_z,
-                         unsigned threads_x, unsigned threads_y, unsigned threads_z, size_t shared_bytes);
+const char* launch_error(const Launch& launch);
 cudaError_t device_attribute(int* value, cudaDeviceAttr which);
 
 }  // namespace emulated

@@ -1,0 +1,28 @@
+// Kernels are compiled with -fsanitize=alignment,bounds: a misaligned access, which a real device refuses, and an index
+// beyond a static array are faults of the kernel. In the builds under UBSan its own runtime reports them.
+#include <cstdint>
+
+#include "device.h"
+
+#if !defined(EMULATED_SANITIZED)
+
+namespace {
+
+struct Location {
+  const char* file;
+  uint32_t line, column;
+};
+
+[[noreturn]] void fault_at(const Location* location, const char* what) {
+  emulated::fault(emulated::text({what, location->file, static_cast<int>(location->line)}));
+}
+
+}  // namespace
+
+// What the compiler calls; the data of each begins with the place in the source.
+extern "C" void __ubsan_handle_type_mismatch_v1(const Location* data, uintptr_t) {
+  fault_at(data, "misaligned access");
+}
+extern "C" void __ubsan_handle_out_of_bounds(const Location* data, uintptr_t) { fault_at(data, "index out of bounds"); }
+
+#endif
