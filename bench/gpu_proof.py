@@ -22,7 +22,9 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -348,25 +350,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def execute(run: Run, parts: list[str], only: str) -> tuple[list[str], list[str]]:
-    """Names of the steps that failed, and of those that are left."""
-    failed, left = [], []
+    """Names of the steps that failed, and of those that are left. Tests run side by side, all else one after the other,
+    and nothing after a build that failed."""
+    failed: list[str] = []
+    left: list[str] = []
     for part in parts:
-        for step in steps(part, run):
-            if only not in step.name or run.done(step):
-                continue
-            if step.rows and (run.again or step.part == "test"):
-                step.rows.unlink(missing_ok=True)
-            kept = run.execute(step)
-            state = "cut off" if kept["cut_off"] else "ok" if kept["code"] == 0 else "FAILED"
-            print(f"{part} {step.name}: {state}, {kept['seconds']:.0f} s", flush=True)
-            if state == "FAILED":
-                print(kept["said"], flush=True)
-                failed.append(step.key)
-                if part == "build":
-                    return failed, left
-            elif state == "cut off":
-                left.append(step.key)
+        todo = [step for step in steps(part, run) if only in step.name and not run.done(step)]
+        workers = max(1, min(6, (os.cpu_count() or 1) // 2)) if part == "test" else 1
+        with ThreadPoolExecutor(workers) as pool:
+            for step, kept in zip(todo, pool.map(partial(execute_one, run, failed), todo)):
+                if kept["cut_off"]:
+                    left.append(step.key)
     return failed, left
+
+
+def execute_one(run: Run, failed: list[str], step: Step) -> dict[str, Any]:
+    if any(key.startswith("build-") for key in failed):
+        return {"code": None, "seconds": 0.0, "said": "the build failed", "cut_off": True}
+    if step.rows and (run.again or step.part == "test"):
+        step.rows.unlink(missing_ok=True)
+    kept = run.execute(step)
+    state = "cut off" if kept["cut_off"] else "ok" if kept["code"] == 0 else "FAILED"
+    if state == "FAILED":
+        print(kept["said"], flush=True)
+        failed.append(step.key)
+    print(f"{step.part} {step.name}: {state}, {kept['seconds']:.0f} s", flush=True)
+    return kept
 
 
 if __name__ == "__main__":
