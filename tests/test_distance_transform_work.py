@@ -11,7 +11,6 @@ import pytest
 from cases_distance_transform import CASES
 from emulated import module
 
-EMULATED = module.ROOT / "tests" / "emulated"
 MOST = 20  # evaluations a pixel
 SIZES = (64, 256)
 
@@ -51,17 +50,9 @@ IMAGES = {
 
 @pytest.fixture(scope="module")
 def program():
-    """Linked with the sources that the emulated device is built from."""
     if reason := module.missing():
         pytest.skip(reason)
-    pytest.importorskip("pybind11", reason="builds a module with pybind11")
-    module.build()
-    target = module.BUILD / "distance_transform_work"
-    command = ["c++", "-std=c++17", "-O1", "-Wno-unknown-pragmas", "-pthread"]
-    command += [f"-I{folder}" for folder in (EMULATED, module.ROOT / "csrc", module.ROOT / "csrc" / "include")]
-    command += [EMULATED / "programs" / "distance_transform_work.cpp", module.BUILD / "libpyapdraw_core.a"]
-    subprocess.run([*command, "-o", target], check=True)
-    return target
+    return module.build("distance_transform_work")
 
 
 @pytest.mark.parametrize("name", IMAGES)
