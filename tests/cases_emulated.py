@@ -30,4 +30,11 @@ SUITES: dict[str, dict[str, str]] = {
     "test_conv2d.py": {"torch": TORCH},
     "test_cuda_arrays.py": {},
     "test_cuda_errors.py": {},
+    "test_modulated_conv2d.py": {
+        "activations": "those that are not fused need bias_act",
+        "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
+        "not_a_product": "torch code, without a kernel",
+    },
+    "test_modulated_conv2d_cuda.py": {},
+    "test_modulated_conv2d_backward_weight.py": {},
 }
