@@ -30,6 +30,12 @@ SUITES: dict[str, dict[str, str]] = {
     "test_yuv.py": {"torch": TORCH},
     "test_composite.py": {"torch": TORCH},
     "test_conv2d.py": {"torch": TORCH},
+    "test_modulated_conv2d.py": {
+        "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
+        "not_a_product": "torch code, without a kernel",
+    },
+    "test_modulated_conv2d_cuda.py": {},
+    "test_modulated_conv2d_backward_weight.py": {},
     "test_crop_yuv.py": {"torch": TORCH},
     "test_bias_act.py": {
         "well_formed": TORCH,

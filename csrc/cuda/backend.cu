@@ -27,6 +27,8 @@ const Backend* cuda_backend() {
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
+    b.modulated_conv2d = cuda::modulated_conv2d;
+    b.modulated_conv2d_backward_weight = cuda::modulated_conv2d_backward_weight;
     b.bias_act = cuda::bias_act;
     b.bias_act_backward = cuda::bias_act_backward;
     b.upfirdn2d = cuda::upfirdn2d;

@@ -37,6 +37,9 @@ PA_KERNEL void missing_syncwarp_kernel(const int* in, int* out) {
 
 PA_KERNEL void missing_atomic_kernel(int* total) { *total += 1; }
 
+// Two blocks write the same elements.
+PA_KERNEL void blocks_on_one_output_kernel(const int* in, int* out) { out[threadIdx.x] = in[threadIdx.x]; }
+
 PA_KERNEL void overrun_of_dynamic_shared_kernel(const int* in, int* out) {
   PA_SHARED(int, tile);
   tile[threadIdx.x + 1] = in[threadIdx.x];
@@ -179,6 +182,12 @@ bool missing_atomic() {
   return total == kThreads;
 }
 
+bool blocks_on_one_output() {
+  Numbers n;
+  launch(blocks_on_one_output_kernel, dim3(2), dim3(kThreads), 0, Context{}, n.in.data(), n.out.data());
+  return n.same();
+}
+
 bool overrun_of_workspace() {
   const Context ctx;
   Workspace scratch(ctx);
@@ -197,6 +206,7 @@ const std::vector<Check>& faults() {
       plain("missing_second_barrier", missing_second_barrier_kernel, 0, &Numbers::mirrored),
       plain("missing_syncwarp", missing_syncwarp_kernel, 0, &Numbers::mirrored),
       {"missing_atomic", missing_atomic},
+      {"blocks_on_one_output", blocks_on_one_output},
       plain("overrun_of_dynamic_shared", overrun_of_dynamic_shared_kernel, kThreads * sizeof(int), &Numbers::same),
       plain("overrun_of_static_shared", overrun_of_static_shared_kernel, 0, &Numbers::same),
       {"overrun_of_workspace", overrun_of_workspace},
