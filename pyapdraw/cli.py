@@ -17,6 +17,7 @@ INTERRUPTED = 130
 def parser() -> argparse.ArgumentParser:
     """The whole command line; a test holds it against the public contract."""
     from pyapdraw._C import __version__
+    from pyapdraw.training import commands
 
     top = argparse.ArgumentParser(prog="pyapdraw", description="Portraits into drawings, from photos and videos.")
     top.add_argument("--version", action="version", version=f"pyapdraw {__version__}")
@@ -72,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("weights", nargs="*", metavar="NAME|FILE", help="default: all shipped weights")
     bring = actions.add_parser("import", help="a published checkpoint into a weight file of ours")
     bring.add_argument("checkpoint", metavar="FILE", help="*_net_gen.pt, *_net_dis.pt, *_net_NAME.pth, or their folder")
-    bring.add_argument("--system", help="apdrawing (default: whichever fits)")
+    bring.add_argument("--system", help="apdrawing or apdrawing2 (default: whichever fits)")
     bring.add_argument("--part", help="generator, discriminators or auxiliary, of a folder (default: what is there)")
     give = actions.add_parser("export", help="a weight file of ours under its published names")
     give.add_argument("checkpoint", metavar="FILE.safetensors")
@@ -87,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("drawings", help="folder of drawings of the same names")
     evaluate.add_argument("--style", default="ink")
     evaluate.set_defaults(run=run_eval)
+
+    commands.add_to(verbs)
     return top
 
 

@@ -56,6 +56,12 @@ PUBLIC = {
         "local_transfer": "(drawings, targets)",
         "pixelwise": "(drawing, target)",
     },
+    "pyapdraw.losses.apdrawing2": {
+        "generator_losses": "(drawings, logits, target, targets, chamfer, continuity, weights=None)",
+        "line_continuity": "(drawing, regressor, offset=(0, 0), face_mask=None)",
+        "local_targets": "(target, centres, mask, border='soft')",
+        "remap": "(distance, kind='exp', steepness=10.0)",
+    },
     "pyapdraw.need": {"need": "(package, *, extra, why)"},
     "pyapdraw.errors": dict.fromkeys(
         ["Error", "BadInput", "Unsupported", "DeviceError", "WeightsError", "OutputError"]

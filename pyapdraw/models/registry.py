@@ -48,6 +48,9 @@ MODELS: dict[str, str] = {
     "apdrawing": "pyapdraw.models.apdrawing:Generator",
     "apdrawing.discriminators": "pyapdraw.models.apdrawing:Discriminators",
     "apdrawing.auxiliary": "pyapdraw.models.apdrawing:Auxiliary",
+    "apdrawing2": "pyapdraw.models.apdrawing2:Generator",
+    "apdrawing2.discriminators": "pyapdraw.models.apdrawing2:Discriminators",
+    "apdrawing2.auxiliary": "pyapdraw.models.apdrawing2:Auxiliary",
 }
 
 

@@ -36,6 +36,9 @@ PARTS: dict[str, dict[str, str]] = {
     "auxiliary": {"DT1": "to_ink", "DT2": "to_paper", "Line1": "ink_lines", "Line2": "paper_lines"},
 }
 
+ELSEWHERE: dict[str, tuple[str, ...]] = {}  # networks of a part that lie in other files than the rest: none
+ELSEWHERE_FOLDER = "auxiliary"
+
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # network -> tensor -> shape
 
 

@@ -87,6 +87,61 @@ def under(prefix: str, slots: Iterator[Slot]) -> list[Slot]:
     return [slot._replace(ours=f"{prefix}.{slot.ours}") for slot in slots]
 
 
+def resnet(ngf: int, blocks: int, styles: int = 0) -> Iterator[Slot]:
+    """models.apdrawing2.ResNet. With styles the encoder is a sequence of its own, model0."""
+    widths = [ngf, 2 * ngf, 4 * ngf]
+    encoder = "model0" if styles else "model"
+    for i, (a, b) in enumerate(pairwise((3, *widths))):
+        kernel = 7 if i == 0 else 3
+        yield from conv(f"down.{i}", f"{encoder}.{1 + 3 * i}", (b, a, kernel, kernel))
+        yield from norm(f"down_norm.{i}", f"{encoder}.{2 + 3 * i}", b)
+    at = 10
+    if styles:
+        yield from conv("merge", "model.0", (widths[2], widths[2] + styles, 3, 3))
+        yield from norm("merge_norm", "model.1", widths[2])
+        at = 3
+    for i in range(blocks):
+        yield from residual(f"blocks.{i}", f"model.{at + i}", widths[2])
+    at += blocks
+    for i, (a, b) in enumerate(((widths[2], widths[1]), (widths[1], widths[0]))):
+        yield from conv(f"up.{i}", f"model.{at + 3 * i}", (a, b, 3, 3))
+        yield from norm(f"up_norm.{i}", f"model.{at + 3 * i + 1}", b)
+    yield from conv("last", f"model.{at + 7}", (1, ngf, 7, 7), bias=1)
+
+
+def encoder(inputs: int, ngf: int, levels: int) -> Iterator[Slot]:
+    """models.apdrawing2.Encoder."""
+    for i, (a, b) in enumerate(pairwise((inputs, *(ngf * 2**k for k in range(levels + 1))))):
+        yield from conv(f"encoder.convs.{i}", f"encoder.{max(3 * i - 1, 0)}", (b, a, 4, 4))
+        if i:
+            yield from norm(f"encoder.norms.{i - 1}", f"encoder.{3 * i}", b)
+
+
+def classifier(ngf: int, levels: int, features: int, classes: int) -> Iterator[Slot]:
+    """models.apdrawing2.Classifier."""
+    yield from encoder(3, ngf, levels)
+    yield from conv("scores", "fc1", (classes, features), bias=classes)
+
+
+def auto_encoder(ngf: int, features: int, latent: int) -> Iterator[Slot]:
+    """models.apdrawing2.AutoEncoder."""
+    yield from encoder(1, ngf, 3)
+    yield from conv("code", "fc1", (latent, features), bias=latent)
+    yield from conv("decode", "fc2", (features, latent), bias=features)
+    for i, (a, b) in enumerate(pairwise((8 * ngf, 4 * ngf, 2 * ngf, ngf))):
+        yield from conv(f"up.{i}", f"decoder.{1 + 3 * i}", (a, b, 4, 4))
+        yield from norm(f"up_norm.{i}", f"decoder.{2 + 3 * i}", b)
+    yield from conv("last", "decoder.10", (ngf, 1, 4, 4))
+
+
+def continuity(ngf: int) -> Iterator[Slot]:
+    """models.apdrawing2.Continuity."""
+    widths = (1, ngf, 2 * ngf, 4 * ngf)
+    for i, (a, b) in enumerate(pairwise(widths)):
+        yield from conv(f"convs.{i}", f"model.{2 * i}", (b, a, 3, 3), bias=b)
+    yield from conv("last", "model.6", (1, widths[-1], 11, 11), bias=1)
+
+
 def without_shift(names: Sequence[str]) -> dict[str, str]:
     """New names where residual blocks were saved without dropout, so that their second half sits one place lower.
 

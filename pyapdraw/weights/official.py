@@ -20,7 +20,7 @@ from pyapdraw.need import need
 from pyapdraw.weights import store
 from pyapdraw.weights.layouts import Slot, without_shift
 
-SYSTEMS = ("apdrawing",)
+SYSTEMS = ("apdrawing", "apdrawing2")
 FILE = re.compile(r"(?P<epoch>.+)_net_(?P<net>[A-Za-z0-9]+?)(?P<small>_small)?\.(pth|pt)")
 TOGETHER = {"generator": "gen", "discriminators": "dis"}  # parts that the published code keeps in one file
 SHOWN = 4  # faults that one message names
@@ -92,6 +92,7 @@ class _Found(NamedTuple):
             raise BadInput(f"part: {part!r} given, one of {', '.join(map(repr, about.PARTS))} expected")
         nets, where = _nets(path, about, part)
         part = _part(nets, where, about, part, system)
+        nets |= _elsewhere(path, about, [name for name in about.ELSEWHERE.get(part, ()) if name not in nets])
         missing = [name for name in about.PARTS[part] if name not in nets]
         if missing:
             raise WeightsError(f"{where}: networks {', '.join(missing)} are missing; {part} of {system} expected")
@@ -99,9 +100,11 @@ class _Found(NamedTuple):
         shapes = {name: {key: tuple(value.shape) for key, value in state.items()} for name, state in nets.items()}
         try:
             config = about.config(part, shapes)
-        except (KeyError, IndexError) as error:
+        except KeyError as error:
             what = f"no tensor {error.args[0]!r} where it is expected"
             raise WeightsError(f"{where}: {what}; {part} of {system} expected") from error
+        except (IndexError, ZeroDivisionError) as error:  # first tensors of other ranks, or empty
+            raise WeightsError(f"{where}: tensors of no sensible shape given, {part} of {system} expected") from error
         return cls(system, part, config, nets, where)
 
 
@@ -109,7 +112,8 @@ def export_checkpoint(
     weights: store.Weights, path: str | Path, *, overwrite: bool = False, epoch: str = "latest"
 ) -> list[Path]:
     """Writes weights under their published names: one file of all networks (`*_net_gen.pt`, `*_net_dis.pt`), or, for
-    auxiliary networks and where `path` is a folder that exists, `<epoch>_net_<name>.pth` each. Returns what it wrote.
+    auxiliary networks and where `path` is a folder that exists, `<epoch>_net_<name>.pth` each. Networks that the
+    published code keeps apart go into its folder for them, beside `path`. Returns what it wrote.
 
     Raises WeightsError: tensors that do not fit the configuration. OutputError: a file that exists or cannot be
     written.
@@ -126,10 +130,14 @@ def export_checkpoint(
                 raise WeightsError(f"{slot.ours}: {given} given, {slot.shape} expected for {_text(weights.config)}")
             nets[name][slot.official] = torch.from_numpy(value.copy())
     path = Path(path)
+    apart = about.ELSEWHERE.get(weights.part, ())
+    files: dict[Path, Any] = {}
     if weights.part == "auxiliary" or path.is_dir():
         files = {path / f"{epoch}_net_{about.file_name(name)}.pth": net for name, net in nets.items()}
     else:
-        files = {path: nets}  # type: ignore[dict-item]
+        files = {path: {name: net for name, net in nets.items() if name not in apart}}
+        folder = path.parent / about.ELSEWHERE_FOLDER
+        files |= {folder / f"latest_net_{about.file_name(name)}.pth": nets[name] for name in apart}
     for file, holding in files.items():
         buffer = io.BytesIO()
         torch.save(holding, buffer)
@@ -209,6 +217,19 @@ def _files(folder: Path, about: Any, part: str, epoch: str) -> dict[str, Path]:
     return found
 
 
+def _elsewhere(path: Path, about: Any, names: list[str]) -> Nets:
+    """Networks in the auxiliary folders in or beside a checkpoint's folder, or in that folder: those that are found."""
+    folder = path if path.is_dir() else path.parent
+    found: Nets = {}
+    for place in [folder, *sorted(folder.glob("auxiliary*/")), *sorted(folder.resolve().parent.glob("auxiliary*/"))]:
+        for file in sorted(place.iterdir()) if names else ():
+            match = FILE.fullmatch(file.name)
+            name = about.net_name(match["net"]) if match else None
+            if name in names and name not in found:
+                found[name] = _one(file)
+    return found
+
+
 def _one(path: Path) -> dict[str, Any]:
     held = load_pickle(path)
     if not isinstance(held, Mapping):
@@ -223,9 +244,7 @@ def _part(nets: Nets, where: str, about: Any, asked: str | None, system: str) ->
                 raise WeightsError(f"{where}: {part} of {system} given, {asked} expected")
             return part
     expected = "; ".join(f"{part}: {', '.join(names)}" for part, names in about.PARTS.items())
-    raise WeightsError(
-        f"{where}: networks {', '.join(nets)} given, one part of {system} expected ({expected})"
-    )
+    raise WeightsError(f"{where}: networks {', '.join(nets)} given, one part of {system} expected ({expected})")
 
 
 def _cleaned(where: str, state: Mapping[Any, Any]) -> dict[str, Any]:

@@ -1,0 +1,349 @@
+"""Trains APDrawingGAN [APD19]: `pyapdraw train apdrawing --data DIR --out DIR [--config FILE.toml]`.
+
+Two stages, as in the paper (section 6):
+
+    pretrain   photos of any kind, style ink as the teacher (two tones, lines, jaw lines), without the
+               distance-transform loss; ten rounds over thousands of photos in the paper
+    formal     photos with an artist's drawings, the whole loss (equation 1), started from what pretrain left
+
+The published schedule is the default: Adam with rate 2e-4 and betas (0.5, 0.999), batch 1, discriminators before the
+generator on the same drawing, no history of drawings. What is kept as the result is a moving average of the weights
+(departure: the authors keep the last step's).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pyapdraw.errors import BadInput, DeviceError
+from pyapdraw.losses import apdrawing as losses
+from pyapdraw.metrics.boundary import boundary_f, tone_difference
+from pyapdraw.models import apdrawing as models
+from pyapdraw.models import regions
+from pyapdraw.training import loop
+from pyapdraw.training.apdrawing_data import Augmentation, Portraits, Sample, collate
+from pyapdraw.training.portraits import Item, find
+
+STAGES = ("pretrain", "formal")
+PRECISIONS = ("float32", "bfloat16")
+CHAMFERS = ("ours", "paper", "none")
+SHEET_ROWS = 6
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole training; a TOML file holds the same names, nested ones as tables.
+
+    stage: see above. size_px: of a sample. ngf, ndf: widths of generator and discriminators. norm, dropout: see
+    `models.apdrawing.Config`. rate, betas: of Adam. fall: share of the steps, at the end, in which the rate falls to
+    zero. average: decay of the moving average. precision: of the networks' arithmetic. distance_transform: form of the
+    loss, "none" in the first stage. held_out: every so-many-th portrait is judged instead of trained on; 0: none.
+    start: a checkpoint of an earlier training to begin from.
+    """
+
+    stage: str = "formal"
+    size_px: int = 512
+    ngf: int = 64
+    ndf: int = 64
+    norm: str = "per_image"
+    dropout: str = "seeded"
+    rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    fall: float = 0.5
+    average: float = 0.999
+    precision: str = "float32"
+    device: str = "cpu"
+    distance_transform: str = "ours"
+    held_out: int = 0
+    start: str = ""
+    weights: losses.LossWeights = field(default_factory=losses.LossWeights)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    schedule: loop.Schedule = field(default_factory=loop.Schedule)
+
+    def __post_init__(self) -> None:
+        for name, given, allowed in (
+            ("stage", self.stage, STAGES),
+            ("precision", self.precision, PRECISIONS),
+            ("distance_transform", self.distance_transform, CHAMFERS),
+            ("device", self.device, ("cpu", "cuda")),
+        ):
+            if given not in allowed:
+                raise BadInput(f"{name}: {given!r} given, one of {', '.join(allowed)} expected")
+        if self.size_px < 64 or self.size_px & (self.size_px - 1):
+            raise BadInput(f"size_px: {self.size_px} given, a power of two from 64 up expected")
+        if not 0 < self.rate < 1:
+            raise BadInput(f"rate: {self.rate} given, a learning rate between 0 and 1 expected")
+
+
+def read_config(path: str | Path | None, **changes: Any) -> Config:
+    """A configuration from a TOML file and changes that come before it. Raises BadInput naming file and key."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = _read_toml(Path(path))
+    for name, value in changes.items():
+        place = values
+        *tables, key = name.split(".")
+        for table in tables:
+            place = place.setdefault(table, {})
+        place[key] = value
+    return _record(Config, values, str(path or "configuration"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        from pyapdraw.need import need
+
+        tomllib = need("tomli", extra="train", why="a configuration file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read as TOML: {error}") from None
+
+
+def _record(cls: Any, values: dict[str, Any], where: str) -> Any:
+    """A dataclass from a table; nested dataclasses from nested tables."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise BadInput(f"{where}: {unknown[0]!r} is no setting, one of {', '.join(fields)} expected")
+    defaults, made = cls(), {}
+    for name, value in values.items():
+        kept = getattr(defaults, name)
+        if dataclasses.is_dataclass(kept):
+            if not isinstance(value, dict):
+                raise BadInput(f"{where}: {name} = {value!r} given, a table expected")
+            made[name] = _record(type(kept), value, f"{where}, [{name}]")
+        else:
+            made[name] = _value(f"{where}: {name}", value, kept)
+    return cls(**made)
+
+
+def _value(what: str, value: Any, kept: Any) -> Any:
+    """The value in the type of the default."""
+    if isinstance(kept, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kept, tuple) and isinstance(value, (list, tuple)) and len(value) == len(kept):
+        return tuple(_value(what, v, k) for v, k in zip(value, kept))
+    if type(value) is not type(kept):
+        raise BadInput(f"{what} = {value!r} given, {type(kept).__name__} as in {kept!r} expected")
+    return value
+
+
+class Trainer:
+    """Generator, discriminators, their optimisers and the average; see `loop.Trainer`."""
+
+    def __init__(self, config: Config, shown: Portraits, judged: Portraits | None = None) -> None:
+        """shown: portraits for the sample sheets, unaugmented. judged: held-out ones."""
+        self.config, self.shown, self.judged = config, shown, judged
+        self.device = torch.device(config.device)
+        torch.manual_seed(config.schedule.seed)
+        levels = min(8, int(math.log2(config.size_px)))
+        patches = 3 if config.size_px >= 256 else 2 if config.size_px == 128 else 1
+        self.generator = models.Generator(models.Config(config.ngf, levels, config.norm, config.dropout))
+        self.judges = models.Discriminators(models.DiscriminatorConfig(config.ndf, patches, config.norm))
+        for net in (self.generator, self.judges):
+            net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            loop.share_weights(net)
+        adam = {"lr": config.rate, "betas": config.betas}
+        self.optimizers = [torch.optim.Adam(net.parameters(), **adam) for net in (self.generator, self.judges)]
+        self.average = loop.Average(self.generator, config.average)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "config": dataclasses.asdict(self.config),
+            "generator": self.generator.state_dict(),
+            "judges": self.judges.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "average": self.average.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on where a training of the same networks was. Raises BadInput where they differ."""
+        self.load_networks(state, "checkpoint")
+        for optimizer, kept in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(kept)
+        self.average.restore(state["average"])
+
+    def load_networks(self, state: dict[str, Any], where: str) -> None:
+        """The networks of another training, such as the first stage."""
+        for name in ("size_px", "ngf", "ndf"):
+            given, own = state["config"][name], getattr(self.config, name)
+            if given != own:
+                raise BadInput(f"{where}: trained with {name} = {given}, {own} expected as configured")
+        self.generator.load_state_dict(state["generator"])
+        self.judges.load_state_dict(state["judges"])
+        self.average = loop.Average(self.generator, self.config.average)
+
+    def _arithmetic(self) -> AbstractContextManager:
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def step(self, batches: Sequence[Sample], number: int) -> dict[str, float]:
+        """Discriminators, then the generator, on the same drawings."""
+        self._set_rates(number)
+        parts = [self._drawn(batch, number, i) for i, batch in enumerate(batches)]
+        values = self._step_judges(parts, number)
+        return values | self._step_generator(parts, number)
+
+    def _set_rates(self, number: int) -> None:
+        steps = self.config.schedule.steps
+        left = (steps - number + 1) / max(1.0, self.config.fall * steps)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.rate * min(1.0, left)
+
+    def _drawn(self, batch: Sample, number: int, part: int) -> tuple[Sample, Tensor, models.Drawings]:
+        batch = Sample(*(t.to(self.device) for t in batch))
+        centres = regions.region_centres(batch.landmarks, self.config.size_px)
+        # Dropout of its own for each sample of each step, whatever happened before.
+        first = ((number * self.config.schedule.accumulate + part) * loop.ranks() + loop.rank()) * len(batch.photo)
+        seeds = [self.config.schedule.seed + 1_000_003 * (first + n) for n in range(len(batch.photo))]
+        with self._arithmetic():
+            return batch, centres, self.generator(batch.photo, centres, batch.mask, seeds)
+
+    def _step_judges(self, parts: list[tuple[Sample, Tensor, models.Drawings]], number: int) -> dict[str, float]:
+        self.judges.requires_grad_(True)
+        self.optimizers[1].zero_grad(set_to_none=True)
+        totals: dict[str, Tensor] = {}
+        for batch, centres, drawings in parts:
+            with self._arithmetic():
+                fake = self.judges(batch.photo, drawings.drawing.detach(), centres, batch.mask)
+                real = self.judges(batch.photo, batch.drawing, centres, batch.mask)
+            terms = losses.adversarial_discriminator(fake, real)
+            _backward({f"judges_{name}": term for name, term in terms.items()}, totals, len(parts))
+        return self._stepped(1, self.judges, totals, number)
+
+    def _step_generator(self, parts: list[tuple[Sample, Tensor, models.Drawings]], number: int) -> dict[str, float]:
+        self.judges.requires_grad_(False)
+        self.optimizers[0].zero_grad(set_to_none=True)
+        totals: dict[str, Tensor] = {}
+        for batch, centres, drawings in parts:
+            with self._arithmetic():
+                logits = self.judges(batch.photo, drawings.drawing, centres, batch.mask)
+            terms = losses.generator_losses(
+                drawings, logits, batch.drawing, centres, batch.mask, self._chamfer(drawings.drawing, batch.drawing),
+                self.config.weights,
+            )  # fmt: skip
+            _backward(terms, totals, len(parts))
+        values = self._stepped(0, self.generator, totals, number)
+        self.average.update(self.generator)
+        return values
+
+    def _chamfer(self, drawing: Tensor, target: Tensor) -> losses.Chamfer | None:
+        if self.config.stage == "pretrain" or self.config.distance_transform == "none":
+            return None
+        forms = {"ours": losses.distance_transform, "paper": losses.distance_transform_paper}
+        return forms[self.config.distance_transform](drawing, target)
+
+    def _stepped(self, which: int, net: nn.Module, totals: dict[str, Tensor], number: int) -> dict[str, float]:
+        values = loop.check_finite(totals, number)
+        loop.share_gradients([p for p in net.parameters() if p.requires_grad])
+        self.optimizers[which].step()
+        return values
+
+    @torch.no_grad()
+    def draw(self, data: Portraits) -> Iterator[tuple[Sample, np.ndarray]]:
+        """Every portrait of a data set as it is, and the average's drawing uint8 [S,S]."""
+        kept = {name: tensor.clone() for name, tensor in self.generator.state_dict().items()}
+        self.generator.load_state_dict(self.average.tensors)
+        config, self.generator.config = self.generator.config, dataclasses.replace(self.generator.config, dropout="off")
+        try:
+            for index in range(len(data)):
+                sample = collate([data[0, index]])
+                centres = regions.region_centres(sample.landmarks, self.config.size_px)
+                photo, centres, mask = (t.to(self.device) for t in (sample.photo, centres, sample.mask))
+                drawing = self.generator(photo, centres, mask).drawing
+                yield sample, _bytes(drawing[0, 0])
+        finally:
+            self.generator.config = config
+            self.generator.load_state_dict(kept)
+
+    def sheet(self, path: Path) -> None:
+        """A picture of photos, drawings that were to be learnt, and what the average draws."""
+        from PIL import Image
+
+        rows = []
+        for sample, drawing in self.draw(self.shown):
+            photo = _bytes(sample.photo[0]).transpose(1, 2, 0)
+            grey = [np.repeat(d[:, :, None], 3, 2) for d in (_bytes(sample.drawing[0, 0]), drawing)]
+            rows.append(np.hstack([photo, *grey]))
+        Image.fromarray(np.vstack(rows)).save(path)
+
+    def held_out(self) -> float | None:
+        """1 - F + T, mean over the held-out portraits: 0 would be the drawings themselves."""
+        if self.judged is None:
+            return None
+        figures = []
+        for sample, drawing in self.draw(self.judged):
+            target = _bytes(sample.drawing[0, 0])
+            figures.append(1 - boundary_f(drawing, target) + tone_difference(drawing, target))
+        return float(np.mean(figures))
+
+
+def _backward(terms: dict[str, Tensor], totals: dict[str, Tensor], parts: int) -> None:
+    """Gradients of the sum of the terms, one part of several, and the terms added to the totals."""
+    total: Tensor = sum(terms.values()) / parts  # type: ignore[assignment]
+    total.backward()
+    for name, term in terms.items():
+        totals[name] = totals.get(name, 0) + term.detach() / parts
+
+
+def _bytes(image: Tensor) -> np.ndarray:
+    """[-1,1] to uint8."""
+    return ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
+
+
+def split(items: Sequence[Item], every: int) -> tuple[list[Item], list[Item]]:
+    """(trained on, held out): every `every`-th is held out; none with 0."""
+    held = [item for i, item in enumerate(items) if every and i % every == every - 1]
+    return [item for item in items if item not in held], held
+
+
+def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = False) -> Trainer:
+    """Trains, or goes on with the training whose checkpoint lies in `out`.
+
+    Args:
+        folder: of portraits, see `portraits.find`; the formal stage needs a drawing for each.
+        out: folder for last.safetensors, best.safetensors, log.jsonl, sheets and config.
+
+    Returns:
+        The trainer after its last step.
+
+    Raises:
+        BadInput, WeightsError, DeviceError, OutputError; loop.Diverged where a loss is no longer finite.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device: cuda given, but torch sees no CUDA device here")
+    items = find(folder)
+    undrawn = [item.photo for item in items if not item.drawn]
+    if config.stage == "formal" and undrawn:
+        count = f"{len(undrawn)} of {len(items)} photos"
+        raise BadInput(f"{undrawn[0]}: no drawing of this name, which stage formal needs ({count} without)")
+    loop.join(config.device)
+    teacher = "ink" if config.stage == "pretrain" else "given"
+    seen, held = split(items, config.held_out)
+    size_px, seed = config.size_px, config.schedule.seed
+    data = Portraits(seen, size_px, config.augmentation, seed, teacher)
+    shown = Portraits((held or seen)[:SHEET_ROWS], size_px, None, seed, teacher)
+    judged = Portraits(held, size_px, None, seed, teacher) if held else None
+    trainer = Trainer(config, shown, judged)
+    if config.start and not (Path(out) / loop.LAST).is_file():
+        from pyapdraw.training import checkpoint
+
+        trainer.load_networks(checkpoint.load(config.start)["trainer"], config.start)
+    loop.run(trainer, data, collate, config.schedule, Path(out), quiet)
+    return trainer

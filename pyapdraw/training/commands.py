@@ -1,0 +1,73 @@
+"""`pyapdraw train` and `pyapdraw data`. Importing this loads no torch: the trainers do, when they run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+DONE, SOME_FAILED = 0, 1
+SYSTEMS = ("apdrawing",)
+
+
+def add_to(verbs: Any) -> None:
+    """Adds the verbs to the command line's."""
+    train = verbs.add_parser("train", help="train a system, or go on with a training that was stopped")
+    train.add_argument("system", choices=SYSTEMS)
+    train.add_argument("--data", required=True, metavar="DIR", help="folder of portraits; see `pyapdraw data check`")
+    train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log and sheets; goes on from there")
+    train.add_argument("--config", metavar="FILE.toml", help="settings; what it leaves out is as published")
+    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
+                       help="one setting, such as ngf=16 or schedule.steps=500; comes before the file")  # fmt: skip
+    train.add_argument("--stage", choices=("pretrain", "formal"), help="short for --set stage=...")
+    train.add_argument("--device", choices=("cpu", "cuda"), help="short for --set device=...")
+    train.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    train.set_defaults(run=run_train)
+
+    data = verbs.add_parser("data", help="look through a folder of portraits before training")
+    data.add_argument("action", choices=("check",))
+    data.add_argument("folder", metavar="DIR")
+    data.add_argument("--photos-only", action="store_true", help="for the first stage: no drawings are needed")
+    data.set_defaults(run=run_data)
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """`pyapdraw train`."""
+    from pyapdraw.training import apdrawing, loop
+
+    changes = dict(setting(text) for text in args.settings)
+    changes |= {name: value for name in ("stage", "device") if (value := getattr(args, name))}
+    config = apdrawing.read_config(args.config, **changes)
+    try:
+        apdrawing.train(args.data, args.out, config, quiet=args.quiet)
+    except loop.Diverged as error:
+        print(f"pyapdraw: {error}", file=sys.stderr)
+        return SOME_FAILED
+    return DONE
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as in TOML, or else as text. Raises BadInput."""
+    import json
+
+    from pyapdraw.errors import BadInput
+
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise BadInput(f"--set: {text!r} given, NAME=VALUE expected")
+    try:
+        return name.strip(), json.loads(value)  # numbers, true, false, "text" and lists look the same in both
+    except ValueError:
+        return name.strip(), value.strip()
+
+
+def run_data(args: argparse.Namespace) -> int:
+    """`pyapdraw data check`."""
+    from pyapdraw.training.portraits import problems
+
+    count = 0
+    for line in problems(args.folder, drawings=not args.photos_only):
+        print(line)
+        count += 1
+    print(f"{args.folder}: {count} problem{'s' * (count != 1)}" if count else f"{args.folder}: no problems found")
+    return SOME_FAILED if count else DONE

@@ -1,0 +1,215 @@
+"""Training of APDrawingGAN as a whole: both stages, resuming to the bit, settings, and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from test_training_portraits import plain, published  # noqa: E402
+
+from pyapdraw import cli  # noqa: E402
+from pyapdraw.errors import BadInput, DeviceError, WeightsError  # noqa: E402
+from pyapdraw.training import apdrawing, checkpoint, loop  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small gain nothing from threads, and lose much where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+SMALL = {"size_px": 64, "ngf": 4, "ndf": 4, "schedule.sheet_every": 0, "schedule.log_every": 1, "schedule.seed": 5}
+
+
+def trained(data, out, steps, **changes):
+    names = {"schedule.steps": steps} | SMALL | changes
+    return apdrawing.train(data, out, apdrawing.read_config(None, **names), quiet=True)
+
+
+@pytest.fixture(scope="module", params=[plain, published], ids=["plain", "published"])
+def folder(request, tmp_path_factory):
+    return request.param(tmp_path_factory.mktemp("data"), names=("a", "b", "c"))
+
+
+def test_one_epoch_from_either_layout_and_a_drawing(folder, tmp_path):
+    """Formal training sees every portrait once; the average then draws, and the sheet shows it."""
+    trainer = trained(folder, tmp_path, 3, **{"schedule.sheet_every": 3})
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    names = {"judges_fake", "judges_real", "gan", "gan_local", "l1", "local", "dt_to_drawing", "dt_to_target"}
+    assert [line["step"] for line in lines] == [1, 2, 3] and set(lines[0]) - {"step"} == names
+    drawings = [drawing for _, drawing in trainer.draw(trainer.shown)]
+    assert len(drawings) == 3 and all(d.shape == (64, 64) and d.dtype == np.uint8 for d in drawings)
+    assert Image.open(tmp_path / "sheet-000003.png").size == (3 * 64, 3 * 64)
+    assert checkpoint.load(tmp_path / loop.LAST)["step"] == 3
+
+
+def test_it_learns(tmp_path):
+    """On one portrait the drawing comes nearer to the given one."""
+    data = plain(tmp_path / "data", names=("a",))
+    still = {"augmentation.turn_deg": 0.0, "augmentation.flip": 0.0, "augmentation.light": 0.0, "average": 0.9}
+    trained(data, tmp_path / "out", 60, rate=2e-3, ngf=8, **still)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    first, last = (np.mean([line["l1"] for line in part]) for part in (lines[:5], lines[-5:]))
+    assert last < 0.7 * first
+
+
+def test_pretraining_needs_no_drawings_and_formal_training_starts_from_it(tmp_path):
+    data = plain(tmp_path / "data")
+    trained(data, tmp_path / "one", 2, stage="pretrain")
+    line = json.loads((tmp_path / "one" / "log.jsonl").read_text().splitlines()[0])
+    assert "dt_to_drawing" not in line and "l1" in line
+    start = str(tmp_path / "one" / loop.LAST)
+    names = {"schedule.steps": 0} | SMALL | {"start": start}
+    second = apdrawing.train(data, tmp_path / "two", apdrawing.read_config(None, **names), quiet=True)
+    kept = checkpoint.load(start)["trainer"]
+    assert checkpoint.same(dict(second.generator.state_dict()), kept["generator"])
+    with pytest.raises(BadInput, match="trained with ngf = 4, 8 expected"):
+        trained(data, tmp_path / "three", 1, start=start, ngf=8)
+    with pytest.raises(WeightsError, match=r"nowhere\.safetensors"):
+        trained(data, tmp_path / "four", 1, start=str(tmp_path / "nowhere.safetensors"))
+
+
+@pytest.mark.parametrize("changes", [{}, {"schedule.accumulate": 2, "schedule.batch": 2, "precision": "bfloat16"}])
+def test_a_resumed_training_has_the_bits_of_a_whole_one(folder, tmp_path, changes):
+    whole = trained(folder, tmp_path / "whole", 5, fall=0.0, **changes)
+    trained(folder, tmp_path / "parts", 2, fall=0.0, **changes)
+    resumed = trained(folder, tmp_path / "parts", 5, fall=0.0, **changes)
+    parts = [t.state() for t in (whole, resumed)]
+    for state in parts:
+        state.pop("config")
+    assert checkpoint.same(*parts)
+
+
+def test_killed_and_resumed(tmp_path):
+    """kill -9 while it trains: what was written is whole, and the same command goes on."""
+    data = plain(tmp_path / "data")
+    sets = [f"--set={k}={v}" for k, v in (SMALL | {"schedule.steps": 400, "schedule.checkpoint_every": 1}).items()]
+    command = [
+        sys.executable,
+        "-m",
+        "pyapdraw",
+        "train",
+        "apdrawing",
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    process = subprocess.Popen([*command, *sets, "-q"], cwd=ROOT, stderr=subprocess.PIPE)
+    log, end = tmp_path / "o" / "log.jsonl", time.monotonic() + 120
+    while time.monotonic() < end and (not log.is_file() or len(log.read_text().splitlines()) < 3):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    logged = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    kept = checkpoint.load(tmp_path / "o" / loop.LAST)["step"]
+    assert logged[-1] - 1 <= kept <= logged[-1] + 1
+    more = [f"--set=schedule.steps={kept + 2}" if "steps" in text else text for text in sets]
+    subprocess.run([*command, *more, "-q"], cwd=ROOT, check=True, timeout=300)
+    assert checkpoint.load(tmp_path / "o" / loop.LAST)["step"] == kept + 2
+
+
+def test_held_out_portraits_are_judged_and_not_trained_on(tmp_path):
+    data = plain(tmp_path / "data", names=("a", "b", "c", "d"))
+    trained(data, tmp_path / "out", 4, held_out=4, **{"schedule.judge_every": 2})
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    figures = [line["held_out"] for line in lines if "held_out" in line]
+    assert len(figures) == 2 and all(0 <= f <= 2 for f in figures)
+    seen, held = apdrawing.split(list("abcd"), 4)
+    assert (seen, held) == (["a", "b", "c"], ["d"])
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_exit_code_1(tmp_path, monkeypatch, capsys):
+    data = plain(tmp_path / "data")
+    real = apdrawing.losses.pixelwise
+    calls = iter(range(100))
+
+    def poisoned(drawing, target):
+        return real(drawing, target) * (float("nan") if next(calls) >= 14 else 1.0)
+
+    monkeypatch.setattr(apdrawing.losses, "pixelwise", poisoned)
+    sets = [f"--set={k}={v}" for k, v in (SMALL | {"schedule.steps": 9, "schedule.checkpoint_every": 1}).items()]
+    code = cli.main(["train", "apdrawing", "--data", str(data), "--out", str(tmp_path / "o"), "-q", *sets])
+    assert code == 1 and "step 3: the loss 'l1' is nan" in capsys.readouterr().err
+    assert checkpoint.load(tmp_path / "o" / loop.LAST)["step"] == 2
+
+
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_settings_from_a_file_and_the_command_line(tmp_path):
+    file = tmp_path / "small.toml"
+    file.write_text('stage = "pretrain"\nngf = 8\nrate = 0.001\n[schedule]\nsteps = 7\n[weights]\nl1 = 50\n')
+    config = apdrawing.read_config(file, ngf=4, **{"schedule.batch": 3})
+    assert (config.stage, config.ngf, config.rate, config.schedule.steps) == ("pretrain", 4, 0.001, 7)
+    assert (config.schedule.batch, config.weights.l1, config.weights.local) == (3, 50.0, 25.0)
+    published_one = apdrawing.read_config(None)
+    assert (published_one.rate, published_one.betas, published_one.ngf) == (2e-4, (0.5, 0.999), 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rte = 1", "'rte' is no setting, one of stage"),
+        ("[schedule]\nstep = 1", r"\[schedule\]: 'step' is no setting"),
+        ("schedule = 3", "schedule = 3 given, a table expected"),
+        ("ngf = 'wide'", "ngf = 'wide' given, int as in 64 expected"),
+        ("betas = [0.5]", "betas"),
+        ("stage = 'third'", "stage: 'third' given, one of pretrain, formal expected"),
+        ("size_px = 100", "size_px: 100 given, a power of two"),
+        ("rate = 0", "rate: 0.0 given"),
+        ("ngf = ", "cannot be read as TOML"),
+    ],
+)
+def test_bad_settings_are_named(tmp_path, text, message):
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    with pytest.raises(BadInput, match=message):
+        apdrawing.read_config(file)
+
+
+def test_what_cannot_be_trained_is_refused_before_it_starts(tmp_path):
+    data = plain(tmp_path / "data")
+    (data / "drawing" / "a.png").unlink()
+    with pytest.raises(BadInput, match=r"a\.png: no drawing of this name, which stage formal needs \(1 of 2"):
+        trained(data, tmp_path / "out", 1)
+    assert not (tmp_path / "out").exists()
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match="cuda given, but torch sees no CUDA device"):
+            trained(data, tmp_path / "out", 1, device="cuda")
+
+
+def test_data_check_from_the_command_line(tmp_path, capsys):
+    data = plain(tmp_path / "data")
+    assert cli.main(["data", "check", str(data)]) == 0
+    assert "no problems found" in capsys.readouterr().out
+    (data / "drawing" / "a.png").unlink()
+    assert cli.main(["data", "check", str(data)]) == 1
+    assert "photo/a.png: no drawing" in capsys.readouterr().out
+    assert cli.main(["data", "check", str(data), "--photos-only"]) == 0
+
+
+def test_two_processes_train_alike(tmp_path):
+    data = plain(tmp_path / "data", names=("a", "b", "c", "d"))
+    sets = [f"--set={k}={v}" for k, v in (SMALL | {"schedule.steps": 3}).items()]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "pyapdraw"]
+    command += ["train", "apdrawing", "--data", str(data), "--out", str(tmp_path / "o"), "-q", *sets]
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, env=alone)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert checkpoint.load(tmp_path / "o" / loop.LAST)["step"] == 3
