@@ -216,7 +216,7 @@ def bench_steps(run: Run) -> list[Step]:
         rows = run.folder / f"{name}-{run.sources}.rows.json"  # a script that was cut off goes on from these
         command = [sys.executable, str(HERE / "gpu" / f"{name}.py"), "--json", str(rows)]
         command += ["--dry"] if run.dry else ["--ceilings", str(ceilings), "--seconds", "0.5"]
-        limit = {"modulated_conv2d": 200, "network": 150}.get(name, 90)
+        limit = {"modulated_conv2d": 240, "network": 200}.get(name, 120)
         inductor = {"TORCHINDUCTOR_CACHE_DIR": str(run.folder / "inductor")}
         found.append(Step("bench", name, command, limit, rows, inductor))
     return found

@@ -19,6 +19,8 @@ KINDS = frozenset("?BHilqefd")  # numpy's letters for the element types of the c
 
 # Arguments that the core reads on the CPU, whatever the device of the others.
 HOST: dict[str, frozenset[str]] = {
+    "ink": frozenset({"landmarks"}),
+    "ink_planes": frozenset({"landmarks"}),
     "warp_affine": frozenset({"matrix"}),
     "crop_yuv": frozenset({"to_crop"}),
     "paste_yuv": frozenset({"to_crop"}),

@@ -1,5 +1,8 @@
 """The carrier of `--device cuda`, with memory of the CPU standing for that of a GPU."""
 
+import re
+from pathlib import Path
+
 import carrier
 import numpy as np
 import pytest
@@ -110,10 +113,17 @@ def test_everything_that_is_no_operation_is_the_modules_own(native):
     assert set(dir(native)) == set(dir(_C))
 
 
-def test_host_arguments_exist():
+def test_host_arguments_are_those_of_the_core():
     for operation, arguments in carrier.HOST.items():
         signature = getattr(_C, operation).__doc__.split("\n")[0]
         assert all(f"{name}: " in signature for name in arguments), (operation, signature)
+    core = Path(__file__).resolve().parents[1] / "csrc" / "core"
+    if not core.is_dir():
+        pytest.skip("not run from a source tree")
+    checked = re.compile(r'(\w+)\.device\.type == DeviceType::cpu, ?"?(\w+)')
+    wanted = {name for path in core.glob("*.cpp") for _, name in checked.findall(path.read_text())}
+    known = frozenset().union(*carrier.HOST.values())
+    assert wanted - {"arg"} <= known, wanted
 
 
 def test_why_there_is_no_gpu_is_said():

@@ -146,6 +146,7 @@ def measured(record: dict[str, Any] | None, claim: Speed) -> str:
     found = []
     for row in rows:
         peers = [p for p in row["must"] if p.startswith(claim.peer) and p in row["ratio"]]
+        peers = [p for p in peers if p.startswith("limit") == claim.peer.startswith("limit")]
         if row["case"].startswith(claim.case) and row["cache"] == claim.mode and row["verdict"] != "dry":
             found += [(row["ratio"][p] / row["must"][p], row["ratio"][p], p, row) for p in peers]
     if not found:
