@@ -49,5 +49,6 @@ SUITES: dict[str, dict[str, str]] = {
         "named[dtype]": FLOAT16,
         "large_output": "about the caches of a CPU",
     },
+    "test_pixels_cuda.py": {},
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
 }
