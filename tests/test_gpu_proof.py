@@ -100,10 +100,14 @@ def test_every_operation_is_claimed(scripts):
 def test_the_page_is_up_to_date(scripts):
     """Otherwise: python bench/gpu/claims.py."""
     claims = scripts("claims")
+    text = claims.PAGE.read_text(encoding="utf-8")
+    assert claims.with_table(text, claims.page(claims.newest(), claims.available())) == text
+
+
+def test_the_page_knows_which_kernels_there_are(scripts):
     if "cuda" not in _C.backends():
         pytest.skip("this build has no CUDA kernels")
-    text = claims.PAGE.read_text(encoding="utf-8")
-    assert claims.with_table(text, claims.page(claims.newest(), _C.backends()["cuda"])) == text
+    assert set(scripts("claims").available()) == {op for op, there in _C.backends()["cuda"].items() if there}
 
 
 def row(suite="fuse_regions", case="x 1", mode="graph, cold", ours=4.0, peers=None, must=None, aim=None):
