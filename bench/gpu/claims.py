@@ -58,10 +58,12 @@ SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 # What is said of CUDA itself: the test file that holds it, and what is known without a GPU.
 STAND_INS = "with stand-ins on the emulated device"
 BEHAVIOUR = {
-    "torch operators follow the current stream and survive graph capture": ("test_cuda_arrays", STAND_INS),
+    "torch operators follow the current stream and survive graph capture": ("test_cuda_libraries", ""),
     "arrays of CuPy, Numba, JAX and pycuda in and out, in stream order": ("test_cuda_libraries", STAND_INS),
     "one clear `DeviceError` for what is missing or fails": ("test_cuda_errors", STAND_INS),
+    "`examples/embed_cuda`: crop, fuse, composite as a captured graph": ("embed_cuda", "builds and links"),
 }
+PROGRAMS = {"embed_cuda"}  # no test files: right when they end with 0
 
 
 BEST = ""  # any peer: what is asked has to hold against every torch variant
@@ -130,6 +132,8 @@ def step(record: dict[str, Any] | None, part: str, name: str) -> dict[str, Any] 
 def tested(record: dict[str, Any] | None, file: str) -> str:
     """The figure of a test file that ran on the GPU, or that it is open or failed."""
     found = step(record, "test", file)
+    if file in PROGRAMS and found and not found["cut_off"]:
+        return "ran, its answers right" if found["code"] == 0 else "**FAILED**"
     if not found or not found.get("rows"):
         return OPEN
     rows = found["rows"]
