@@ -137,7 +137,7 @@ def test_why_there_is_no_gpu_is_said():
 @pytest.mark.skipif(_C.cpu_backends() != ["emulated"], reason="needs the emulated module, under which it also runs")
 @pytest.mark.parametrize("op", VALID)
 def test_every_operation_takes_what_is_carried(op, monkeypatch):
-    """Memory of the CPU lent as that of the emulated device: pointers, host arguments and scratch memory as on a GPU."""
+    """Memory of the CPU lent as that of a device: pointers, host arguments and scratch memory as on a GPU."""
     given = VALID[op]()
 
     def called():
