@@ -101,6 +101,19 @@ def test_soft_mask_is_cut_at_one_half_and_nan_wins():
     np.testing.assert_array_equal(fuse_regions(parts, centres, hair, background, mask)[0, 0, 0], [0, 1, 1, np.nan])
 
 
+def test_float16_where_the_backend_has_it(pytestconfig):
+    *given, mask = portrait(2, 70)
+    parts, centres, hair, background = ([p.astype(np.float16) for p in given[0]], given[1], *map(np.float16, given[2:]))
+    if pytestconfig.getoption("device") not in ("emulated", "cuda"):
+        with pytest.raises(BadInput, match=r"hair: dtype float16 given, .* \(on a CUDA device\) float16 expected"):
+            fuse_regions(parts, centres, hair, background, mask)
+        return
+    for mode in ("min", "max"):
+        out = fuse_regions(parts, centres, hair, background, mask, mode=mode)
+        assert out.dtype == np.float16
+        np.testing.assert_array_equal(out, reference(parts, centres, hair, background, mask, mode))
+
+
 def test_any_number_of_threads_gives_the_same_bits():
     parts, centres, hair, background, mask = portrait(3, 200)
     outs = [np.empty_like(hair) for _ in range(4)]

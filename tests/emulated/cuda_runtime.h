@@ -38,9 +38,9 @@ inline int __syncthreads_and(int predicate, EMULATED_WHERE) {
 inline int __syncthreads_count(int predicate, EMULATED_WHERE) {
   return emulated::barrier(predicate, {"__syncthreads_count", file, line}).nonzero;
 }
-inline void __threadfence() {}
-inline void __threadfence_block() {}
-inline void __threadfence_system() {}
+inline void __threadfence() { emulated::fence(); }
+inline void __threadfence_block() { emulated::fence(); }
+inline void __threadfence_system() { emulated::fence(); }
 #define __trap() ::emulated::fault("__trap at " __FILE__)
 
 #include "device/runtime_api.h"

@@ -15,7 +15,8 @@ kernel_faults() {
       overrun_of_static_shared:index.64.out.of.bounds misaligned_vector:misaligned.address ;;
     thread) for name in missing_barrier missing_second_barrier missing_syncwarp; do
       echo "$name:Location.is.global.*${name}_kernel.*::tile"
-    done; echo missing_atomic:data.race.*faults.cpp.*missing_atomic_kernel ;;
+    done
+    for name in missing_atomic blocks_on_one_output; do echo "$name:data.race.*faults.cpp.*${name}_kernel"; done ;;
   esac
 }
 

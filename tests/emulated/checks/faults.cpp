@@ -1,5 +1,6 @@
 // One planted fault a kernel; main.cpp and tests/test_emulated_device.py say by what each must be noticed.
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 
 #include "checks.h"
@@ -37,6 +38,9 @@ PA_KERNEL void missing_syncwarp_kernel(const int* in, int* out) {
 
 PA_KERNEL void missing_atomic_kernel(int* total) { *total += 1; }
 
+// Two blocks write the same elements.
+PA_KERNEL void blocks_on_one_output_kernel(const int* in, int* out) { out[threadIdx.x] = in[threadIdx.x]; }
+
 PA_KERNEL void overrun_of_dynamic_shared_kernel(const int* in, int* out) {
   PA_SHARED(int, tile);
   tile[threadIdx.x + 1] = in[threadIdx.x];
@@ -72,6 +76,23 @@ PA_KERNEL void late_copy_wait_kernel(const int4* in, int4* out) {
   cp_async_wait<1>();
   __syncthreads();
   out[threadIdx.x] = tile[threadIdx.x];
+}
+
+// Copies to where other threads may still read.
+PA_KERNEL void early_copy_kernel(const int* in, int* out) {
+  __shared__ int tile[kThreads];
+  tile[threadIdx.x] = in[threadIdx.x];
+  __syncthreads();
+  cp_async4(&tile[threadIdx.x], &in[threadIdx.x]);
+  cp_async_commit();
+  out[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+  __syncthreads();
+  cp_async_wait<0>();
+}
+
+// Gives out places in the order in which threads come.
+PA_KERNEL void order_of_threads_kernel(const int* in, int* count, int* out) {
+  out[atomicAdd(count, 1)] = in[threadIdx.x];
 }
 
 PA_KERNEL void divergent_barrier_kernel(const int* in, int* out) {
@@ -179,6 +200,24 @@ bool missing_atomic() {
   return total == kThreads;
 }
 
+bool blocks_on_one_output() {
+  Numbers n;
+  launch(blocks_on_one_output_kernel, dim3(2), dim3(kThreads), 0, Context{}, n.in.data(), n.out.data());
+  return n.same();
+}
+
+bool order_of_threads() {
+  bool right = true;
+  for (const char* order : {"forward", "reverse"}) {
+    setenv("EMULATED_ORDER", order, 1);
+    Numbers n;
+    int count = 0;
+    launch(order_of_threads_kernel, dim3(1), dim3(kThreads), 0, Context{}, n.in.data(), &count, n.out.data());
+    right = right && n.same();
+  }
+  return right;
+}
+
 bool overrun_of_workspace() {
   const Context ctx;
   Workspace scratch(ctx);
@@ -197,11 +236,14 @@ const std::vector<Check>& faults() {
       plain("missing_second_barrier", missing_second_barrier_kernel, 0, &Numbers::mirrored),
       plain("missing_syncwarp", missing_syncwarp_kernel, 0, &Numbers::mirrored),
       {"missing_atomic", missing_atomic},
+      {"blocks_on_one_output", blocks_on_one_output},
       plain("overrun_of_dynamic_shared", overrun_of_dynamic_shared_kernel, kThreads * sizeof(int), &Numbers::same),
       plain("overrun_of_static_shared", overrun_of_static_shared_kernel, 0, &Numbers::same),
       {"overrun_of_workspace", overrun_of_workspace},
       copying("missing_copy_wait", missing_copy_wait_kernel),
       copying("late_copy_wait", late_copy_wait_kernel),
+      plain("early_copy", early_copy_kernel, 0, &Numbers::mirrored),
+      {"order_of_threads", order_of_threads},
       plain("divergent_barrier", divergent_barrier_kernel, 0, &Numbers::same),
       plain("half_warp_shuffle", half_warp_shuffle_kernel, 0, &Numbers::same),
       plain("shuffle_beside_barrier", shuffle_beside_barrier_kernel, 0, &Numbers::same),

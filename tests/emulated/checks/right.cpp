@@ -98,6 +98,28 @@ bool atomics() {
          sum == 500.0f && last == 999ull << 33;
 }
 
+// The last block to come adds up what all have left: memory ordered by fences around an atomic count.
+PA_KERNEL void last_block_kernel(int* parts, unsigned* count, int* total) {
+  PA_SHARED(int, last);
+  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  parts[i] = i;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) *last = atomicAdd(count, 1u) == gridDim.x - 1;
+  __syncthreads();
+  if (!*last || threadIdx.x != 0) return;
+  __threadfence();
+  for (unsigned k = 0; k < gridDim.x * blockDim.x; ++k) *total += parts[k];
+}
+
+bool last_block() {
+  std::vector<int> parts(40 * 33);
+  unsigned count = 0;
+  int total = 0;
+  run(last_block_kernel, 40, 33, sizeof(int), parts.data(), &count, &total);
+  return total == 1320 * 1319 / 2;
+}
+
 // d = a b^T of 16x16 and 8x16, b through ldmatrix; and with b stored transposed, through ldmatrix_trans.
 template <typename T>
 PA_KERNEL void product_kernel(const T* a, const T* b, const T* b_transposed, float* out) {
@@ -213,10 +235,9 @@ bool integers() {
 
 const std::vector<Check>& right() {
   static const std::vector<Check> all = {
-      {"barriers", barriers}, {"warps", warps},
-      {"atomics", atomics},   {"product_f16", product<__half>},
-      {"copies", copies},     {"product_bf16", product<__nv_bfloat16>},
-      {"float16", float16},   {"integers", integers},
+      {"barriers", barriers},           {"warps", warps},     {"atomics", atomics},
+      {"product_f16", product<__half>}, {"copies", copies},   {"product_bf16", product<__nv_bfloat16>},
+      {"last_block", last_block},       {"float16", float16}, {"integers", integers},
   };
   return all;
 }

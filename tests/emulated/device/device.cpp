@@ -30,26 +30,43 @@ std::string text(const Where& where) {
 
 namespace {
 
+// Blocks of a group have no order for the thread sanitizer, so that it finds races between blocks.
+constexpr size_t kGroup = 32;
+
 enum class State : unsigned char { fresh, runs, at_barrier, in_warp, ended };
+
+// What a thread runs on.
+struct Strand : Fiber {
+  using Fiber::Fiber;
+  Copies copies;
+};
 
 struct Thread {
   uint3 index;
   int number = 0;
   State state = State::fresh;
-  Fiber* fiber = nullptr;
+  Strand* strand = nullptr;
   Where where{};
   unsigned mask = 0;  // of the collective operation that it waits in
   Combine combine = nullptr;
   Lane lane{};
-  char* order = nullptr;  // what carries the memory order of that operation
-  Copies copies;
+};
+
+// Lanes that wait for the rest of a mask in one operation.
+struct Gathering {
+  unsigned mask, there;
+  const char* what;
+  char* order;  // what carries the memory order of the operation
 };
 
 struct Warp {
   Thread* lanes;
   int count;
-  int order[32];    // in which lanes go on
-  char orders[64];  // a round of names for the thread sanitizer, longer than any lane is behind
+  int order[32];  // in which lanes go on
+  unsigned all, live;
+  Gathering gatherings[32];
+  int gathering = 0;  // how many
+  char orders[64];    // a round of names for the thread sanitizer, longer than any lane is behind
   unsigned round = 0;
 };
 
@@ -63,7 +80,8 @@ struct Block {
   size_t waiting = 0;  // at the barrier
   const Thread* first_waiting = nullptr;
   Votes votes{}, result{};
-  char barrier_orders[2];  // by turns: a fast thread may be at the next barrier already
+  size_t in_group = 0;
+  char barrier_orders[kGroup][2];  // by turns: a fast thread may be at the next barrier already
   unsigned barriers = 0;
   char start_order, end_order;
   bool backwards = false;
@@ -72,8 +90,8 @@ struct Block {
 
 std::mutex device;
 Block block;
-std::vector<std::unique_ptr<Fiber>> fibers;
-std::vector<Fiber*> idle;
+std::vector<std::unique_ptr<Strand>> strands;
+std::vector<Strand*> idle;
 Fiber* host = nullptr;
 Fiber* running = nullptr;
 Thread* current = nullptr;
@@ -92,18 +110,17 @@ void go_on_as(Thread& t) {
 
 void run_threads();
 
-void add_fiber() {
-  fibers.push_back(std::make_unique<Fiber>(run_threads, static_cast<int>(fibers.size())));
-}
+void add_strand() { strands.push_back(std::make_unique<Strand>(run_threads, static_cast<int>(strands.size()))); }
 
 // The fiber for the next thread to begin. The thread sanitizer takes a fiber for a thread, so there each has its own.
-Fiber& fiber_to_begin() {
-  if (kThreadSanitizer) return *fibers[static_cast<size_t>(block.order[block.begun])];
+Strand& strand_to_begin() {
+  if (kThreadSanitizer)
+    return *strands[(static_cast<size_t>(block.order[block.begun]) + block.in_group) % block.threads.size()];
   if (idle.empty()) {
-    add_fiber();
-    return *fibers.back();
+    add_strand();
+    return *strands.back();
   }
-  Fiber* f = idle.back();
+  Strand* f = idle.back();
   idle.pop_back();
   return *f;
 }
@@ -114,9 +131,9 @@ void give_way() {
   if (block.first_ready != block.last_ready) {
     Thread& t = *block.ready[block.first_ready++ % block.ready.size()];
     go_on_as(t);
-    running = t.fiber;
+    running = t.strand;
   } else {
-    running = block.begun < block.threads.size() && block.fault.empty() ? &fiber_to_begin() : host;
+    running = block.begun < block.threads.size() && block.fault.empty() ? &strand_to_begin() : host;
   }
   if (running != from) Fiber::switch_to(*from, *running);
 }
@@ -132,13 +149,18 @@ void end_barrier() {
   }
 }
 
-void run_thread(Fiber& fiber) {
+Warp& warp_of(const Thread& t) { return block.warps[static_cast<size_t>(t.number) / 32]; }
+
+void run_thread(Strand& strand) {
   Thread& t = block.threads[static_cast<size_t>(block.order[block.begun++])];
-  t.fiber = &fiber;
+  t.strand = &strand;
+  strand.copies.list.clear();
+  strand.copies.groups.clear();
   t.state = State::runs;
   go_on_as(t);
   acquires(&block.start_order);
   body(body_arg);
+  warp_of(t).live &= ~(1u << t.number % 32);
   releases(&block.end_order);
   t.state = State::ended;
   --block.live;
@@ -147,7 +169,7 @@ void run_thread(Fiber& fiber) {
 
 void run_threads() {
   Fiber::arrived();
-  for (Fiber& self = *running;;) {
+  for (Strand& self = static_cast<Strand&>(*running);;) {
     do run_thread(self);
     while (!kThreadSanitizer && block.first_ready == block.last_ready && block.begun < block.threads.size());
     if (!kThreadSanitizer) idle.push_back(&self);
@@ -186,7 +208,7 @@ std::string whereabouts(const Thread& t) {
 std::string stuck() {
   for (const Thread& t : block.threads) {
     if (t.state != State::in_warp) continue;
-    const Warp& warp = block.warps[static_cast<size_t>(t.number) / 32];
+    const Warp& warp = warp_of(t);
     for (int l = 0; l < warp.count; ++l)
       if ((t.mask >> l & 1) && &warp.lanes[l] != &t && !meets(t, warp.lanes[l]))
         return "deadlock: " + whereabouts(t) + ", but " + whereabouts(warp.lanes[l]);
@@ -204,24 +226,30 @@ __attribute__((no_sanitize("address"))) void poison(void* memory, size_t bytes) 
   for (size_t i = 0; i < bytes % 8; ++i) rest[i] = 0xff;
 }
 
+// Of exactly that size, so that the address sanitizer sees an overrun.
+void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 128, bytes ? bytes : 1)) throw std::bad_alloc();
+  return memory;
+}
+
 void begin_block(uint3 index) {
   place.block = index;
   block.first_ready = block.last_ready = 0;
   block.begun = block.waiting = 0;
   block.live = block.threads.size();
   block.votes = {};
-  for (Thread& t : block.threads) {
-    t.state = State::fresh;
-    t.copies = {};
+  for (Thread& t : block.threads) t.state = State::fresh;
+  for (Warp& w : block.warps) {
+    w.live = w.all;
+    w.gathering = 0;
   }
 }
 
 void run_block(uint3 index) {
   begin_block(index);
-  releases(&block.start_order);
-  running = &fiber_to_begin();
+  running = &strand_to_begin();
   Fiber::switch_to(*host, *running);
-  acquires(&block.end_order);
   if (block.fault.empty() && block.live > 0) block.fault = stuck();
 }
 
@@ -252,12 +280,13 @@ void set_up(dim3 grid, dim3 threads) {
     block.threads[i].index = {static_cast<unsigned>(i % threads.x), static_cast<unsigned>(i / threads.x % threads.y),
                               static_cast<unsigned>(i / threads.x / threads.y)};
   }
-  while (kThreadSanitizer && fibers.size() < n) add_fiber();
-  for (Warp& w : block.warps) w.count = 0;
+  while (kThreadSanitizer && strands.size() < n) add_strand();
+  for (Warp& w : block.warps) w.count = 0, w.all = 0;
   for (const int i : block.order) {
     Warp& w = block.warps[static_cast<size_t>(i) / 32];
     w.lanes = &block.threads[static_cast<size_t>(i) / 32 * 32];
     w.order[w.count++] = i % 32;
+    w.all |= 1u << i % 32;
   }
 }
 
@@ -289,7 +318,7 @@ void fault(const std::string& what) {
   block.fault = what;
   running = host;
   block.first_ready = block.last_ready;
-  Fiber::switch_to(*current->fiber, *host);
+  Fiber::switch_to(*current->strand, *host);
   std::abort();
 }
 
@@ -300,7 +329,7 @@ Votes barrier(int predicate, const Where& where) {
   else if (!same(where, block.first_waiting->where))
     fault("different barriers met: " + who(t) + " comes to " + text(where) + ", but " +
           whereabouts(*block.first_waiting));
-  char* order = &block.barrier_orders[block.barriers % 2];
+  char* order = &block.barrier_orders[block.in_group][block.barriers % 2];
   releases(order);
   ++block.votes.threads;
   block.votes.nonzero += predicate != 0;
@@ -317,46 +346,45 @@ Votes barrier(int predicate, const Where& where) {
 
 int lane_index() { return current->number % 32; }
 
-unsigned live_lanes() {
-  const Warp& warp = block.warps[static_cast<size_t>(current->number) / 32];
-  unsigned mask = 0;
-  for (int l = 0; l < warp.count; ++l) mask |= static_cast<unsigned>(warp.lanes[l].state != State::ended) << l;
-  return mask;
-}
+unsigned live_lanes() { return warp_of(*current).live; }
 
 void collective(unsigned mask, const Where& where, Combine combine, const Lane& lane, bool orders_memory) {
   Thread& t = *current;
-  Warp& warp = block.warps[static_cast<size_t>(t.number) / 32];
-  if (!(mask >> t.number % 32 & 1))
+  Warp& warp = warp_of(t);
+  const unsigned own = 1u << t.number % 32;
+  if (!(mask & own))
     fault(who(t) + " comes to " + text(where) + " for the lanes " + text_hex(mask) + ", itself not among them");
   t.where = where;
   t.mask = mask;
   t.combine = combine;
   t.lane = lane;
-  t.order = nullptr;
-  bool all = true;
-  for (int l = 0; l < warp.count; ++l) {
-    const Thread& other = warp.lanes[l];
-    if (!(mask >> l & 1) || &other == &t) continue;
-    if (meets(t, other))
-      t.order = other.order;
-    else
-      all = false;
+  Gathering* g = warp.gatherings;
+  Gathering* const end = g + warp.gathering;
+  while (g != end && !(g->mask == mask && equal(g->what, where.what))) ++g;
+  if (g == end) {
+    *g = {mask, 0, where.what, &warp.orders[warp.round++ % sizeof warp.orders]};
+    ++warp.gathering;
   }
-  if (orders_memory) {
-    if (!t.order) t.order = &warp.orders[warp.round++ % sizeof warp.orders];
-    releases(t.order);
-  }
-  if (all) {
+  char* order = g->order;
+  if (orders_memory) releases(order);
+  g->there |= own;
+  if (g->there == (mask & warp.all)) {
+    *g = warp.gatherings[--warp.gathering];
     end_collective(warp, t);
   } else {
     t.state = State::in_warp;
     give_way();
   }
-  if (orders_memory) acquires(t.order);
+  if (orders_memory) acquires(order);
 }
 
-Copies& copies() { return current->copies; }
+Copies& copies() { return current->strand->copies; }
+
+void fence() {
+  static char order;
+  acquires(&order);
+  releases(&order);
+}
 
 std::string run(const Launch& launch) {
   std::lock_guard<std::mutex> lock(device);
@@ -365,24 +393,31 @@ std::string run(const Launch& launch) {
   body = launch.body;
   body_arg = launch.arg;
   set_up(launch.grid, launch.block);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, 128, launch.shared_bytes ? launch.shared_bytes : 1)) return "out of memory";
-  const std::unique_ptr<void, void (*)(void*)> held(memory, std::free);
-  shared = memory;
   const Kernel& kernel = kernel_at(launch.kernel);
   const dim3 grid = launch.grid;
   const size_t blocks = static_cast<size_t>(grid.x) * grid.y * grid.z;
+  // Static shared memory is the same for all blocks, dynamic one need not be.
+  const size_t group = kThreadSanitizer && kernel.shared.empty() ? std::min(blocks, kGroup) : 1;
+  std::vector<std::unique_ptr<void, void (*)(void*)>> memory;
+  for (size_t i = 0; i < group; ++i) memory.emplace_back(allocate(launch.shared_bytes), std::free);
   for (size_t i = 0; i < blocks && block.fault.empty(); ++i) {
     const size_t b = block.backwards ? blocks - 1 - i : i;
+    block.in_group = i % group;
+    if (block.in_group == 0) {
+      acquires(&block.end_order);
+      releases(&block.start_order);
+    }
+    shared = memory[block.in_group].get();
     poison(shared, launch.shared_bytes);
     for (const Variable& v : kernel.shared) poison(v.address, v.bytes);
     run_block({static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
                static_cast<unsigned>(b / grid.x / grid.y)});
   }
+  acquires(&block.end_order);
   current = nullptr;
   if (block.fault.empty()) return "";
-  idle.clear();  // threads hang in the middle of their fibers
-  fibers.clear();
+  idle.clear();  // threads hang in the middle of their strands
+  strands.clear();
   return kernel.name + ": " + block.fault;
 }
 

@@ -55,6 +55,8 @@ struct Copies {
 };
 Copies& copies();
 
+void fence();  // what was written before one is ordered before what follows a later one, also between blocks
+
 [[noreturn]] void fault(const std::string& what);  // in a kernel: the block is given up, launch() throws what
 
 struct Launch {
