@@ -6,10 +6,10 @@
 normalisation, the fusion in its sequence of operations (tests/reference_apdrawing.py), with the same weights. Ours runs
 channels last with bfloat16 convolutions; the drawings may differ by 0.02 in the mean.
 
-"published form" of the distance-transform loss, on one drawing of 512 px, forward and backward: two U-Nets of 67 million
-parameters imitate distances of the drawing and carry its gradient, two find lines in the target, two in the drawing.
-There is no answer to check that against, the networks having no weights; ours is held against its slow definition on
-a small picture.
+"published form" of the distance-transform loss, on one drawing of 512 px, forward and backward: two U-Nets of 67
+million parameters imitate distances of the drawing and carry its gradient, two find lines in the target, two in the
+drawing. There is no answer to check that against, the networks having no weights; ours is held against its slow
+definition on a small picture.
 """
 
 import sys
