@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -193,7 +194,19 @@ def test_steps(run: Run) -> list[Step]:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={rows}"]
         command += [] if file in about_cuda else ["--device", device]
         found.append(Step("test", file.removesuffix(".py"), [*command, f"tests/{file}"], 240, rows))
-    return found
+    return found if run.dry else [*found, embedding_step(run)]
+
+
+def embedding_step(run: Run) -> Step:
+    """examples/embed_cuda, built against what the build part has made, and run."""
+    prefix, user = run.folder / "prefix", run.folder / "embed_cuda"
+    commands = [
+        ["cmake", "--install", str(run.folder / "build"), "--component", "dev", "--prefix", str(prefix)],
+        ["cmake", "-S", str(ROOT / "examples" / "embed_cuda"), "-B", str(user), f"-DCMAKE_PREFIX_PATH={prefix}"],
+        ["cmake", "--build", str(user)],
+        [str(user / "embed_cuda")],
+    ]
+    return Step("test", "embed_cuda", ["sh", "-ec", "\n".join(shlex.join(c) for c in commands)], 120)
 
 
 def sanitize_steps(run: Run) -> list[Step]:
@@ -216,7 +229,7 @@ def bench_steps(run: Run) -> list[Step]:
         rows = run.folder / f"{name}-{run.sources}.rows.json"  # a script that was cut off goes on from these
         command = [sys.executable, str(HERE / "gpu" / f"{name}.py"), "--json", str(rows)]
         command += ["--dry"] if run.dry else ["--ceilings", str(ceilings), "--seconds", "0.5"]
-        limit = {"modulated_conv2d": 200, "network": 150}.get(name, 90)
+        limit = {"modulated_conv2d": 240, "network": 200}.get(name, 120)
         inductor = {"TORCHINDUCTOR_CACHE_DIR": str(run.folder / "inductor")}
         found.append(Step("bench", name, command, limit, rows, inductor))
     return found

@@ -139,6 +139,10 @@ def test_operations_take_foreign_arrays(op, maker):
 def test_results_are_arrays_of_the_same_library(op, library):
     call = VALID[op]()
     tree, kind = fake_library(library)
+    if call.inplace and library == "jax":
+        with installed(tree), pytest.raises(BadInput, match="read-only"):
+            run(op, lent(call, kind), **call.options)
+        return
     with installed(tree):
         answer = results(run(op, lent(call, kind), **call.options))
     expected = results(run(op, call.arrays, **call.options))
@@ -294,6 +298,22 @@ def test_kinds_are_not_mixed():
 def test_a_matrix_stays_on_the_host():
     with pytest.raises(BadInput, match="matrix: "):
         ops.warp_affine(Cai(np.zeros((4, 4), np.uint8)), Cai(np.eye(2, 3)), 4)
+
+
+@emulated
+def test_a_resample_filter_stays_on_the_host():
+    call = VALID["modulated_conv2d"]()
+    arrays = {n: a for n, a in call.arrays.items() if n in ("x", "weight", "styles")}
+    taps = np.array([1, 3, 3, 1], np.float32) / 8
+    expected = ops.modulated_conv2d(**arrays, up=2, resample_filter=taps)
+    given = {n: Cai(a) for n, a in arrays.items()}
+    np.testing.assert_array_equal(host(ops.modulated_conv2d(**given, up=2, resample_filter=taps)), expected)
+    with pytest.raises(BadInput, match="resample_filter: Cai given, a numpy array expected"):
+        ops.modulated_conv2d(**given, up=2, resample_filter=Cai(taps))
+    with pytest.raises(BadInput, match="styles: dtype float64 given, float32 expected"):
+        ops.modulated_conv2d(**(given | {"styles": Cai(arrays["styles"].astype(np.float64))}))
+    with pytest.raises(Unsupported, match="no CUDA kernel for these arguments"):
+        ops.modulated_conv2d(**given, up=2, resample_filter=np.random.default_rng(0).random((4, 4), np.float32))
 
 
 # Streams. ------------------------------------------------------------------------------------

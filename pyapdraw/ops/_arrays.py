@@ -11,7 +11,7 @@ from pyapdraw import _C
 from pyapdraw.errors import BadInput, DeviceError
 from pyapdraw.ops._device import View, takes_device_arrays
 
-__all__ = ["EMPTY", "Array", "all_torch", "call", "empty", "empty_like", "is_torch", "takes_device_arrays"]
+__all__ = ["EMPTY", "Array", "View", "all_torch", "call", "empty", "empty_like", "is_torch", "takes_device_arrays"]
 
 Array = Any  # numpy.ndarray, torch.Tensor, or a CUDA array of another library; none is imported for the annotation
 

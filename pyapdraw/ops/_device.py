@@ -28,7 +28,7 @@ _stream: contextvars.ContextVar[int | None] = contextvars.ContextVar("stream", d
 _held: deque[tuple[Any, list[View]]] = deque()
 _lock = threading.Lock()
 # Arguments that are read on the host whatever they are.
-HOST = frozenset({"matrix", "to_crop"})
+HOST = frozenset({"matrix", "to_crop", "resample_filter"})
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from pyapdraw import _C
 from pyapdraw.errors import BadInput, DeviceError, Unsupported
 from pyapdraw.need import need
-from pyapdraw.ops._arrays import Array, all_torch, call, empty, takes_device_arrays
+from pyapdraw.ops._arrays import Array, View, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.bias_act import GAINS, bias_act
 
@@ -71,7 +71,8 @@ def modulated_conv2d(
     >>> modulated_conv2d(x, weight, np.array([[3, 4]], np.float32))
     array([[[[1.4, 1.4]]]], dtype=float32)
     """
-    in_torch = all_torch(x=x, weight=weight, styles=styles, resample_filter=resample_filter, noise=noise, bias=bias)
+    filters = _host_filter(resample_filter) if isinstance(x, View) else {"resample_filter": resample_filter}
+    in_torch = all_torch(x=x, weight=weight, styles=styles, noise=noise, bias=bias, **filters)
     up, down = _factor(up, "up"), _factor(down, "down")
     if up == 2 and down == 2:
         raise BadInput("down: 2 given together with up 2, only one of them may be 2")
@@ -94,6 +95,13 @@ def modulated_conv2d(
         y = layer(*operands, bool(demodulate), up, down, "linear", 1.0, -1.0)
         y = bias_act(y, act=activation, gain=gain, clamp=clamp)
     return y if y.dtype == x.dtype else y.to(x.dtype)  # float16 on the CPU was computed in float32
+
+
+def _host_filter(filter: Any) -> dict[str, Array]:
+    """The kernel reads the filter on the host, so beside CUDA arrays it is a numpy array: no array of their kind."""
+    if filter is not None and not isinstance(filter, np.ndarray):
+        raise BadInput(f"resample_filter: {type(filter).__name__} given, a numpy array expected beside CUDA arrays")
+    return {}
 
 
 def _factor(value: int, name: str) -> int:
