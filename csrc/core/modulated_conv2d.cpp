@@ -75,9 +75,9 @@ void check_vector(const Tensor& t, const char* arg, const Tensor& x, std::initia
 
 void check_inputs(const Tensor& x, const Tensor& weight, const Tensor& styles) {
   check::ndim(x, "x", 4, 4);
-  check::dtype(x, "x", {DType::f32, DType::bf16});
+  check::float_dtype(x, "x", {DType::f32, DType::bf16});
   check::ndim(weight, "weight", 4, 4);
-  check::dtype(weight, "weight", {DType::f32, DType::bf16});
+  check::float_dtype(weight, "weight", {DType::f32, DType::bf16});
   check::same_device(weight, "weight", x, "x");
   check::that(weight.shape[2] == weight.shape[3] && (weight.shape[2] == 1 || weight.shape[2] == 3), "weight",
               "shape " + check::shape_text(weight) + " given, [O,I,1,1] or [O,I,3,3] expected");

@@ -6,7 +6,7 @@ namespace {
 
 void check_image(const Tensor& t, const char* arg, const Tensor& scale, const char* scale_arg, const Tensor& first) {
   check::ndim(t, arg, 4, 4);
-  check::dtype(t, arg, {DType::f32, DType::bf16});
+  check::float_dtype(t, arg, {DType::f32, DType::bf16});
   check::that(t.shape[0] == first.shape[0], arg,
               "shape " + check::shape_text(t) + " given, the N of grad, " + check::shape_text(first) + ", expected");
   check::same_device(t, arg, first, "grad");

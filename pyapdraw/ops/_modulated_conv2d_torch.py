@@ -116,12 +116,12 @@ def _fir(x: Any, filter: Any, pads: list[int], gain: float = 1.0, flip: bool = T
     import torch
     from torch.nn import functional
 
-    if x.device.type == "cpu" and x.dtype != torch.float64:
+    if x.dtype in (torch.float32, torch.bfloat16) or (x.is_cuda and x.dtype == torch.float16):
         return operators().upfirdn2d(x, filter, [1, 1], [1, 1], pads, not flip, gain)
     x = functional.pad(x, pads)
     if filter is None:
         return x * gain
-    channels, filter = x.shape[1], filter.to(x.dtype)
+    channels, filter = x.shape[1], filter.to(x)
     if filter.ndim == 1:
         filter = filter * gain**0.5
         shapes: list[tuple[int, ...]] = [(1, len(filter)), (len(filter), 1)]
@@ -214,10 +214,11 @@ def _adjoint(g: Any, weight: Any, d: Any, filter: Any, where: tuple[int, int, An
 
 def _even(filter: Any, like: Any) -> Any:
     """The same filter with an even number of taps: one zero in front, which the paddings make up for."""
+    import torch
     from torch.nn import functional
 
     if filter is None:
-        filter = like.new_ones(1)
+        filter = torch.ones(1, dtype=like.dtype)  # on the CPU, where the kernel wants it
     pads = [side for taps in reversed(filter.shape) for side in (taps % 2, 0)]
     return functional.pad(filter, pads)
 

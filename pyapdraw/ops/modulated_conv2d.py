@@ -17,6 +17,7 @@ from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.bias_act import GAINS, bias_act
 
 SLOPE = 0.2  # of lrelu
+EMULATED = "emulated" in _C.cpu_backends()  # tests: CPU tensors go through the CUDA kernels
 FUSED = ("linear", "relu", "lrelu")  # the activations that the kernel applies itself
 _ABSENT = np.empty(0, np.float32)  # stands for a filter, noise or bias that is not given
 
@@ -39,16 +40,18 @@ def modulated_conv2d(
     """``clamp(gain * activation(d * conv(weight, styles * x) + noise + bias))``, resampled by two where asked.
 
     Args:
-        x: [N, I, H, W], float32 or bfloat16 (torch: float16 too, computed in float32, and float64, without a kernel);
-            any strides, channels_last is fastest.
-        weight: [O, I, k, k] with k = 1 or 3, float32 or bfloat16 (torch: any floating point); used as given, no gain.
+        x: [N, I, H, W], float32 or bfloat16 (torch: float16 too, on the CPU computed in float32, and float64, without a
+            kernel); any strides, channels_last is fastest.
+        weight: [O, I, k, k] with k = 1 or 3, float32 or of x's dtype (torch: any floating point); used as given, no
+            gain. On CUDA it is fastest in x's dtype and channels_last, or else packed anew in every call.
         styles: [N, I], one factor for each input channel of each sample.
         demodulate: scale each output channel by ``d = rsqrt(sum over i, k of (weight * styles)^2 + 1e-8)``.
         up: 1 or 2. Twice the size: k = 3 is a transposed convolution of stride 2 with the weight as stored, then the
             filter with gain 4; k = 1 is the convolution, then zero insertion and the filter with gain 4.
         down: 1 or 2. Half the size, rounded down: the filter, then a convolution of stride 2. Not together with up.
         resample_filter: [f], applied along both axes, or [fh, fw]; usually (1, 3, 3, 1) / 8. None: no smoothing, as
-            filter (1). Constant: it gets no gradient. Not used when up and down are 1.
+            filter (1). Constant: it gets no gradient. Not used when up and down are 1. The kernel is given its taps by
+            the CPU, so for CUDA tensors a CPU tensor is best; one on the device is copied when it is first seen.
         noise: [N, 1, H', W'], [1, 1, H', W'] or [H', W'], already multiplied by its strength; added after d.
         bias: [O].
         activation: linear, relu, lrelu (slope 0.2), tanh, sigmoid, elu, selu, softplus or swish.
@@ -89,7 +92,7 @@ def modulated_conv2d(
     else:
         y = layer(*operands, bool(demodulate), up, down, "linear", 1.0, -1.0)
         y = bias_act(y, act=activation, gain=gain, clamp=clamp)
-    return y if y.dtype == x.dtype else y.to(x.dtype)  # float16 was computed in float32
+    return y if y.dtype == x.dtype else y.to(x.dtype)  # float16 on the CPU was computed in float32
 
 
 def _factor(value: int, name: str) -> int:
@@ -135,20 +138,20 @@ _SMALL = ("weight", "styles", "resample_filter", "noise", "bias")
 
 
 def _torch_operands(x: Any, *others: Any) -> list:
-    """The small operands in float32, or float64 beside a float64 x; weight may also be bfloat16, as x."""
+    """The small operands in float32, or float64 beside a float64 x; weight may also have the 16-bit dtype of x."""
     import torch
 
     if x.dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
         raise BadInput(f"x: dtype {x.dtype} given, float32, bfloat16, float16 or float64 expected")
     small = torch.float64 if x.dtype == torch.float64 else torch.float32
-    out = [x.float() if x.dtype == torch.float16 else x]
+    out = [x.float() if x.dtype == torch.float16 and not _cuda_kernels(x) else x]
     for name, a in zip(_SMALL, others):
         if a is not None:
             if not a.dtype.is_floating_point:
                 raise BadInput(f"{name}: dtype {a.dtype} given, a floating-point dtype expected")
-            if a.device != x.device:
+            if a.device != x.device and not (name == "resample_filter" and a.device.type == "cpu"):
                 raise BadInput(f"{name}: on {a.device}, the device of x, {x.device}, expected")
-            if a.dtype != small and not (name == "weight" and a.dtype == x.dtype == torch.bfloat16):
+            if a.dtype != small and not (name == "weight" and a.dtype == out[0].dtype):
                 a = a.to(small)
         out.append(a)
     if others[2] is not None and others[2].requires_grad:
@@ -156,10 +159,15 @@ def _torch_operands(x: Any, *others: Any) -> list:
     return out
 
 
+def _cuda_kernels(x: Any) -> bool:
+    """Whether the kernels for x are those of CUDA, which take float16 and do the weight gradient in 16 bits."""
+    return EMULATED or x.is_cuda
+
+
 def _native(operands: tuple, options: tuple, out: Any) -> bool:
     """Whether a kernel has written out; False for what only the composed definition covers."""
     x, weight, styles, *optional = operands
-    filter, noise, bias = (_ABSENT if a is None else a for a in optional)
+    filter, noise, bias = (_ABSENT if a is None else a for a in (_on_cpu(optional[0]), *optional[1:]))
     demodulate, up, down, activation, gain, clamp = options
     try:
         call(
@@ -169,6 +177,25 @@ def _native(operands: tuple, options: tuple, out: Any) -> bool:
     except Unsupported:
         return False
     return True
+
+
+_on_cpu_already: Any = None  # CUDA filter -> (its version, its copy), for as long as the filter lives
+
+
+def _on_cpu(filter: Any) -> Any:
+    """A copy waits for the device, which a network of ten layers should not do ten times in each pass."""
+    global _on_cpu_already
+    if filter is None or not getattr(filter, "is_cuda", False):
+        return filter
+    if _on_cpu_already is None:
+        from torch.utils.weak import WeakTensorKeyDictionary
+
+        _on_cpu_already = WeakTensorKeyDictionary()
+    version, copy = _on_cpu_already.get(filter, (None, None))
+    if version != filter._version:
+        copy = filter.cpu()
+        _on_cpu_already[filter] = filter._version, copy
+    return copy
 
 
 def _run_numpy(*arguments: Any) -> Any:
@@ -208,7 +235,7 @@ def _run(*arguments: Any) -> Any:
 
     x = arguments[0]
     out = _fake(*arguments)
-    kernel_dtype = x.dtype in (torch.float32, torch.bfloat16)
+    kernel_dtype = x.dtype in (torch.float32, torch.bfloat16) or (x.dtype == torch.float16 and _cuda_kernels(x))
     if not (kernel_dtype and _native(arguments[:6], arguments[6:], out)):
         out.copy_(_composed(*arguments))
     return out
@@ -238,7 +265,8 @@ def _run_weight(grad: Any, grad_scale: Any, x: Any, x_scale: Any, k: int, stride
     from pyapdraw.ops._modulated_conv2d_torch import composed_backward_weight
 
     operands = (grad, grad_scale, x, x_scale)
-    if x.dtype == torch.float32 or grad.dtype == torch.float32:  # in bfloat16 torch's library is twice as fast
+    # On the CPU torch's library is twice as fast in bfloat16.
+    if torch.float64 not in (x.dtype, grad.dtype) and (torch.float32 in (x.dtype, grad.dtype) or _cuda_kernels(x)):
         out = _fake_weight(*operands, k, stride, pad)
         try:
             call(_C.modulated_conv2d_backward_weight, *operands, out, stride, pad, like=x)
