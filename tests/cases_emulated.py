@@ -43,6 +43,8 @@ SUITES: dict[str, dict[str, str]] = {
         "portraits": "minutes; the network's own answer is compared",
         "threads": "a device has no worker threads",
     },
+    "test_cuda_arrays.py": {},
+    "test_cuda_errors.py": {},
     "test_modulated_conv2d.py": {
         "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
         "not_a_product": "torch code, without a kernel",
@@ -62,5 +64,6 @@ SUITES: dict[str, dict[str, str]] = {
         "named[dtype]": FLOAT16,
         "large_output": "about the caches of a CPU",
     },
+    "test_pixels_cuda.py": {},
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
 }
