@@ -84,7 +84,8 @@ __device__ inline bool idle(const Sink&) {
 }
 
 template <int K, int T, typename Source, typename Sink>
-PA_KERNEL void blur_kernel(Source source, Sink sink, int width, int height, Gaussian g) {
+PA_KERNEL __launch_bounds__(kBlurThreads) void blur_kernel(Source source, Sink sink, int width, int height,
+                                                           Gaussian g) {
   PA_SHARED(float, memory);
   constexpr int kCount = TilePixels<T>::kCount;
   if (idle(sink)) return;
@@ -104,7 +105,8 @@ PA_KERNEL void blur_kernel(Source source, Sink sink, int width, int height, Gaus
 
 // The two passes of wide windows. rows: K planes a picture.
 template <int K, typename Source>
-PA_KERNEL void blur_rows_kernel(Source source, float* rows, int width, int height, Gaussian g) {
+PA_KERNEL __launch_bounds__(kBlurThreads) void blur_rows_kernel(Source source, float* rows, int width, int height,
+                                                                Gaussian g) {
   __shared__ float line[kBlurThreads + 2 * sketch::kMaxRadius];
   const int first = static_cast<int>(blockIdx.x) * kBlurThreads, t = static_cast<int>(threadIdx.x);
   const int y = static_cast<int>(blockIdx.y), r = g.radius;
@@ -121,7 +123,8 @@ PA_KERNEL void blur_rows_kernel(Source source, float* rows, int width, int heigh
 }
 
 template <int K, typename Sink>
-PA_KERNEL void blur_columns_kernel(const float* rows, Sink sink, int width, int height, Gaussian g) {
+PA_KERNEL __launch_bounds__(kBlurThreads) void blur_columns_kernel(const float* rows, Sink sink, int width, int height,
+                                                                   Gaussian g) {
   const int x = static_cast<int>(blockIdx.x * 32 + threadIdx.x % 32);
   const int y = static_cast<int>(blockIdx.y * (kBlurThreads / 32) + threadIdx.x / 32);
   if (x >= width || y >= height) return;

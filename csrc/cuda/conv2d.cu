@@ -137,7 +137,7 @@ __device__ void put(const Layer& p, int64_t pixel, int64_t output, const float (
 }
 
 template <int BM, int BN, int TM, int TN, int V>
-PA_KERNEL void conv2d_kernel(Layer p, int64_t output_blocks) {
+PA_KERNEL __launch_bounds__(kThreads) void conv2d_kernel(Layer p, int64_t output_blocks) {
   static_assert(BM / TM * (BN / TN) == kThreads, "a thread a tile");
   alignas(16) __shared__ float taps[kSteps][BM + 4];
   alignas(16) __shared__ float weights[kSteps][BN];

@@ -31,7 +31,7 @@ __device__ inline void gradient(const float* p, int x, int y, int width, int hei
 }
 
 // products: three planes a picture.
-PA_KERNEL void flow_products_kernel(const float* smooth, FlowSizes s, float* products) {
+PA_KERNEL void flow_dog_products_kernel(const float* smooth, FlowSizes s, float* products) {
   const int cell = static_cast<int>(blockIdx.x * kFlowThreads + threadIdx.x);
   if (cell >= s.low()) return;
   const float* p = smooth + blockIdx.z * s.full();
@@ -95,8 +95,9 @@ __device__ inline float walk_sum(const int16_t* copy, int width, const sketch::F
 
 // A block of 32 x 8 pixels. within: u8 of the picture's size, where nonzero in runs of 64 px it is done, else copied;
 // or null.
-PA_KERNEL void flow_along_kernel(const float* in, const int16_t* copy, const uint32_t* tangent, const uint8_t* within,
-                                 FlowSizes s, float step, sketch::FlowSteps steps, float* out) {
+PA_KERNEL void flow_dog_along_kernel(const float* in, const int16_t* copy, const uint32_t* tangent,
+                                     const uint8_t* within, FlowSizes s, float step, sketch::FlowSteps steps,
+                                     float* out) {
   const int lane = static_cast<int>(threadIdx.x % 32), x = static_cast<int>(blockIdx.x * 32) + lane;
   const int y = static_cast<int>(blockIdx.y * (kFlowThreads / 32) + threadIdx.x / 32);
   bool any = within == nullptr;
@@ -121,7 +122,7 @@ inline void smooth_along(const float* in, const int16_t* copy, const uint32_t* t
                          const FlowSizes& s, int pictures, float step, const sketch::FlowSteps& steps, float* out,
                          const Context& ctx) {
   const dim3 grid(blocks(s.width, 32), blocks(s.height, kFlowThreads / 32), static_cast<unsigned>(pictures));
-  launch(flow_along_kernel, grid, dim3(kFlowThreads), 0, ctx, in, copy, tangent, within, s, step, steps, out);
+  launch(flow_dog_along_kernel, grid, dim3(kFlowThreads), 0, ctx, in, copy, tangent, within, s, step, steps, out);
 }
 
 }  // namespace

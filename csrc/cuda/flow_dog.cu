@@ -88,8 +88,8 @@ void some_pictures(const Stack& image, const Stack& out, int count, const FlowSi
                    const FlowDog& options, const Memory& m, const Context& ctx) {
   blur<1>(StackSource{image}, SmoothSink{m.smooth, m.copy, s.width, s.full()}, s.width, s.height, count, w.fine, m.rows,
           ctx);
-  launch(flow_products_kernel, dim3(blocks(s.low(), kFlowThreads), 1, static_cast<unsigned>(count)), dim3(kFlowThreads),
-         0, ctx, m.smooth, s, m.products);
+  launch(flow_dog_products_kernel, dim3(blocks(s.low(), kFlowThreads), 1, static_cast<unsigned>(count)),
+         dim3(kFlowThreads), 0, ctx, m.smooth, s, m.products);
   blur<3>(Planes{m.products, s.low_width, s.low(), 3}, TangentSink{m.tangent, nullptr, nullptr, s.low_width, s.low()},
           s.low_width, s.low_height, count, w.tensor, m.low_rows, ctx);
   const float* along = m.smooth;

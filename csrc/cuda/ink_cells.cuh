@@ -13,7 +13,7 @@ namespace {
 constexpr int kCellsWide = 32, kCellsHigh = 8, kCellThreads = kCellsWide * kCellsHigh;
 
 template <typename Job>
-PA_KERNEL void ink_cells_kernel(Sheet s, Job job) {
+PA_KERNEL __launch_bounds__(kCellThreads) void ink_cells_kernel(Sheet s, Job job) {
   constexpr int K = Job::kValues, C = Job::kCoarse;
   __shared__ float cells[C > 0 ? C : 1][kCellsHigh][kCellsWide + 1];
   if (job.idle(s)) return;

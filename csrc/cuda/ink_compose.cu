@@ -43,7 +43,8 @@ __device__ void find_threshold(const Sheet& s, float* thresholds) {
                           : sketch::eye_threshold(s.style, dark, light, static_cast<int>(count));
 }
 
-PA_KERNEL void ink_features_kernel(Sheet s, Gaussian peak, Gaussian person, Gaussian jaw) {
+PA_KERNEL __launch_bounds__(kBlurThreads) void ink_features_kernel(Sheet s, Gaussian peak, Gaussian person,
+                                                                   Gaussian jaw) {
   PA_SHARED(float, memory);
   __shared__ float thresholds[4];
   constexpr int kCount = TilePixels<kTile>::kCount;

@@ -22,7 +22,7 @@ void find_flow(const Sheet& s, const Context& ctx) {
   blur<1>(ToneSource{s}, SmoothSink{s.score, s.copy, s.size, s.full_count()}, s.size, s.size, 1,
           sketch::gaussian(s.style.fine * s.scale), s.rows, ctx);
   float* products = s.plane(kScratch);
-  launch(flow_products_kernel, dim3(blocks(s.low_count(), kFlowThreads)), dim3(kFlowThreads), 0, ctx, s.score,
+  launch(flow_dog_products_kernel, dim3(blocks(s.low_count(), kFlowThreads)), dim3(kFlowThreads), 0, ctx, s.score,
          sizes_of(s), products);
   blur_tiles<3>(Planes{products, s.low, s.low_count(), 3},
                 TangentSink{s.tangent, s.plane(kTangentX), s.plane(kTangentY), s.low, s.low_count()}, s.low, s.low, 1,

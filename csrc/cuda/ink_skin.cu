@@ -78,7 +78,7 @@ __device__ int64_t skin_sample(const Sheet& s, int i, int side) {
   return sketch::clamp_index(y, s.low - 1) * s.low + sketch::clamp_index(x, s.low - 1);
 }
 
-PA_KERNEL void ink_sample_kernel(Sheet s, int side) {
+PA_KERNEL __launch_bounds__(kSampleThreads) void ink_sample_kernel(Sheet s, int side) {
   __shared__ unsigned bins[3][sketch::kMedianBins];
   __shared__ unsigned long long sums[kFeatureSums + 1];
   const int t = static_cast<int>(threadIdx.x), count = sketch::kSkinPlaces * side * side;
@@ -118,7 +118,7 @@ PA_KERNEL void ink_sample_kernel(Sheet s, int side) {
   s.state->skin_class = sketch::skin_class(real, count);
 }
 
-PA_KERNEL void ink_hair_kernel(Sheet s, sketch::Sizes sizes) {
+PA_KERNEL __launch_bounds__(kHairThreads) void ink_hair_kernel(Sheet s, sketch::Sizes sizes) {
   __shared__ unsigned long long sums[kFeatureSums + 1];
   __shared__ int last;
   const int t = static_cast<int>(threadIdx.x);

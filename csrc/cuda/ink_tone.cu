@@ -49,7 +49,8 @@ struct MeasuresJob {
 };
 
 // Coarse planes: 0 to 4 as reduced; 5, 6 sheen's mean and scatter, 7 the skin's local tone.
-PA_KERNEL void ink_sheen_kernel(Sheet s, Gaussian sheen, Gaussian wide_shade, Gaussian near_shade) {
+PA_KERNEL __launch_bounds__(kBlurThreads) void ink_sheen_kernel(Sheet s, Gaussian sheen, Gaussian wide_shade,
+                                                                Gaussian near_shade) {
   PA_SHARED(float, memory);
   const Planes planes{s.coarse_plane(0), s.coarse, int64_t{s.coarse} * s.coarse, 5};
   float v[7][1];

@@ -37,6 +37,13 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
+               const Context& ctx);
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
+               const Context& ctx);
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
+                     float gain, const Context& ctx);
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                       const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
@@ -48,13 +55,6 @@ void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bia
 void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx);
 void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
                  const Context& ctx);
-void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
-               const Context& ctx);
-void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
-               const Context& ctx);
-void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
-                     float gain, const Context& ctx);
-void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw

@@ -38,7 +38,8 @@ PA_KERNEL void nms_overlap_kernel(const float* boxes, uint32_t* bits, int64_t n,
   bits[i * words + w] = word;
 }
 
-PA_KERNEL void nms_sweep_kernel(const uint32_t* bits, uint32_t* removed, uint8_t* keep, int64_t n, int64_t words) {
+PA_KERNEL __launch_bounds__(kSweepThreads) void nms_sweep_kernel(const uint32_t* bits, uint32_t* removed, uint8_t* keep,
+                                                                 int64_t n, int64_t words) {
   __shared__ uint32_t kept;
   for (int64_t w = threadIdx.x; w < words; w += kSweepThreads) removed[w] = 0;
   const auto diagonal = [&](int64_t c) {

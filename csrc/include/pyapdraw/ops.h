@@ -164,8 +164,7 @@ void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx = {});
 
 // Crops of image u8 [H,W,C] by adaptive averaging ("area" resize): boxes i32 [N,4] = x0,y0,x1,y1, half open, inside
-// the image -> out f32 [N,h,w,C] = (mean - subtract) * multiply. On CUDA the boxes are not checked: they are cut to the
-// image, and one without pixels gives zeros.
+// the image -> out f32 [N,h,w,C] = (mean - subtract) * multiply.
 void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract = 0, float multiply = 1,
                const Context& ctx = {});
 
