@@ -35,8 +35,10 @@ KERNELS = [
         needs=("FFMA", "LDS.128", "LDGSTS.128", "BAR"),
     ),
     Kernel(r"modulated_conv2d_(scale|filter|reduce)_kernel<.*>", threads=256, needs=("LDG.128", "STG.128")),
-    Kernel(r"resize_kernel<.*>", threads=256),
-    Kernel(r"warp_affine_kernel<.*>", threads=128),
+    Kernel(r"bias_act_dense_kernel<.*, \(int\)[^1]>", needs=("LDG.128", "STG.128")),
+    Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
+    Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),
+    Kernel(r"fuse_regions_(backward_)?kernel<.*, \(int\)[^1](, .*)?>", needs=("LDG.128", "STG.128")),
 ]
 
 # Kernels that several operations share: their names need not begin with that of an operation.

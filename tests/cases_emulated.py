@@ -5,6 +5,8 @@ A word is looked for in the names of the tests (with their class and parameters)
 
 TORCH = "how torch tensors reach the native module does not depend on the kernels"
 
+FLOAT16 = "about a type that the device has and a CPU has not"
+
 SUITES: dict[str, dict[str, str]] = {
     "test_distance_transform.py": {
         "torch": TORCH,
@@ -29,10 +31,23 @@ SUITES: dict[str, dict[str, str]] = {
     "test_composite.py": {"torch": TORCH},
     "test_conv2d.py": {"torch": TORCH},
     "test_modulated_conv2d.py": {
-        "activations": "those that are not fused need bias_act",
         "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
         "not_a_product": "torch code, without a kernel",
     },
     "test_modulated_conv2d_cuda.py": {},
     "test_modulated_conv2d_backward_weight.py": {},
+    "test_crop_yuv.py": {"torch": TORCH},
+    "test_bias_act.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+        "named[dtype]": FLOAT16,
+        "large_output": "about the caches of a CPU",
+    },
+    "test_upfirdn2d.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+        "named[dtype]": FLOAT16,
+        "large_output": "about the caches of a CPU",
+    },
+    "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
 }

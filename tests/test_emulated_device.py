@@ -16,6 +16,8 @@ NOTICED = {
     "missing_syncwarp": "wrong result",
     "missing_copy_wait": "wrong result",
     "late_copy_wait": "wrong result",
+    "early_copy": "wrong result",
+    "order_of_threads": "wrong result",
     "uninitialised_static_shared": "wrong result",
     "uninitialised_integer": "wrong result",
     "uninitialised_dynamic_shared": "wrong result",
@@ -50,3 +52,13 @@ def test_right_kernels(program, record_counts):
 def test_fault_is_noticed(fault, program):
     done = subprocess.run([program, fault], capture_output=True, text=True, check=False)
     assert re.match(rf"{fault}: .*{NOTICED[fault]}", done.stdout), done.stdout + done.stderr
+
+
+def test_every_fault_has_its_check(program):
+    """Those that need a sanitizer are in sanitize.sh."""
+    script = (module.ROOT / "tests" / "native" / "sanitize.sh").read_text()
+    source = (module.ROOT / "tests" / "emulated" / "checks" / "faults.cpp").read_text()
+    planted = re.findall(r'(?:plain|copying)\("(\w+)"|^ +\{"(\w+)"', source, re.MULTILINE)
+    names = {a or b for a, b in planted}
+    assert len(names) > 20
+    assert not [name for name in names if name not in NOTICED and not re.search(rf"\b{name}\b", script)]

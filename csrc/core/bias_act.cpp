@@ -34,7 +34,7 @@ bool same_view(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim, const Context& ctx) {
-  check::dtype(x, "x", {DType::f32, DType::bf16, DType::f64});
+  check::float_dtype(x, "x", {DType::f32, DType::bf16, DType::f64});
   check_bias(bias, x, dim);
   check_options(how);
   check_like(out, "out", x, "x");
@@ -48,7 +48,7 @@ void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const Bias
 
 void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
                        const BiasAct& how, int dim, const Context& ctx) {
-  check::dtype(grad, "grad", {DType::f32, DType::bf16, DType::f64});
+  check::float_dtype(grad, "grad", {DType::f32, DType::bf16, DType::f64});
   check_like(kept, "kept", grad, "grad");
   check_bias(bias, grad, dim);
   check_options(how);

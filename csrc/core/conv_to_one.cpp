@@ -9,7 +9,7 @@ constexpr int kLargestUp = 4, kLargestPadding = 4096;
 
 void check_weight(const Tensor& weight, const Tensor& x, bool transposed) {
   check::ndim(weight, "weight", 4, 4);
-  check::dtype(weight, "weight", {DType::f32, DType::bf16});
+  check::float_dtype(weight, "weight", {DType::f32, DType::bf16});
   const int64_t kh = weight.shape[2], kw = weight.shape[3];
   check::that(kh >= 1 && kw >= 1 && kh <= kLongestSide && kw <= kLongestSide, "weight",
               "shape " + check::shape_text(weight) + " given, sides of 1 to 16 expected");
@@ -36,7 +36,7 @@ void check_options(const ConvToOne& how, const Tensor& x) {
 void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
                  const Context& ctx) {
   check::ndim(x, "x", 4, 4);
-  check::dtype(x, "x", {DType::f32, DType::bf16});
+  check::float_dtype(x, "x", {DType::f32, DType::bf16});
   check::that(x.shape[1] >= 1 && x.shape[2] >= 1 && x.shape[3] >= 1, "x",
               "shape " + check::shape_text(x) + " given, at least one channel and one pixel expected");
   check_options(how, x);

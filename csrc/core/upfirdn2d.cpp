@@ -31,7 +31,7 @@ void check_filter(const Tensor& filter, const Tensor& x) {
 
 void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx) {
   check::ndim(x, "x", 4, 4);
-  check::dtype(x, "x", {DType::f32, DType::bf16, DType::f64});
+  check::float_dtype(x, "x", {DType::f32, DType::bf16, DType::f64});
   check_filter(filter, x);
   check_options(how);
   int64_t size[2];

@@ -80,6 +80,33 @@ static inline RgbToYuv rgb_to_yuv_coefficients(const YuvFormat& f) {
   return m;
 }
 
+// On a GPU what may be fused is fused by hand, and the rest is kept apart, so that a conversion gives the same bits
+// whichever kernel it stands in.
+#if defined(__CUDA_ARCH__)
+PA_HD float mul_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+PA_HD float mul_alone(float a, float b) { return __fmul_rn(a, b); }
+PA_HD float add_alone(float a, float b) { return __fadd_rn(a, b); }
+#else
+PA_HD float mul_add(float a, float b, float c) { return a * b + c; }
+PA_HD float mul_alone(float a, float b) { return a * b; }
+PA_HD float add_alone(float a, float b) { return a + b; }
+#endif
+
+struct Rgb {
+  float r, g, b;
+};
+
+// One pixel on the scale of 0..255, not clamped.
+PA_HD Rgb yuv_pixel(const YuvToRgb& m, float y, float u, float v) {
+  const float luma = mul_add(y, m.luma_gain, m.luma_zero), uf = u - m.chroma_zero, vf = v - m.chroma_zero;
+  return {add_alone(luma, mul_alone(vf, m.r_v)), add_alone(luma, mul_add(uf, m.g_u, mul_alone(vf, m.g_v))),
+          add_alone(luma, mul_alone(uf, m.b_u))};
+}
+
+PA_HD float weigh(const Rgb& p, float r, float g, float b) {
+  return mul_add(p.b, b, mul_add(p.r, r, mul_alone(p.g, g)));
+}
+
 // Clamp to 0..255; NaN becomes 0 because the comparison is then false.
 PA_HD float clamp255(float v) {
   v = v > 0.0f ? v : 0.0f;
@@ -91,5 +118,16 @@ PA_HD uint8_t round255(float v) { return static_cast<uint8_t>(static_cast<int32_
 // 0..255 <-> [-1,1], the range of images inside models.
 PA_HD float to_signed(float v) { return (v - 127.5f) * (2.0f / 255.0f); }
 PA_HD float from_signed(float v) { return v * 127.5f + 127.5f; }
+
+// Codes of one pixel's luma and of a chroma pixel: sum over its pixels, and 1 / how many.
+PA_HD uint8_t luma_byte(const RgbToYuv& m, const Rgb& p) {
+  return round255(add_alone(weigh(p, m.y_r, m.y_g, m.y_b), m.y_zero));
+}
+PA_HD uint8_t u_byte(const RgbToYuv& m, const Rgb& sum, float share) {
+  return round255(add_alone(mul_alone(weigh(sum, m.u_r, m.u_g, m.u_b), share), m.chroma_zero));
+}
+PA_HD uint8_t v_byte(const RgbToYuv& m, const Rgb& sum, float share) {
+  return round255(add_alone(mul_alone(weigh(sum, m.v_r, m.v_g, m.v_b), share), m.chroma_zero));
+}
 
 }  // namespace pyapdraw

@@ -14,6 +14,8 @@ const Backend* cuda_backend() {
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;
     b.rgb_to_yuv = cuda::rgb_to_yuv;
+    b.crop_yuv = cuda::crop_yuv;
+    b.paste_yuv = cuda::paste_yuv;
     b.rgb_to_nchw = cuda::rgb_to_nchw;
     b.nchw_to_rgb = cuda::nchw_to_rgb;
     b.composite = cuda::composite;
@@ -27,6 +29,10 @@ const Backend* cuda_backend() {
     b.max_pool2d = cuda::max_pool2d;
     b.modulated_conv2d = cuda::modulated_conv2d;
     b.modulated_conv2d_backward_weight = cuda::modulated_conv2d_backward_weight;
+    b.bias_act = cuda::bias_act;
+    b.bias_act_backward = cuda::bias_act_backward;
+    b.upfirdn2d = cuda::upfirdn2d;
+    b.conv_to_one = cuda::conv_to_one;
     return b;
   }();
   return &table;

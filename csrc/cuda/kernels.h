@@ -11,6 +11,10 @@ void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor&
                 const Context& ctx);
 void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Tensor& v, const YuvFormat& format,
                 const Context& ctx);
+void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
+              const WarpPlan& plan, const Context& ctx);
+void paste_yuv(const Tensor& drawing, const Tensor& alpha, const WarpPlan& plan, const YuvFormat& format,
+               const Tensor& y, const Tensor& u, const Tensor& v, const Context& ctx);
 void rgb_to_nchw(const Tensor& image, const Tensor& out, const Context& ctx);
 void nchw_to_rgb(const Tensor& image, const Tensor& out, const Context& ctx);
 void composite(const Tensor& drawing, const Tensor& alpha, const Tensor& background, const Tensor& out,
@@ -34,6 +38,12 @@ void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& style
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
                                       const Tensor& x_scale, const Tensor& grad_weight, int stride, int pad,
                                       const Context& ctx);
+void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim, const Context& ctx);
+void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bias, const Tensor& out,
+                       const BiasAct& how, int dim, const Context& ctx);
+void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx);
+void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
+                 const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw

@@ -116,7 +116,7 @@ def _fir(x: Any, filter: Any, pads: list[int], gain: float = 1.0, flip: bool = T
     import torch
     from torch.nn import functional
 
-    if x.device.type == "cpu" and x.dtype != torch.float64:
+    if x.dtype in (torch.float32, torch.bfloat16) or (x.is_cuda and x.dtype == torch.float16):
         return operators().upfirdn2d(x, filter, [1, 1], [1, 1], pads, not flip, gain)
     x = functional.pad(x, pads)
     if filter is None:

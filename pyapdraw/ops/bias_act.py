@@ -37,7 +37,7 @@ def bias_act(
     """``clamp(gain * act(x + b), -clamp, clamp)``, as StyleGAN2 defines it.
 
     Args:
-        x: one to five axes, any strides, float32, bfloat16 or float64; numpy or torch.
+        x: one to five axes, any strides, float32, bfloat16 or float64, on CUDA also float16; numpy or torch.
         b: bias [x.shape[dim]], of x's dtype or float32; None for none.
         dim: the axis of x that b belongs to, 0 to x.ndim - 1.
         act: "linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus" or "swish".

@@ -26,9 +26,10 @@ def conv_to_one(
     """Convolution (``up=1``) or transposed convolution of stride ``up`` with one output channel, bias and activation.
 
     Args:
-        x: [N, C, H, W], float32 or bfloat16, any strides; numpy or torch. Channels last is the fast layout.
-        weight: float32 or bfloat16: [1, C, kh, kw], or [C, 1, kh, kw] where transposed, as torch has them; sides 1 to
-            16. With bfloat16 x it is rounded to bfloat16.
+        x: [N, C, H, W], float32 or bfloat16, on CUDA also float16, any strides; numpy or torch. Channels last is the
+            fast layout.
+        weight: of the same types: [1, C, kh, kw], or [C, 1, kh, kw] where transposed, as torch has them; sides 1 to
+            16. It is rounded to x's type.
         bias: [1], float32 or x's dtype; None for none.
         up: 1, or the stride of the transposed convolution, 2 to 4.
         padding: on all sides; taken off the output where transposed.

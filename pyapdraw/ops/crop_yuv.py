@@ -32,7 +32,7 @@ def crop_yuv(
     Only the part of the frame that the crop needs is converted.
 
     Args:
-        y, u, v: planes as in `yuv_to_rgb`; numpy or torch (CPU).
+        y, u, v: planes as in `yuv_to_rgb`; numpy or torch (CPU, CUDA).
         to_crop: [2, 3], frame to crop coordinates, as `matrix` of `warp_affine`.
         size: (height, width) of the crop in px, or one side of a square.
         filter: as in `warp_affine`.

@@ -26,7 +26,7 @@ def paste_yuv(
     (`composite`). The opacity of a chroma pixel is the mean of its block's, rounded half up.
 
     Args:
-        y, u, v: uint8 planes as in `yuv_to_rgb`, written; numpy or torch (CPU).
+        y, u, v: uint8 planes as in `yuv_to_rgb`, written; numpy or torch (CPU, CUDA).
         drawing: uint8 [h, w] or [h, w, 3].
         alpha: uint8 [h, w], 255 = the drawing alone.
         to_crop: [2, 3], frame to crop coordinates.

@@ -24,7 +24,7 @@ def upfirdn2d(
     """Insert zeros, pad or crop, convolve, keep every ``down``-th sample, as StyleGAN2 defines it.
 
     Args:
-        x: [N, C, H, W], any strides, float32, bfloat16 or float64; numpy or torch.
+        x: [N, C, H, W], any strides, float32, bfloat16 or float64, on CUDA also float16; numpy or torch.
         f: filter, float32: [fh, fw], or [f] that is applied along both axes, or None for none. Sides of 1 to 64.
         up: each sample becomes itself and up - 1 zeros after it; one integer or (x, y), 1 to 64.
         down: every how manieth sample is kept; one integer or (x, y), 1 to 64.

@@ -227,9 +227,9 @@ struct BiasAct {
   double clamp = kNoClamp;
 };
 
-// Bias, activation, gain and clamp of StyleGAN2 in one pass. x f32, bf16 or f64, one to five axes, any strides; bias
-// f32 or of x's dtype, [shape[dim]], or an empty u8 tensor for none -> out like x; it may be x itself. Computed in
-// float32 (f64: float64). NaN stays NaN.
+// Bias, activation, gain and clamp of StyleGAN2 in one pass. x f32, bf16, f64 or (CUDA) f16, one to five axes, any
+// strides; bias f32 or of x's dtype, [shape[dim]], or an empty u8 tensor for none -> out like x; it may be x itself.
+// Computed in float32 (f64: float64). NaN stays NaN.
 void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim = 1,
               const Context& ctx = {});
 
@@ -250,7 +250,7 @@ struct Resampling {
 
 // Upsamples x [N,C,H,W] with zeros, pads or crops, convolves with filter and keeps every down-th sample: out
 // [N,C,Ho,Wo] of x's dtype with Wo = floor((W up + left + right - fw) / down) + 1, at least 1, likewise Ho.
-// x f32, bf16 or f64, any strides. filter f32 [fh,fw], [f] for both axes, or an empty u8 tensor for none.
+// x f32, bf16, f64 or (CUDA) f16, any strides. filter f32 [fh,fw], [f] for both axes, or an empty u8 tensor for none.
 // Sums are float32 (f64: float64); inserted and padded zeros take no part in them.
 void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how,
                const Context& ctx = {});
@@ -264,10 +264,10 @@ struct ConvToOne {
   Activation activation = Activation::linear;  // lrelu with slope 0.2
 };
 
-// x [N,C,H,W] f32 or bf16, any strides (channels last is fast); weight f32 or bf16, [1,C,kh,kw], or [C,1,kh,kw] where
-// transposed, sides 1 to 16; bias f32 or of x's dtype [1], or an empty u8 tensor -> out f32 or of x's dtype
-// [N,1,Ho,Wo], Ho = H + 2 padding - kh + 1, or (H - 1) up - 2 padding + kh where transposed. reflect: up = 1, padding <
-// H and W. With bf16 x the weights are rounded to bf16; sums are float32.
+// x [N,C,H,W] f32, bf16 or (CUDA) f16, any strides (channels last is fast); weight of these too, [1,C,kh,kw], or
+// [C,1,kh,kw] where transposed, sides 1 to 16; bias f32 or of x's dtype [1], or an empty u8 tensor -> out f32 or of x's
+// dtype [N,1,Ho,Wo], Ho = H + 2 padding - kh + 1, or (H - 1) up - 2 padding + kh where transposed. reflect: up = 1,
+// padding < H and W. The weights are rounded to x's type; sums are float32.
 void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
                  const Context& ctx = {});
 

@@ -1,5 +1,6 @@
 // One planted fault a kernel; main.cpp and tests/test_emulated_device.py say by what each must be noticed.
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 
 #include "checks.h"
@@ -75,6 +76,23 @@ PA_KERNEL void late_copy_wait_kernel(const int4* in, int4* out) {
   cp_async_wait<1>();
   __syncthreads();
   out[threadIdx.x] = tile[threadIdx.x];
+}
+
+// Copies to where other threads may still read.
+PA_KERNEL void early_copy_kernel(const int* in, int* out) {
+  __shared__ int tile[kThreads];
+  tile[threadIdx.x] = in[threadIdx.x];
+  __syncthreads();
+  cp_async4(&tile[threadIdx.x], &in[threadIdx.x]);
+  cp_async_commit();
+  out[threadIdx.x] = tile[kThreads - 1 - threadIdx.x];
+  __syncthreads();
+  cp_async_wait<0>();
+}
+
+// Gives out places in the order in which threads come.
+PA_KERNEL void order_of_threads_kernel(const int* in, int* count, int* out) {
+  out[atomicAdd(count, 1)] = in[threadIdx.x];
 }
 
 PA_KERNEL void divergent_barrier_kernel(const int* in, int* out) {
@@ -188,6 +206,18 @@ bool blocks_on_one_output() {
   return n.same();
 }
 
+bool order_of_threads() {
+  bool right = true;
+  for (const char* order : {"forward", "reverse"}) {
+    setenv("EMULATED_ORDER", order, 1);
+    Numbers n;
+    int count = 0;
+    launch(order_of_threads_kernel, dim3(1), dim3(kThreads), 0, Context{}, n.in.data(), &count, n.out.data());
+    right = right && n.same();
+  }
+  return right;
+}
+
 bool overrun_of_workspace() {
   const Context ctx;
   Workspace scratch(ctx);
@@ -212,6 +242,8 @@ const std::vector<Check>& faults() {
       {"overrun_of_workspace", overrun_of_workspace},
       copying("missing_copy_wait", missing_copy_wait_kernel),
       copying("late_copy_wait", late_copy_wait_kernel),
+      plain("early_copy", early_copy_kernel, 0, &Numbers::mirrored),
+      {"order_of_threads", order_of_threads},
       plain("divergent_barrier", divergent_barrier_kernel, 0, &Numbers::same),
       plain("half_warp_shuffle", half_warp_shuffle_kernel, 0, &Numbers::same),
       plain("shuffle_beside_barrier", shuffle_beside_barrier_kernel, 0, &Numbers::same),

@@ -50,14 +50,23 @@ struct Thread {
   unsigned mask = 0;  // of the collective operation that it waits in
   Combine combine = nullptr;
   Lane lane{};
-  char* order = nullptr;  // what carries the memory order of that operation
+};
+
+// Lanes that wait for the rest of a mask in one operation.
+struct Gathering {
+  unsigned mask, there;
+  const char* what;
+  char* order;  // what carries the memory order of the operation
 };
 
 struct Warp {
   Thread* lanes;
   int count;
-  int order[32];    // in which lanes go on
-  char orders[64];  // a round of names for the thread sanitizer, longer than any lane is behind
+  int order[32];  // in which lanes go on
+  unsigned all, live;
+  Gathering gatherings[32];
+  int gathering = 0;  // how many
+  char orders[64];    // a round of names for the thread sanitizer, longer than any lane is behind
   unsigned round = 0;
 };
 
@@ -140,6 +149,8 @@ void end_barrier() {
   }
 }
 
+Warp& warp_of(const Thread& t) { return block.warps[static_cast<size_t>(t.number) / 32]; }
+
 void run_thread(Strand& strand) {
   Thread& t = block.threads[static_cast<size_t>(block.order[block.begun++])];
   t.strand = &strand;
@@ -149,6 +160,7 @@ void run_thread(Strand& strand) {
   go_on_as(t);
   acquires(&block.start_order);
   body(body_arg);
+  warp_of(t).live &= ~(1u << t.number % 32);
   releases(&block.end_order);
   t.state = State::ended;
   --block.live;
@@ -196,7 +208,7 @@ std::string whereabouts(const Thread& t) {
 std::string stuck() {
   for (const Thread& t : block.threads) {
     if (t.state != State::in_warp) continue;
-    const Warp& warp = block.warps[static_cast<size_t>(t.number) / 32];
+    const Warp& warp = warp_of(t);
     for (int l = 0; l < warp.count; ++l)
       if ((t.mask >> l & 1) && &warp.lanes[l] != &t && !meets(t, warp.lanes[l]))
         return "deadlock: " + whereabouts(t) + ", but " + whereabouts(warp.lanes[l]);
@@ -227,8 +239,10 @@ void begin_block(uint3 index) {
   block.begun = block.waiting = 0;
   block.live = block.threads.size();
   block.votes = {};
-  for (Thread& t : block.threads) {
-    t.state = State::fresh;
+  for (Thread& t : block.threads) t.state = State::fresh;
+  for (Warp& w : block.warps) {
+    w.live = w.all;
+    w.gathering = 0;
   }
 }
 
@@ -267,11 +281,12 @@ void set_up(dim3 grid, dim3 threads) {
                               static_cast<unsigned>(i / threads.x / threads.y)};
   }
   while (kThreadSanitizer && strands.size() < n) add_strand();
-  for (Warp& w : block.warps) w.count = 0;
+  for (Warp& w : block.warps) w.count = 0, w.all = 0;
   for (const int i : block.order) {
     Warp& w = block.warps[static_cast<size_t>(i) / 32];
     w.lanes = &block.threads[static_cast<size_t>(i) / 32 * 32];
     w.order[w.count++] = i % 32;
+    w.all |= 1u << i % 32;
   }
 }
 
@@ -331,43 +346,36 @@ Votes barrier(int predicate, const Where& where) {
 
 int lane_index() { return current->number % 32; }
 
-unsigned live_lanes() {
-  const Warp& warp = block.warps[static_cast<size_t>(current->number) / 32];
-  unsigned mask = 0;
-  for (int l = 0; l < warp.count; ++l) mask |= static_cast<unsigned>(warp.lanes[l].state != State::ended) << l;
-  return mask;
-}
+unsigned live_lanes() { return warp_of(*current).live; }
 
 void collective(unsigned mask, const Where& where, Combine combine, const Lane& lane, bool orders_memory) {
   Thread& t = *current;
-  Warp& warp = block.warps[static_cast<size_t>(t.number) / 32];
-  if (!(mask >> t.number % 32 & 1))
+  Warp& warp = warp_of(t);
+  const unsigned own = 1u << t.number % 32;
+  if (!(mask & own))
     fault(who(t) + " comes to " + text(where) + " for the lanes " + text_hex(mask) + ", itself not among them");
   t.where = where;
   t.mask = mask;
   t.combine = combine;
   t.lane = lane;
-  t.order = nullptr;
-  bool all = true;
-  for (int l = 0; l < warp.count; ++l) {
-    const Thread& other = warp.lanes[l];
-    if (!(mask >> l & 1) || &other == &t) continue;
-    if (meets(t, other))
-      t.order = other.order;
-    else
-      all = false;
+  Gathering* g = warp.gatherings;
+  Gathering* const end = g + warp.gathering;
+  while (g != end && !(g->mask == mask && equal(g->what, where.what))) ++g;
+  if (g == end) {
+    *g = {mask, 0, where.what, &warp.orders[warp.round++ % sizeof warp.orders]};
+    ++warp.gathering;
   }
-  if (orders_memory) {
-    if (!t.order) t.order = &warp.orders[warp.round++ % sizeof warp.orders];
-    releases(t.order);
-  }
-  if (all) {
+  char* order = g->order;
+  if (orders_memory) releases(order);
+  g->there |= own;
+  if (g->there == (mask & warp.all)) {
+    *g = warp.gatherings[--warp.gathering];
     end_collective(warp, t);
   } else {
     t.state = State::in_warp;
     give_way();
   }
-  if (orders_memory) acquires(t.order);
+  if (orders_memory) acquires(order);
 }
 
 Copies& copies() { return current->strand->copies; }

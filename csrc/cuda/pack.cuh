@@ -1,0 +1,61 @@
+#pragma once
+// Neighbouring elements that one instruction loads or stores: 16 bytes a thread where memory allows it.
+#include <cuda_runtime.h>
+
+#include "pyapdraw/tensor.h"
+
+namespace pyapdraw {
+namespace cuda {
+
+template <typename T, int N>
+struct alignas(sizeof(T) * N) Pack {
+  T v[N];
+};
+
+// Elements of T in 16 bytes.
+template <typename T>
+constexpr int kPack = static_cast<int>(16 / sizeof(T));
+
+// from: a multiple of the pack's bytes.
+template <int N, typename T>
+__device__ inline Pack<T, N> load_pack(const T* from) {
+  return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <int N, typename T>
+__device__ inline void store_pack(const Pack<T, N>& pack, T* to) {
+  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+}
+
+// Whether elements next to each other along `axis` are neighbours in memory, and every row along it begins at a
+// multiple of `bytes`: whole packs then lie aligned in a row. Other axes of one element do not count.
+inline bool packed_along(const Tensor& t, int axis, int64_t bytes) {
+  const int64_t item = item_bytes(t.dtype);
+  if (reinterpret_cast<uintptr_t>(t.data) % static_cast<uintptr_t>(bytes)) return false;
+  for (int i = 0; i < t.ndim; ++i) {
+    if (t.shape[i] == 1) continue;
+    if (i == axis ? t.stride[i] != 1 : t.stride[i] * item % bytes != 0) return false;
+  }
+  return true;
+}
+
+// Whether the elements fill their memory without gaps, in some order of the axes. Only for tensors whose elements do
+// not share memory, as outputs are.
+inline bool dense(const Tensor& t) {
+  int64_t reach = 1;
+  for (int i = 0; i < t.ndim; ++i) {
+    if (t.shape[i] == 1) continue;
+    if (t.stride[i] < 1) return false;
+    reach += (t.shape[i] - 1) * t.stride[i];
+  }
+  return reach == t.numel();
+}
+
+// Whether the same index is the same offset in both.
+inline bool same_strides(const Tensor& a, const Tensor& b) {
+  for (int i = 0; i < a.ndim; ++i)
+    if (a.shape[i] != 1 && a.stride[i] != b.stride[i]) return false;
+  return true;
+}
+
+}  // namespace cuda
+}  // namespace pyapdraw
