@@ -45,29 +45,6 @@ __device__ T* row_of(const Tensor& t, int64_t n, int64_t c, int64_t y) {
   return t.as<T>() + n * t.stride[0] + c * t.stride[1] + y * t.stride[2];
 }
 
-// N elements of a row from x on, of which `count` are there.
-template <int N, typename T>
-__device__ void load_row(const T* row, int64_t step, int64_t x, int count, T (&v)[N]) {
-  if (N > 1 && count == N) {
-    const Pack<T, N> pack = load_pack<N>(row + x);
-    for (int k = 0; k < N; ++k) v[k] = pack.v[k];
-  } else {
-    for (int k = 0; k < N; ++k)
-      if (k < count) v[k] = row[(x + k) * step];
-  }
-}
-template <int N, typename T>
-__device__ void store_row(T* row, int64_t step, int64_t x, int count, const T (&v)[N]) {
-  if (N > 1 && count == N) {
-    Pack<T, N> pack;
-    for (int k = 0; k < N; ++k) pack.v[k] = v[k];
-    store_pack(pack, row + x);
-  } else {
-    for (int k = 0; k < N; ++k)
-      if (k < count) row[(x + k) * step] = v[k];
-  }
-}
-
 __device__ inline float to_weight(uint8_t x) { return x != 0; }
 template <typename M>
 __device__ float to_weight(M x) {

@@ -26,6 +26,29 @@ __device__ inline void store_pack(const Pack<T, N>& pack, T* to) {
   *reinterpret_cast<Pack<T, N>*>(to) = pack;
 }
 
+// N elements of a row from x on, of which `count` are there; step: from one to the next, 1 where N > 1 and all are.
+template <int N, typename T>
+__device__ inline void load_row(const T* row, int64_t step, int64_t x, int count, T (&v)[N]) {
+  if (N > 1 && count == N) {
+    const Pack<T, N> pack = load_pack<N>(row + x);
+    for (int k = 0; k < N; ++k) v[k] = pack.v[k];
+  } else {
+    for (int k = 0; k < N; ++k)
+      if (k < count) v[k] = row[(x + k) * step];
+  }
+}
+template <int N, typename T>
+__device__ inline void store_row(T* row, int64_t step, int64_t x, int count, const T (&v)[N]) {
+  if (N > 1 && count == N) {
+    Pack<T, N> pack;
+    for (int k = 0; k < N; ++k) pack.v[k] = v[k];
+    store_pack(pack, row + x);
+  } else {
+    for (int k = 0; k < N; ++k)
+      if (k < count) row[(x + k) * step] = v[k];
+  }
+}
+
 // Whether elements next to each other along `axis` are neighbours in memory, and every row along it begins at a
 // multiple of `bytes`: whole packs then lie aligned in a row. Other axes of one element do not count.
 inline bool packed_along(const Tensor& t, int axis, int64_t bytes) {
