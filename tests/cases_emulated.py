@@ -47,7 +47,12 @@ SUITES: dict[str, dict[str, str]] = {
     "test_cuda_errors.py": {},
     "test_modulated_conv2d.py": {
         "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
-        "not_a_product": "torch code, without a kernel",
+    },
+    "test_modulated_conv2d_gradients.py": {
+        "well_formed": TORCH,
+        "compiles": TORCH,
+        "gradcheck": "float64, without a kernel",
+        "for_any_filter_and_side": "float64, without a kernel",
     },
     "test_modulated_conv2d_cuda.py": {},
     "test_modulated_conv2d_backward_weight.py": {},

@@ -101,7 +101,7 @@ def test_only_what_is_wanted(wanted):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("name", ["odd everything", "up odd", "down odd", "toRGB"])
 def test_gradients_in_the_kernels_dtypes(name, dtype):
     *shape, up, down = SHAPES[name]

@@ -19,7 +19,6 @@ constexpr int kProcessors = PA_PROCESSORS;
 #else
 constexpr int kProcessors = 132;  // that work is cut for; a constant, so that results depend on no device
 #endif
-constexpr int64_t kOutside = INT64_MIN;  // in place of an offset: a pixel of zeros
 
 PA_HD int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 PA_HD int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }

@@ -53,7 +53,7 @@ bool choose_box(Conv* c, int pixels, int64_t pixels_left) {
 // Pixels of a patch for which there is shared memory, where a block meets `chunks` rows of channels.
 int64_t patch_room(const TileSize& z, int64_t chunks) {
   const int64_t patches = max(int64_t{1}, min(chunks, int64_t{z.taps == 1 ? 3 : 2}));
-  return (kSharedLimit - 1024 - 3 * static_cast<int64_t>(z.n) * z.row_bytes) / (patches * z.row_bytes + 8);
+  return (kSharedLimit - 1280 - 3 * static_cast<int64_t>(z.n) * z.row_bytes) / (patches * z.row_bytes + 8);
 }
 
 double clocks(const Conv& c, const TileSize& z, int item_bytes) {

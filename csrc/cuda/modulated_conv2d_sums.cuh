@@ -21,9 +21,11 @@ struct Shape {
   static constexpr int kThreadM = WarpM, kThreadN = WarpN;     // float32
   static constexpr int kChunks = RowBytes / 16;                // of a row
   static constexpr int kChannels = RowBytes / int{sizeof(T)};  // of a row
-  static constexpr int kStages = 3;                            // of the ring of weights
-  static constexpr int kPatches = Taps == 1 ? kStages : 2;     // of the ring of patches
-  static constexpr int kPitch = N + 4;                         // floats of a row of sums in shared memory
+  // Blocks on a multiprocessor that registers are kept for.
+  static constexpr int kBlocks = sizeof(T) == 2 && M * N * Phases <= 4096 ? 4 : 2;
+  static constexpr int kStages = 3;                         // of the ring of weights
+  static constexpr int kPatches = Taps == 1 ? kStages : 2;  // of the ring of patches
+  static constexpr int kPitch = N + 4;                      // floats of a row of sums in shared memory
   static_assert(sizeof(T) == 4 || (M / WarpM) * (N / WarpN) * 32 == kTileThreads, "warps");
   static_assert(sizeof(T) == 2 || (M / WarpM) * (N / WarpN) == kTileThreads, "threads");
 
@@ -41,6 +43,7 @@ __device__ inline int patch_pixel(const Conv& c, int m) {
 template <class S>
 struct TensorCoreSums {
   static constexpr int kRows = S::kWarpM / 16, kColumns = S::kWarpN / 8;
+  static constexpr int kPlaces = kRows * S::kChunks / 2;  // that multiply() calls `between` at
   float sum[S::kPhases][kRows][kColumns][4];
   int pixel[kRows];  // of this lane's rows of the operand
   int m0, n0, lane;
@@ -62,9 +65,10 @@ struct TensorCoreSums {
           for (int r = 0; r < 4; ++r) sum[p][i][j][r] = 0;
   }
 
-  // One row of channels: `offset` is that of the tap, in pixels of the patch.
-  template <int phase>
-  __device__ void multiply(const char* patch, int offset, const char* weights) {
+  // One row of channels: `offset` is that of the tap, in pixels of the patch. between(0 .. kPlaces - 1) is called among
+  // the multiplications, for work that can hide behind them.
+  template <int phase, class Between>
+  __device__ void multiply(const char* patch, int offset, const char* weights, Between&& between) {
 #pragma unroll
     for (int k = 0; k < S::kChunks; k += 2) {
       uint32_t a[kRows][4], b[kColumns / 2][4];
@@ -79,12 +83,14 @@ struct TensorCoreSums {
         ldmatrix_x4(b[j], weights + row * S::kRowBytes + S::chunk(row, k + lane / 8 % 2) * 16);
       }
 #pragma unroll
-      for (int i = 0; i < kRows; ++i)
+      for (int i = 0; i < kRows; ++i) {
 #pragma unroll
         for (int j = 0; j < kColumns; ++j) {
           const uint32_t column[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
           mma_m16n8k16<typename S::Element>(sum[phase][i][j], a[i], column);
         }
+        between(k / 2 * kRows + i);
+      }
     }
   }
 
@@ -104,6 +110,7 @@ struct TensorCoreSums {
 template <class S>
 struct FloatSums {
   static constexpr int kRows = S::kThreadM, kColumns = S::kThreadN;
+  static constexpr int kPlaces = 0;
   static constexpr int kRowStep = S::kM / kRows, kColumnStep = S::kN / kColumns;
   float sum[S::kPhases][kRows][kColumns];
   int pixel[kRows];
@@ -122,8 +129,8 @@ struct FloatSums {
         for (int j = 0; j < kColumns; ++j) sum[p][i][j] = 0;
   }
 
-  template <int phase>
-  __device__ void multiply(const char* patch, int offset, const char* weights) {
+  template <int phase, class Between>
+  __device__ void multiply(const char* patch, int offset, const char* weights, Between&&) {
 #pragma unroll 2
     for (int k = 0; k < S::kChunks; ++k) {
       float4 b[kColumns];

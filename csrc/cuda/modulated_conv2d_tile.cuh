@@ -27,7 +27,8 @@ struct Layout {
     const int operands = weights + S::kStages * S::kN * S::kRowBytes;
     const int sums = S::kM * S::kPitch * static_cast<int>(sizeof(float));
     table = static_cast<int>(round_up(operands > sums ? operands : sums, 16));
-    total = table + patch_bytes / S::kRowBytes * static_cast<int>(sizeof(int64_t));
+    const int parts = c.boxes * c.patch_h * c.patch_w / (kTileThreads / S::kChunks) + 2;  // the last is read, not used
+    total = table + parts * (kTileThreads / S::kChunks) * static_cast<int>(sizeof(uint64_t));
   }
 };
 
@@ -49,60 +50,75 @@ struct Tap {
   }
 };
 
+// The copies of a block, kRows rows of shared memory at once, 16 bytes a thread: a step's are begun, and then made one
+// by one between the multiplications.
 template <class S>
 class TileCopy {
  public:
   using T = typename S::Element;
+  static constexpr int kRows = kTileThreads / S::kChunks, kWeightParts = S::kN / kRows;
+
   __device__ TileCopy(const Conv& c, const Layout<S>& layout, char* memory, int64_t group, int n0)
-      : c_(c), layout_(layout), memory_(memory), table_(reinterpret_cast<const int64_t*>(memory + layout.table)) {
-    const int row = threadIdx.x / S::kChunks;
-    chunk_ = threadIdx.x % S::kChunks;
-    rows_left_ = c.outputs - n0 - row;
-    row_step_ = static_cast<int64_t>(kTileThreads / S::kChunks) * c.taps * c.channels;
-    weights_ =
-        static_cast<const T*>(c.weight) + group * c.weight_n + static_cast<int64_t>(n0 + row) * c.taps * c.channels;
+      : c_(c), layout_(layout), memory_(memory), pixels_(c.boxes * c.patch_h * c.patch_w) {
+    row_ = threadIdx.x / S::kChunks;
+    const int chunk = threadIdx.x % S::kChunks;
+    first_channel_ = chunk * (S::kChannels / S::kChunks);
+    place_ =
+        row_ * S::kRowBytes + S::chunk(row_, chunk) * 16;  // kRows further down the same chunk is at the same place
+    table_ = reinterpret_cast<const uint64_t*>(memory + layout.table) + row_;
+    rows_left_ = c.outputs - n0 - row_;
+    row_step_ = static_cast<int64_t>(kRows) * c.taps * c.channels;
+    weights_ = static_cast<const T*>(c.weight) + group * c.weight_n;
+    if (rows_left_ > 0) weights_ += static_cast<int64_t>(n0 + row_) * c.taps * c.channels;
   }
   __device__ char* patch(int slot) const { return memory_ + slot * layout_.patch_bytes; }
   __device__ char* weights(int slot) const { return memory_ + layout_.weights + slot * S::kN * S::kRowBytes; }
+  __device__ int patch_parts() const { return (pixels_ + kRows - 1) / kRows; }
 
-  // Row of channels number `chunk` of tap `tap` of all output channels of the tile.
-  __device__ void copy_weights(int slot, int chunk, int tap) const {
-    constexpr int kRows = kTileThreads / S::kChunks;
-    const int channel = chunk * S::kChannels + chunk_ * (S::kChannels / S::kChunks), row = threadIdx.x / S::kChunks;
-    const T* from = weights_ + static_cast<int64_t>(tap) * c_.channels + channel;
-    char* to = weights(slot);
-#pragma unroll
-    for (int j = 0; j < S::kN / kRows; ++j) {
-      const bool there = j * kRows < rows_left_ && channel < c_.channels;
-      const int r = row + j * kRows;
-      cp_async16(to + r * S::kRowBytes + S::chunk(r, chunk_) * 16, there ? from + j * row_step_ : c_.weight, there);
-    }
+  // Row of channels number `chunk` of tap `tap` of all output channels of the tile, in kWeightParts parts.
+  __device__ void begin_weights(int slot, int chunk, int tap, bool left) {
+    const int channel = chunk * S::kChannels + first_channel_;
+    weights_there_ = left && channel < c_.channels;  // zeros behind the last step, which nothing reads
+    weights_from_ = weights_ + (weights_there_ ? static_cast<int64_t>(tap) * c_.channels + channel : 0);
+    weights_to_ = weights(slot) + place_;
   }
-  // 16-byte chunks [first, last) of the patch of row `chunk` of channels.
-  __device__ void copy_patch(int slot, int chunk, int first, int last) const {
-    const T* x = static_cast<const T*>(c_.x);
-    char* to = patch(slot);
-    for (int q = first + static_cast<int>(threadIdx.x); q < last; q += kTileThreads) {
-      const int pixel = q / S::kChunks, at = q % S::kChunks;
-      const int channel = chunk * S::kChannels + at * (S::kChannels / S::kChunks);
-      const int64_t offset = table_[pixel];
-      const bool there = offset != kOutside && channel < c_.channels;
-      cp_async16(to + pixel * S::kRowBytes + S::chunk(pixel, at) * 16, there ? x + offset + channel : x, there);
-    }
+  __device__ void copy_weights(int part) const {
+    const bool there = weights_there_ && part * kRows < rows_left_;
+    cp_async16(weights_to_ + part * kRows * S::kRowBytes, weights_from_ + (there ? part * row_step_ : 0), there);
+  }
+  // Parts [first, last) of the patch of row `chunk` of channels.
+  __device__ void begin_patch(int slot, int chunk, int first, int last) {
+    const int channel = chunk * S::kChannels + first_channel_;
+    patch_bytes_ = channel < c_.channels ? channel * int{sizeof(T)} : -1;
+    patch_to_ = patch(slot) + place_;
+    part_ = first, last_part_ = last;
+  }
+  __device__ bool patch_left() const { return part_ < last_part_; }
+  __device__ void copy_patch() {  // the next part, if one is left: no branch
+    const bool want = patch_left() && part_ * kRows + row_ < pixels_;
+    const int pixel = part_ * kRows;
+    const uint64_t at = table_[pixel];
+    const bool there = at != 0 && patch_bytes_ >= 0 && want;
+    const uint64_t from = there ? at + static_cast<uint64_t>(patch_bytes_) : reinterpret_cast<uint64_t>(c_.x);
+    cp_async16_where(want, patch_to_ + pixel * S::kRowBytes, reinterpret_cast<const void*>(from), there);
+    part_ += part_ < last_part_ ? 1 : 0;
   }
 
  private:
   const Conv& c_;
   const Layout<S>& layout_;
   char* memory_;
-  const int64_t* table_;
-  const T* weights_;
+  const uint64_t* table_;
+  const T *weights_, *weights_from_ = nullptr;
+  char *weights_to_ = nullptr, *patch_to_ = nullptr;
   int64_t row_step_;
-  int chunk_, rows_left_;
+  int pixels_, row_, first_channel_, place_, rows_left_, patch_bytes_ = 0, part_ = 0, last_part_ = 0;
+  bool weights_there_ = false;
 };
 
-// The boxes of this tile (n < 0: none left), and where each pixel of their patches lies.
-__device__ inline void find_pixels(const Conv& c, int64_t group, int64_t tile_m, Pixel* box, int64_t* table) {
+// The boxes of this tile (n < 0: none left), and the address of each pixel of their patches, 0 outside the image.
+template <typename T>
+__device__ void find_pixels(const Conv& c, int64_t group, int64_t tile_m, Pixel* box, uint64_t* table) {
   if (static_cast<int>(threadIdx.x) < c.boxes) {
     const int64_t b = tile_m * c.boxes + threadIdx.x, a_sample = static_cast<int64_t>(c.boxes_y) * c.boxes_x;
     const int64_t n = b / a_sample;
@@ -117,7 +133,8 @@ __device__ inline void find_pixels(const Conv& c, int64_t group, int64_t tile_m,
     const Pixel at = box[p / a_box];
     const int y = at.y * c.stride - c.pad + p % a_box / c.patch_w, x = at.x * c.stride - c.pad + p % a_box % c.patch_w;
     const bool inside = at.n >= 0 && y >= 0 && y < c.height && x >= 0 && x < c.width;
-    table[p] = inside ? at.n * c.x_n + y * c.x_y + x * c.x_x : kOutside;
+    const T* pixel = static_cast<const T*>(c.x);
+    table[p] = inside ? reinterpret_cast<uint64_t>(pixel + at.n * c.x_n + y * c.x_y + x * c.x_x) : 0;
   }
   __syncthreads();
 }
@@ -150,51 +167,70 @@ __device__ void store_tile(const Conv& c, const Finish& f, const Pixel* box, con
 }
 
 // The set of sums is a constant in each branch, as registers need it.
-template <class S, class Sums>
-__device__ void multiply_tap(Sums& sums, int phase, const char* patch, int offset, const char* weights) {
-  if (S::kPhases == 1 || phase == 0) return sums.template multiply<0>(patch, offset, weights);
+template <class S, class Sums, class Between>
+__device__ void multiply_tap(Sums& sums, int phase, const char* patch, int offset, const char* weights,
+                             Between&& between) {
+  if (S::kPhases == 1 || phase == 0) return sums.template multiply<0>(patch, offset, weights, between);
   if constexpr (S::kPhases == 4) {
-    if (phase == 1) return sums.template multiply<1>(patch, offset, weights);
-    if (phase == 2) return sums.template multiply<2>(patch, offset, weights);
-    sums.template multiply<3>(patch, offset, weights);
+    if (phase == 1) return sums.template multiply<1>(patch, offset, weights, between);
+    if (phase == 2) return sums.template multiply<2>(patch, offset, weights, between);
+    sums.template multiply<3>(patch, offset, weights, between);
   }
 }
 
+// Counts chunk, step and slot of what is copied next.
+template <class S>
+struct Ahead {
+  int chunk, end, step = 0, slot = 0;
+  __device__ bool left() const { return chunk < end; }
+  __device__ void advance() {
+    if (++step == S::kTaps) step = 0, ++chunk;
+    slot = slot + 1 == S::kStages ? 0 : slot + 1;
+  }
+};
+
 // All steps: kTaps of them for every row of channels of this split.
 template <class S, class Sums>
-__device__ void multiply_tile(const Conv& c, const TileCopy<S>& copy, Sums& sums) {
+__device__ void multiply_tile(const Conv& c, TileCopy<S>& copy, Sums& sums) {
   constexpr int kAhead = S::kStages - 1;                             // steps that weights are copied before their use
   constexpr int kParts = S::kTaps == 1 ? 1 : S::kTaps - kAhead + 1;  // of a patch: all there when its first tap is due
   const int begin = blockIdx.y * c.chunks_a_split;
   const int end = begin + c.chunks_a_split < c.chunks ? begin + c.chunks_a_split : c.chunks;
-  const int patch_chunks = c.boxes * c.patch_h * c.patch_w * S::kChunks;
-  const int part = (patch_chunks + kParts - 1) / kParts;
-  int next_chunk = begin, next_step = 0, next_slot = 0;  // of the weights to be copied next
-  const auto copy_next = [&] {
-    if (next_chunk < end) {
-      copy.copy_weights(next_slot, next_chunk, Tap<S>(next_step).index());
-      if (S::kTaps == 1) copy.copy_patch(next_slot, next_chunk, 0, patch_chunks);
-    }
-    if (++next_step == S::kTaps) next_step = 0, ++next_chunk;
-    next_slot = next_slot + 1 == S::kStages ? 0 : next_slot + 1;
+  const int all = copy.patch_parts(), a_step = (all + kParts - 1) / kParts;
+  Ahead<S> next{begin, end};
+  const auto begin_next = [&](int chunk, int step, int patch) {
+    copy.begin_weights(next.slot, next.chunk, Tap<S>(next.step).index(), next.left());
+    if (S::kTaps == 1)
+      copy.begin_patch(next.slot, next.chunk, 0, next.left() ? all : 0);
+    else
+      copy.begin_patch(patch, chunk, step * a_step, chunk < end ? min((step + 1) * a_step, all) : 0);
   };
-  if (S::kTaps > 1) copy.copy_patch(0, begin, 0, patch_chunks);
-  for (int s = 0; s < kAhead; ++s) {
-    copy_next();
+  const auto copy_rest = [&](int weights_from) {
+    for (int part = weights_from; part < TileCopy<S>::kWeightParts; ++part) copy.copy_weights(part);
+#pragma unroll 1
+    while (copy.patch_left()) copy.copy_patch();
     cp_async_commit();
+    next.advance();
+  };
+  for (int s = 0; s < kAhead; ++s) {
+    begin_next(begin, 0, 0);
+    if (S::kTaps > 1) copy.begin_patch(0, begin, 0, s == 0 ? all : 0);
+    copy_rest(0);
   }
   int slot = 0, patch = 0;
   for (int chunk = begin; chunk < end; ++chunk) {
+#pragma unroll 1
     for (int step = 0; step < S::kTaps; ++step) {
       cp_async_wait<kAhead - 1>();
       __syncthreads();
-      copy_next();
-      if (S::kTaps > 1 && step < kParts && chunk + 1 < end)
-        copy.copy_patch(1 - patch, chunk + 1, step * part, min((step + 1) * part, patch_chunks));
-      cp_async_commit();
+      begin_next(chunk + 1, step, 1 - patch);
       const Tap<S> tap(step);
       multiply_tap<S>(sums, tap.phase(), copy.patch(S::kTaps == 1 ? slot : patch), tap.offset(c.patch_w),
-                      copy.weights(slot));
+                      copy.weights(slot), [&](int place) {
+                        if (place % 4 == 1) copy.copy_patch();
+                        if (place % 2 == 0 && place / 2 < TileCopy<S>::kWeightParts) copy.copy_weights(place / 2);
+                      });
+      copy_rest((Sums::kPlaces + 1) / 2);
       slot = slot + 1 == S::kStages ? 0 : slot + 1;
     }
     patch = 1 - patch;
@@ -204,16 +240,16 @@ __device__ void multiply_tile(const Conv& c, const TileCopy<S>& copy, Sums& sums
 }
 
 template <class S>
-PA_KERNEL void __launch_bounds__(kTileThreads) modulated_conv2d_tile_kernel(Conv c, Finish f) {
+PA_KERNEL void __launch_bounds__(kTileThreads, S::kBlocks) modulated_conv2d_tile_kernel(Conv c, Finish f) {
   PA_SHARED(uint4, shared);
   __shared__ Pixel box[kMostBoxes];
   char* memory = reinterpret_cast<char*>(shared);
   const Layout<S> layout(c);
   const int64_t tile_m = blockIdx.x / c.tiles_n % c.tiles_m, group = blockIdx.x / c.tiles_n / c.tiles_m;
   const int n0 = static_cast<int>(blockIdx.x % c.tiles_n) * S::kN;
-  find_pixels(c, group, tile_m, box, reinterpret_cast<int64_t*>(memory + layout.table));
+  find_pixels<typename S::Element>(c, group, tile_m, box, reinterpret_cast<uint64_t*>(memory + layout.table));
   typename SumsOf<S>::Type sums(c);
-  const TileCopy<S> copy(c, layout, memory, group, n0);
+  TileCopy<S> copy(c, layout, memory, group, n0);
   multiply_tile(c, copy, sums);
 #pragma unroll
   for (int phase = 0; phase < S::kPhases; ++phase) {

@@ -61,6 +61,15 @@ __device__ inline void cp_async16(void* shared, const void* global, bool copy = 
                "r"(copy ? 16 : 0)
                : "memory");
 }
+// The same where `want` is set, and nothing at all otherwise: a predicate and no branch, so that it can stand in the
+// middle of other work.
+__device__ inline void cp_async16_where(bool want, void* shared, const void* global, bool copy = true) {
+  asm volatile(
+      "{\n.reg .pred want;\nsetp.ne.b32 want, %3, 0;\n@want cp.async.cg.shared.global [%0], [%1], 16, %2;\n}\n" ::"r"(
+          shared_address(shared)),
+      "l"(global), "r"(copy ? 16 : 0), "r"(static_cast<int>(want))
+      : "memory");
+}
 // 4 bytes, 4-byte aligned.
 __device__ inline void cp_async4(void* shared, const void* global, bool copy = true) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(shared_address(shared)), "l"(global),

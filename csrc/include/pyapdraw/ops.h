@@ -204,6 +204,8 @@ struct ModulatedConvOptions {
 // of stride 2. filter f32 [f] (both axes) or [fh,fw] of rank one, on the CPU, up to 32 taps an axis; empty: identity.
 // noise f32 [N or 1,1,H',W'], bias f32 [O], or empty. Sums are kept in float32; where the processor has bf16 dot
 // products, bf16 operands (styles * x rounded to bf16) are multiplied by them, elsewhere as float32.
+// On CUDA x and weight may be f16 too, and 16-bit operands are multiplied by tensor cores: styles * x and weight, or x and
+// d * styles * weight, each rounded once. It needs a workspace.
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
                       const Tensor& noise, const Tensor& bias, const Tensor& out,
                       const ModulatedConvOptions& options = {}, const Context& ctx = {});
@@ -214,7 +216,7 @@ void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& style
 // and [N,I] (styles); grad_weight f32 [O,I,k,k], k 1 or 3; stride 1 or 2, pad 0 or 1. For the transposed convolution of
 // up = 2 grad and x change places. The gradient of x needs no function of its own: it is modulated_conv2d of grad with
 // the weight transposed (and turned by 180 degrees where nothing is resampled), grad_scale for styles, up and down
-// exchanged.
+// exchanged. On CUDA grad and x may be f16 too, and it needs a workspace.
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
                                       const Tensor& x_scale, const Tensor& grad_weight, int stride = 1, int pad = 1,
                                       const Context& ctx = {});

@@ -33,6 +33,9 @@ inline void ldmatrix_x2_trans(uint32_t (&r)[2], const void* row, EMULATED_WHERE)
 inline void cp_async16(void* shared, const void* global, bool copy = true, EMULATED_WHERE) {
   ::emulated::copy_later(shared, global, 16, copy, {"cp_async16", file, line});
 }
+inline void cp_async16_where(bool want, void* shared, const void* global, bool copy = true, EMULATED_WHERE) {
+  if (want) ::emulated::copy_later(shared, global, 16, copy, {"cp_async16_where", file, line});
+}
 inline void cp_async4(void* shared, const void* global, bool copy = true, EMULATED_WHERE) {
   ::emulated::copy_later(shared, global, 4, copy, {"cp_async4", file, line});
 }
