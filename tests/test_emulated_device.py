@@ -23,6 +23,7 @@ NOTICED = {
     "uninitialised_dynamic_shared": "wrong result",
     "overrun_of_static_shared": r"kernel overrun_of_static_shared_kernel: index out of bounds at .*faults.cpp:\d+",
     "misaligned_vector": r"kernel misaligned_vector_kernel: misaligned access at .*faults.cpp:\d+",
+    "wide_cast": r"kernel wide_cast_kernel: float beyond the integer type at .*faults.cpp:\d+",
     "misaligned_copy": r"misaligned address in cp_async16 at .*faults.cpp:\d+",
     "divergent_barrier": r"different barriers met: thread \(32,0,0\) .* comes to __syncthreads at .*faults.cpp:\d+, "
     r"but thread \(0,0,0\) .* waits in __syncthreads at .*faults.cpp:\d+",

@@ -161,6 +161,10 @@ PA_KERNEL void misaligned_copy_kernel(const int* in, int* out) {
   out[threadIdx.x] = tile[0];
 }
 
+PA_KERNEL void wide_cast_kernel(const int* in, int* out) {
+  out[threadIdx.x] = static_cast<int>(1e9f * static_cast<float>(in[threadIdx.x]));
+}
+
 PA_KERNEL void idle_kernel(const int*, int*) {}
 
 struct Numbers {
@@ -254,6 +258,7 @@ const std::vector<Check>& faults() {
       plain("uninitialised_dynamic_shared", uninitialised_dynamic_shared_kernel, sizeof(float), &Numbers::same),
       plain("misaligned_vector", misaligned_vector_kernel, 0, &Numbers::same),
       plain("misaligned_copy", misaligned_copy_kernel, 0, &Numbers::same),
+      plain("wide_cast", wide_cast_kernel, 0, &Numbers::same),
       plain("too_many_threads", idle_kernel, 0, &Numbers::same, 1025),
       plain("shared_without_leave", idle_kernel, 48 * 1024 + 4, &Numbers::same),
   };
