@@ -21,7 +21,17 @@ class Kernel:
     reason: str = ""
 
 
+CALLS = "its divisions are functions: calls of them save registers"
+
 KERNELS = [
+    Kernel(r"paste_yuv_kernel<\d, \(Reduction\)2>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
+    Kernel(r"warp_affine_kernel<.*, (true|\(bool\)1)>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
+    Kernel(
+        r"upfirdn2d_kernel<.*, \(int\)0, \(int\)0>",
+        needs=("LDG.128",),
+        stack_bytes=160,
+        reason=f"for factors that no other takes; {CALLS}",
+    ),
     Kernel(r"distance_transform_columns_kernel", needs=("BAR", "LDS", "FLO")),
     Kernel(r"distance_transform_rows_kernel<.*>", threads=512, needs=("BAR", "VOTE", "REDUX|CREDUX")),
     Kernel(
