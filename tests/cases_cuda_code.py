@@ -25,9 +25,9 @@ CALLS = "its divisions are functions: calls of them save registers"
 
 KERNELS = [
     Kernel(r"paste_yuv_kernel<\d, \(Reduction\)2>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
-    Kernel(r"warp_affine_kernel<.*, (true|\(bool\)1)>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
+    Kernel(r"warp_affine_kernel<.*, true>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
     Kernel(
-        r"upfirdn2d_kernel<.*, \(int\)0, \(int\)0>",
+        r"upfirdn2d_kernel<.*, 0, 0>",
         needs=("LDG.128",),
         stack_bytes=160,
         reason=f"for factors that no other takes; {CALLS}",
@@ -45,10 +45,13 @@ KERNELS = [
         needs=("FFMA", "LDS.128", "LDGSTS.128", "BAR"),
     ),
     Kernel(r"modulated_conv2d_(scale|filter|reduce)_kernel<.*>", threads=256, needs=("LDG.128", "STG.128")),
-    Kernel(r"bias_act_dense_kernel<.*, \(int\)[^1]>", needs=("LDG.128", "STG.128")),
+    Kernel(r"bias_act_dense_kernel<.*, [^1]>", needs=("LDG.128", "STG.128")),
+    Kernel(r"composite_quad_kernel<float, .*>", needs=("LDG.128", "STG.128")),
+    Kernel(r"nchw_to_rgb_quad_kernel", needs=("LDG.128",)),
+    Kernel(r"rgb_to_nchw_quad_kernel", needs=("STG.128",)),
     Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
     Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),
-    Kernel(r"fuse_regions_(backward_)?kernel<.*, \(int\)[^1](, .*)?>", needs=("LDG.128", "STG.128")),
+    Kernel(r"fuse_regions_(backward_)?kernel<.*, [^1](, .*)?>", needs=("LDG.128", "STG.128")),
 ]
 
 # Kernels that several operations share: their names need not begin with that of an operation.
