@@ -24,6 +24,7 @@ class Kernel:
 CALLS = "its divisions are functions: calls of them save registers"
 
 KERNELS = [
+    Kernel(r"blur_kernel<2, \d+, inking::StrandSource, .*>", threads=256, stack_bytes=32, reason=CALLS),
     Kernel(r"paste_yuv_kernel<\d, \(Reduction\)2>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
     Kernel(r"warp_affine_kernel<.*, true>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
     Kernel(
