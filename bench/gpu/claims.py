@@ -46,7 +46,7 @@ OPERATIONS = {
     "crop_area": "test_crop",
     "crop_warp": "test_crop",
     "guided_upsample": "test_guided_upsample",
-    "nms": "test_faces",
+    "nms": "test_crop",
     "modulated_conv2d": "test_modulated_conv2d",
     "modulated_conv2d_backward_weight": "test_modulated_conv2d_backward_weight",
     "bias_act": "test_bias_act",
