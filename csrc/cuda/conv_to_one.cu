@@ -145,10 +145,10 @@ __device__ void store(const Tensor& out, const Plan& p, int64_t n, int64_t row, 
 template <typename T, int Up, int K>
 PA_KERNEL void __launch_bounds__(to_one::kThreads)
     conv_to_one_kernel(Tensor x, Tensor weight, Tensor bias, Tensor out, Plan p) {
-  PA_SHARED(char, shared);
+  PA_SHARED(uint4, shared);  // aligned for whatever lies in it
   constexpr int R = to_one::rows_each(Up);
   float* taps = reinterpret_cast<float*>(shared);
-  T* samples = reinterpret_cast<T*>(shared + p.samples_at);
+  T* samples = reinterpret_cast<T*>(reinterpret_cast<char*>(shared) + p.samples_at);
   const int lane = threadIdx.x % to_one::kColumns, first_row = threadIdx.x / to_one::kColumns * R;
   const float b = p.with_bias ? value_at(bias, 0) : 0.0f;
   for (int64_t i = blockIdx.x; i < p.tiles; i += gridDim.x) {

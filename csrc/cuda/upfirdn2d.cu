@@ -174,12 +174,12 @@ struct Tile {
 
 template <typename T, int Up, int Down>
 PA_KERNEL void __launch_bounds__(fir::kThreads) upfirdn2d_kernel(Tensor x, Tensor filter, Tensor out, Plan p) {
-  PA_SHARED(char, shared);
+  PA_SHARED(uint4, shared);  // aligned for whatever lies in it
   using W = Wide<T>;
   __shared__ W along_x[fir::kMostTaps], along_y[fir::kMostTaps];
   float* taps = reinterpret_cast<float*>(shared);
-  W* rows = reinterpret_cast<W*>(shared + p.rows_at);
-  T* samples = reinterpret_cast<T*>(shared + p.samples_at);
+  W* rows = reinterpret_cast<W*>(reinterpret_cast<char*>(shared) + p.rows_at);
+  T* samples = reinterpret_cast<T*>(reinterpret_cast<char*>(shared) + p.samples_at);
   const bool product = prepare_filter(filter, p, taps, along_x, along_y);
   for (int64_t i = blockIdx.x; i < p.tiles; i += gridDim.x) {
     const int64_t column = i % p.x.tiles, above = i / p.x.tiles, row = above % p.y.tiles, plane = above / p.y.tiles;

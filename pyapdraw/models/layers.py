@@ -89,10 +89,11 @@ def to_drawing(conv: Any, x: Tensor, padding: int = 0) -> Tensor:
 
     padding: reflected pixels before a convolution that pads nothing.
 
-    One output channel on a CPU goes through our own kernel, where torch computes sixteen channels for one.
+    One output channel goes through our own kernel: on a CPU torch computes sixteen channels for one.
     """
     transposed = isinstance(conv, nn.ConvTranspose2d)
-    if conv.out_channels == 1 and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
+    known = x.dtype in (torch.float32, torch.bfloat16) or (x.is_cuda and x.dtype == torch.float16)
+    if conv.out_channels == 1 and known:
         own = {"up": 2, "padding": 1} if transposed else {"padding": padding, "padding_mode": "reflect"}
         return ops.conv_to_one(x, conv.weight, conv.bias, activation="tanh", **own)
     return torch.tanh(conv(reflected(x, padding) if padding else x))
