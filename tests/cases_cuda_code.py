@@ -21,7 +21,18 @@ class Kernel:
     reason: str = ""
 
 
+CALLS = "its divisions are functions: calls of them save registers"
+
 KERNELS = [
+    Kernel(r"blur_kernel<2, \d+, inking::StrandSource, .*>", threads=256, stack_bytes=32, reason=CALLS),
+    Kernel(r"paste_yuv_kernel<\d, \(Reduction\)2>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
+    Kernel(r"warp_affine_kernel<.*, true>", threads=256, stack_bytes=160, reason=f"the rare way; {CALLS}"),
+    Kernel(
+        r"upfirdn2d_kernel<.*, 0, 0>",
+        needs=("LDG.128",),
+        stack_bytes=160,
+        reason=f"for factors that no other takes; {CALLS}",
+    ),
     Kernel(r"distance_transform_columns_kernel", needs=("BAR", "LDS", "FLO")),
     Kernel(r"distance_transform_rows_kernel<.*>", threads=512, needs=("BAR", "VOTE", "REDUX|CREDUX")),
     Kernel(
@@ -35,11 +46,14 @@ KERNELS = [
         needs=("FFMA", "LDS.128", "LDGSTS.128", "BAR"),
     ),
     Kernel(r"modulated_conv2d_(scale|filter|reduce)_kernel<.*>", threads=256, needs=("LDG.128", "STG.128")),
-    Kernel(r"bias_act_dense_kernel<.*, \(int\)[^1]>", needs=("LDG.128", "STG.128")),
+    Kernel(r"bias_act_dense_kernel<.*, [^1]>", needs=("LDG.128", "STG.128")),
+    Kernel(r"composite_quad_kernel<float, .*>", needs=("LDG.128", "STG.128")),
+    Kernel(r"nchw_to_rgb_quad_kernel", needs=("LDG.128",)),
+    Kernel(r"rgb_to_nchw_quad_kernel", needs=("STG.128",)),
     Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
     Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),
-    Kernel(r"conv2d_kernel<\(int\)64, .*, \(int\)4>", threads=128, needs=("LDS.128", "LDG.128", "FFMA")),
-    Kernel(r"fuse_regions_(backward_)?kernel<.*, \(int\)[^1](, .*)?>", needs=("LDG.128", "STG.128")),
+    Kernel(r"conv2d_kernel<64, .*, 4>", threads=128, needs=("LDS.128", "LDG.128", "FFMA")),
+    Kernel(r"fuse_regions_(backward_)?kernel<.*, [^1](, .*)?>", needs=("LDG.128", "STG.128")),
 ]
 
 # Kernels that several operations share: their names need not begin with that of an operation.

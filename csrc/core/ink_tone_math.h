@@ -122,7 +122,8 @@ PA_HD float eye_threshold(const InkStyle& st, float dark, float light, int count
   return count > 12 ? clamp(dark + st.eye_share * (light - dark), 0.3f, 0.8f) : 0.5f;
 }
 PA_HD float feature_threshold(const InkStyle& st, const Thresholds& t, const Features& m, bool right) {
-  float add = m.eye * ((right ? t.eye[1] : t.eye[0]) - st.skin_dark) + st.nostril_dark * m.nostril + st.lip_dark * m.lip;
+  float add =
+      m.eye * ((right ? t.eye[1] : t.eye[0]) - st.skin_dark) + st.nostril_dark * m.nostril + st.lip_dark * m.lip;
   for (int k = 0; k < 2; ++k) add = most(add, m.brow[k] * (t.brow[k] - st.skin_dark));
   return st.skin_dark + add;
 }

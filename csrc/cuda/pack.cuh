@@ -2,6 +2,9 @@
 // Neighbouring elements that one instruction loads or stores: 16 bytes a thread where memory allows it.
 #include <cuda_runtime.h>
 
+#include <cstdint>
+#include <cstring>
+
 #include "pyapdraw/tensor.h"
 
 namespace pyapdraw {
@@ -16,6 +19,29 @@ struct alignas(sizeof(T) * N) Pack {
 template <typename T>
 constexpr int kPack = static_cast<int>(16 / sizeof(T));
 
+// What one instruction stores of so many bytes. Left to the compiler, a pack beside a row that is stored element by
+// element becomes single stores too: hence words, and __stcg, which stays what it is.
+template <int bytes>
+struct Word {
+  using type = uint4;
+};
+template <>
+struct Word<8> {
+  using type = uint2;
+};
+template <>
+struct Word<4> {
+  using type = uint32_t;
+};
+template <>
+struct Word<2> {
+  using type = uint16_t;
+};
+template <>
+struct Word<1> {
+  using type = uint8_t;
+};
+
 // from: a multiple of the pack's bytes.
 template <int N, typename T>
 __device__ inline Pack<T, N> load_pack(const T* from) {
@@ -23,7 +49,11 @@ __device__ inline Pack<T, N> load_pack(const T* from) {
 }
 template <int N, typename T>
 __device__ inline void store_pack(const Pack<T, N>& pack, T* to) {
-  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+  using W = typename Word<static_cast<int>(sizeof(pack))>::type;
+  constexpr int words = static_cast<int>(sizeof(pack) / sizeof(W));
+  W word[words];
+  memcpy(word, &pack, sizeof(pack));
+  for (int k = 0; k < words; ++k) __stcg(reinterpret_cast<W*>(to) + k, word[k]);
 }
 
 // N elements of a row from x on, of which `count` are there; step: from one to the next, 1 where N > 1 and all are.
