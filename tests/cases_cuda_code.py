@@ -38,8 +38,9 @@ KERNELS = [
     Kernel(r"bias_act_dense_kernel<.*, \(int\)[^1]>", needs=("LDG.128", "STG.128")),
     Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
     Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),
+    Kernel(r"conv2d_kernel<\(int\)64, .*, \(int\)4>", threads=128, needs=("LDS.128", "LDG.128", "FFMA")),
     Kernel(r"fuse_regions_(backward_)?kernel<.*, \(int\)[^1](, .*)?>", needs=("LDG.128", "STG.128")),
 ]
 
 # Kernels that several operations share: their names need not begin with that of an operation.
-SHARED: list[str] = []
+SHARED: list[str] = ["blur_kernel", "blur_rows_kernel", "blur_columns_kernel"]

@@ -139,6 +139,10 @@ def test_operations_take_foreign_arrays(op, maker):
 def test_results_are_arrays_of_the_same_library(op, library):
     call = VALID[op]()
     tree, kind = fake_library(library)
+    if call.inplace and library == "jax":
+        with installed(tree), pytest.raises(BadInput, match="read-only"):
+            run(op, lent(call, kind), **call.options)
+        return
     with installed(tree):
         answer = results(run(op, lent(call, kind), **call.options))
     expected = results(run(op, call.arrays, **call.options))

@@ -17,6 +17,7 @@ from fakes_cuda import EMULATED, SERVED, STATE, Cai, Dl, emulated, fake_library,
 
 from pyapdraw import _C, ops
 from pyapdraw.errors import BadInput, DeviceError, Unsupported
+from pyapdraw.ops import _arrays
 
 SITES = np.random.default_rng(0).random((9, 13)) < 0.2
 
@@ -207,3 +208,27 @@ def test_the_reason_for_no_devices(code, driver, reason):
         state = _C.cuda_devices()
     assert state["devices"] == [] and reason in state["reason"]
     assert [d["index"] for d in _C.cuda_devices()["devices"]] == [0, 1] and _C.cuda_devices()["reason"] is None
+
+
+def test_torch_tensors_bring_their_stream_and_their_allocator(monkeypatch):
+    torch = pytest.importorskip("torch")
+    asked, made, seen = [], [], []
+
+    class Tensor:
+        is_cuda, device = True, "cuda:1"
+
+    def current_stream(device):
+        asked.append(device)
+        return type("Stream", (), {"cuda_stream": 71})
+
+    def empty(count, *, dtype, device):
+        made.append((count, dtype, device))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.cuda, "current_stream", current_stream)
+    _arrays.call(lambda *args, ctx: seen.append((args, ctx.stream)), 1, 2, like=Tensor())
+    assert asked == ["cuda:1"] and seen == [((1, 2), 71)]
+    monkeypatch.setattr(torch, "empty", empty)
+    with pytest.raises(DeviceError, match="no free memory on the CUDA device for 4096 bytes of scratch"):
+        _arrays._torch_scratch("cuda:1", 4096)
+    assert made == [(4096, torch.uint8, "cuda:1")]

@@ -56,6 +56,8 @@ def tools_of(library):
 def test_results_agree_with_the_cpu_and_are_of_the_same_library(op, library):
     call = VALID[op]()
     to_device, to_host, kind = tools_of(library)
+    if library == "jax" and call.inplace:
+        pytest.skip("arrays of jax are not written")
     if library == "jax" and any(a.dtype.itemsize == 8 for a in call.arrays.values()):
         pytest.skip("jax has no 64-bit numbers by default")
     expected = results(run(op, call.arrays, **call.options))

@@ -49,7 +49,7 @@ def test_is_the_definition_for_wide_images(height, width, count, clustered, seed
     np.testing.assert_array_equal(distance_transform(sites), reference(sites))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(900, 2300), st.integers(1, 9), st.integers(1, 40), st.integers(0, 2**32))
 def test_is_the_definition_for_tall_images(height, width, count, seed):
     """Columns of many pieces, most of them without a site."""

@@ -6,14 +6,14 @@
 //               columns, vectorised), then each output sums its columns.
 //   crop_warp   affine: output pixel centre (u,v) -> image point M (u,v,1). Reads the image with k x k bilinear
 //               taps spread over the pixel's footprint, k = its side in image pixels, so that shrinking does not
-//               alias; k is at most kMostTaps: shrink by crop_area first where more is needed. Points beyond
+//               alias; k is at most crop::kMostTaps: shrink by crop_area first where more is needed. Points beyond
 //               the border pixels' outer edges are `subtract`, so that they come out as 0: to a net, no evidence.
 //               float32; coordinates in float64 for each row's start.
 //   nms         greedy: boxes in falling order of score, each kept one removes later ones that overlap it.
 // A pixel centre has integer coordinates. Values are (mean - subtract) * multiply.
-#include <cmath>
 #include <cstring>
 
+#include "core/crop_math.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
@@ -22,8 +22,6 @@ namespace pyapdraw {
 namespace PA_ISA {
 
 namespace {
-
-constexpr int kMostTaps = 4;
 
 // Column sums of a window of rows: sums[x*c + k] over `height` rows. S is wide enough for 255 * height.
 template <typename S>
@@ -52,19 +50,19 @@ template <typename S, int C>
 void average_columns(const AreaRow& a, const S* sums, float* out, int64_t out_step) {
   const int64_t c = C ? C : a.c;
   for (int64_t j = 0; j < a.outputs; ++j, out += out_step) {
-    const int64_t x0 = j * a.width / a.outputs, x1 = ((j + 1) * a.width + a.outputs - 1) / a.outputs;
+    const int64_t x0 = crop::area_begin(j, a.width, a.outputs), x1 = crop::area_end(j, a.width, a.outputs);
     const float count = static_cast<float>((x1 - x0) * a.rows);
     if (C == 3) {
       int64_t r = 0, g = 0, b = 0;
       for (const S *p = sums + x0 * 3, *end = sums + x1 * 3; p < end; p += 3) r += p[0], g += p[1], b += p[2];
-      out[0] = (static_cast<float>(r) / count - a.subtract) * a.multiply;
-      out[1] = (static_cast<float>(g) / count - a.subtract) * a.multiply;
-      out[2] = (static_cast<float>(b) / count - a.subtract) * a.multiply;
+      out[0] = crop::area_mean(r, count, a.subtract, a.multiply);
+      out[1] = crop::area_mean(g, count, a.subtract, a.multiply);
+      out[2] = crop::area_mean(b, count, a.subtract, a.multiply);
     } else {
       for (int64_t k = 0; k < c; ++k) {
         int64_t sum = 0;
         for (int64_t x = x0; x < x1; ++x) sum += sums[x * c + k];
-        out[k] = (static_cast<float>(sum) / count - a.subtract) * a.multiply;
+        out[k] = crop::area_mean(sum, count, a.subtract, a.multiply);
       }
     }
   }
@@ -84,47 +82,21 @@ void area_row(const AreaRow& a, const uint8_t* first, int64_t row_step, int64_t 
   }
 }
 
-template <typename T, int C>
-inline void bilinear(const Tensor& image, float x, float y, float weight, float outside, float* sum) {
-  const float right = static_cast<float>(image.shape[1] - 1), bottom = static_cast<float>(image.shape[0] - 1);
-  if (!(x >= -0.5f && x <= right + 0.5f && y >= -0.5f && y <= bottom + 0.5f)) {  // NaN too
-    for (int c = 0; c < C; ++c) sum[c] += weight * outside;
-    return;
-  }
-  x = x > 0.0f ? (x < right ? x : right) : 0.0f;
-  y = y > 0.0f ? (y < bottom ? y : bottom) : 0.0f;
-  const int64_t x0 = static_cast<int64_t>(x), y0 = static_cast<int64_t>(y);
-  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
-  const int64_t dx = x0 + 1 < image.shape[1] ? image.stride[1] : 0, dy = y0 + 1 < image.shape[0] ? image.stride[0] : 0;
-  const T* p = static_cast<const T*>(image.data) + y0 * image.stride[0] + x0 * image.stride[1];
-  const float w11 = fx * fy, w10 = fy - w11, w01 = fx - w11, w00 = 1.0f - fx - fy + w11;
-  for (int c = 0; c < C; ++c)
-    sum[c] += weight * (w00 * static_cast<float>(p[c]) + w01 * static_cast<float>(p[dx + c]) +
-                        w10 * static_cast<float>(p[dy + c]) + w11 * static_cast<float>(p[dy + dx + c]));
-}
-
 // One output row. m: output (u,v) -> image.
 template <typename T, int C>
 void warp_row(const Tensor& image, const double* m, int64_t v, int64_t width, float subtract, float multiply,
               float* out, int64_t out_step) {
-  const double side = std::sqrt(std::fabs(m[0] * m[4] - m[1] * m[3]));
-  int taps = 1;
-  while (taps < kMostTaps && taps + 0.25 < side) ++taps;
+  const int taps = crop::tap_count(m);
   const float weight = 1.0f / static_cast<float>(taps * taps), ax = static_cast<float>(m[0]),
               ay = static_cast<float>(m[3]);
-  float offset_x[kMostTaps * kMostTaps], offset_y[kMostTaps * kMostTaps];
-  for (int b = 0; b < taps; ++b)
-    for (int a = 0; a < taps; ++a) {
-      const double du = (a + 0.5) / taps - 0.5, dv = (b + 0.5) / taps - 0.5;
-      offset_x[b * taps + a] = static_cast<float>(m[0] * du + m[1] * dv);
-      offset_y[b * taps + a] = static_cast<float>(m[3] * du + m[4] * dv);
-    }
+  float offset_x[crop::kMostTaps * crop::kMostTaps], offset_y[crop::kMostTaps * crop::kMostTaps];
+  for (int i = 0; i < taps * taps; ++i) crop::tap_offset(m, taps, i, &offset_x[i], &offset_y[i]);
   const float start_x = static_cast<float>(m[1] * v + m[2]), start_y = static_cast<float>(m[4] * v + m[5]);
   for (int64_t u = 0; u < width; ++u, out += out_step) {
     const float x = start_x + ax * static_cast<float>(u), y = start_y + ay * static_cast<float>(u);
     float sum[C] = {};
     for (int i = 0; i < taps * taps; ++i)
-      bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, subtract, sum);
+      crop::add_bilinear<T, C>(image, x + offset_x[i], y + offset_y[i], weight, subtract, sum);
     for (int c = 0; c < C; ++c) out[c] = (sum[c] - subtract) * multiply;
   }
 }
@@ -147,7 +119,7 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
     for (int64_t item = begin; item < end; ++item) {
       const int64_t n = item / h, i = item % h;
       const int32_t* r = boxes.as<int32_t>() + 4 * n;
-      const int64_t bh = r[3] - r[1], y0 = i * bh / h, y1 = ((i + 1) * bh + h - 1) / h;
+      const int64_t bh = r[3] - r[1], y0 = crop::area_begin(i, bh, h), y1 = crop::area_end(i, bh, h);
       const AreaRow a{r[2] - r[0], w, y1 - y0, c, subtract, multiply};
       const uint8_t* first = image.as<uint8_t>() + (r[1] + y0) * image.stride[0] + r[0] * image.stride[1];
       float* to = out.as<float>() + n * out.stride[0] + i * out.stride[1];
@@ -175,23 +147,17 @@ void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, b
   const int64_t n = boxes.shape[0];
   const float* r = boxes.as<float>();
   uint8_t* kept = keep.as<uint8_t>();
+  const crop::Suppression how{threshold, side, minimum};
   Scratch<float> areas(n);
   for (int64_t i = 0; i < n; ++i) {
-    areas[i] = (r[4 * i + 2] - r[4 * i] + side) * (r[4 * i + 3] - r[4 * i + 1] + side);
+    areas[i] = crop::box_area(r + 4 * i, side);
     kept[i] = 1;
   }
   for (int64_t i = 0; i < n; ++i) {
     if (!kept[i]) continue;
-    const float ax0 = r[4 * i], ay0 = r[4 * i + 1], ax1 = r[4 * i + 2], ay1 = r[4 * i + 3];
-    for (int64_t j = i + 1; j < n; ++j) {
-      const float* b = r + 4 * j;
-      const float x0 = ax0 > b[0] ? ax0 : b[0], y0 = ay0 > b[1] ? ay0 : b[1];
-      const float x1 = ax1 < b[2] ? ax1 : b[2], y1 = ay1 < b[3] ? ay1 : b[3];
-      const float w = x1 - x0 + side, h = y1 - y0 + side;
-      const float inter = (w > 0.0f ? w : 0.0f) * (h > 0.0f ? h : 0.0f);
-      const float whole = minimum ? (areas[i] < areas[j] ? areas[i] : areas[j]) : areas[i] + areas[j] - inter;
-      if (inter / whole > threshold) kept[j] = 0;
-    }
+    const float a[4] = {r[4 * i], r[4 * i + 1], r[4 * i + 2], r[4 * i + 3]};  // a copy that stores to kept leave alone
+    for (int64_t j = i + 1; j < n; ++j)
+      if (crop::suppresses(a, areas[i], r + 4 * j, areas[j], how)) kept[j] = 0;
   }
 }
 

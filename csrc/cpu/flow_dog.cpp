@@ -27,50 +27,30 @@ namespace inking {
 
 namespace {
 
-constexpr int kMaxSteps = 7;
 constexpr int kLanes = 64;  // pixels that walk together
-
-// Two signed 16-bit numbers in one word: a gather of one word costs the same as of one float, and half as many are
-// needed. Tones and scores are kept to 1/8192 up to +-4 (tones beyond are white paper anyway), tangents to 1/32767.
-constexpr float kUnit = 1.f / 8192, kTangentUnit = 1.f / 32767;
-inline uint32_t pack(float a, float b, float unit) {
-  const float scale = 1.f / unit, most = 32767.f;
-  const int32_t low = static_cast<int32_t>(std::floor(clamp(a * scale, -most, most) + 0.5f));
-  const int32_t high = static_cast<int32_t>(std::floor(clamp(b * scale, -most, most) + 0.5f));
-  return (static_cast<uint32_t>(low) & 0xffffu) | (static_cast<uint32_t>(high) << 16);
-}
-inline float low_half(uint32_t v) { return static_cast<float>(static_cast<int32_t>(v << 16) >> 16); }
-inline float high_half(uint32_t v) { return static_cast<float>(static_cast<int32_t>(v) >> 16); }
 
 // One walk of kLanes neighbouring pixels; sign +1 or -1 gives the side.
 struct Walk {
-  const uint32_t *image, *tangent;  // packed pairs
-  int32_t width, height, low;       // of the image; width of the tangents
-  float inverse_factor, step;
+  const uint32_t* image;  // packed pairs of neighbours. A gather of a word costs the same as of one float.
+  int32_t width;
+  FlowGrid grid;
   float x[kLanes], y[kLanes], dx[kLanes], dy[kLanes];
 
   void start(int64_t x0, int64_t y0, float sign) {
-    const float right = static_cast<float>(width) - 1.001f, bottom = static_cast<float>(height) - 1.001f;
     for (int i = 0; i < kLanes; ++i) {
-      const float px = static_cast<float>(x0 + i);
-      x[i] = px < right ? px : right;
-      y[i] = static_cast<float>(y0) < bottom ? static_cast<float>(y0) : bottom;
-      const int32_t at = static_cast<int32_t>((y[i] + 0.5f) * inverse_factor) * low +
-                         static_cast<int32_t>((x[i] + 0.5f) * inverse_factor);
-      dx[i] = sign * low_half(tangent[at]) * kTangentUnit;
-      dy[i] = sign * high_half(tangent[at]) * kTangentUnit;
+      const Walker w = start_walk(grid, static_cast<float>(x0 + i), static_cast<float>(y0), sign);
+      x[i] = w.x, y[i] = w.y, dx[i] = w.dx, dy[i] = w.dy;
     }
   }
   // One step, then sum += weight * image there.
   void advance(float weight, float* __restrict sum) {
-    const float right = static_cast<float>(width) - 1.001f, bottom = static_cast<float>(height) - 1.001f;
 #if defined(__AVX512F__)
     // The loop below with gathers, which the compiler does not use by itself.
-    const __m512 most_x = _mm512_set1_ps(right), most_y = _mm512_set1_ps(bottom);
+    const __m512 most_x = _mm512_set1_ps(grid.right), most_y = _mm512_set1_ps(grid.bottom);
     const __m512 zero = _mm512_setzero_ps(), half = _mm512_set1_ps(0.5f);
-    const __m512 stride = _mm512_set1_ps(step), share = _mm512_set1_ps(inverse_factor),
+    const __m512 stride = _mm512_set1_ps(grid.step), share = _mm512_set1_ps(grid.inverse_factor),
                  unit = _mm512_set1_ps(kTangentUnit);
-    const __m512i pitch = _mm512_set1_epi32(width), cells = _mm512_set1_epi32(low);
+    const __m512i pitch = _mm512_set1_epi32(width), cells = _mm512_set1_epi32(grid.low);
     auto low_part = [](__m512i v) { return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(v, 16), 16)); };
     auto high_part = [](__m512i v) { return _mm512_cvtepi32_ps(_mm512_srai_epi32(v, 16)); };
     for (int i = 0; i < kLanes; i += 16) {
@@ -86,7 +66,7 @@ struct Walk {
       const __m512i below = _mm512_i32gather_epi32(_mm512_add_epi32(at, pitch), image, 4);
       const __m512i cx = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_add_ps(px, half), share));
       const __m512i cy = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_add_ps(py, half), share));
-      const __m512i pair = _mm512_i32gather_epi32(_mm512_add_epi32(_mm512_mullo_epi32(cy, cells), cx), tangent, 4);
+      const __m512i pair = _mm512_i32gather_epi32(_mm512_add_epi32(_mm512_mullo_epi32(cy, cells), cx), grid.tangent, 4);
       const __m512 a = low_part(above), b = low_part(below);
       const __m512 top = _mm512_fmadd_ps(fx, _mm512_sub_ps(high_part(above), a), a);
       const __m512 bottom = _mm512_fmadd_ps(fx, _mm512_sub_ps(high_part(below), b), b);
@@ -101,27 +81,14 @@ struct Walk {
     }
 #else
     for (int i = 0; i < kLanes; ++i) {
-      float px = x[i] + step * dx[i], py = y[i] + step * dy[i];
-      px = px < 0.f ? 0.f : px;
-      py = py < 0.f ? 0.f : py;
-      px = px > right ? right : px;
-      py = py > bottom ? bottom : py;
-      const int32_t ix = static_cast<int32_t>(px), iy = static_cast<int32_t>(py);
-      const float fx = px - static_cast<float>(ix), fy = py - static_cast<float>(iy);
-      const int32_t at = iy * width + ix;
+      Walker w{x[i], y[i], dx[i], dy[i]};
+      move(grid, w);
+      const int32_t ix = static_cast<int32_t>(w.x), iy = static_cast<int32_t>(w.y), at = iy * width + ix;
       const uint32_t above = image[at], below = image[at + width];
-      const float top = low_half(above) + fx * (high_half(above) - low_half(above));
-      const float bottom = low_half(below) + fx * (high_half(below) - low_half(below));
-      sum[i] += weight * (top + fy * (bottom - top));
-      const int32_t cell =
-          static_cast<int32_t>((py + 0.5f) * inverse_factor) * low + static_cast<int32_t>((px + 0.5f) * inverse_factor);
-      const uint32_t pair = tangent[cell];
-      const float nx = low_half(pair) * kTangentUnit, ny = high_half(pair) * kTangentUnit;
-      const float turn = nx * dx[i] + ny * dy[i] < 0.f ? -1.f : 1.f;  // a tangent has no direction of its own
-      dx[i] = turn * nx;
-      dy[i] = turn * ny;
-      x[i] = px;
-      y[i] = py;
+      sum[i] += weight * bilinear(low_half(above), high_half(above), low_half(below), high_half(below),
+                                  w.x - static_cast<float>(ix), w.y - static_cast<float>(iy));
+      turn(grid, w);
+      x[i] = w.x, y[i] = w.y, dx[i] = w.dx, dy[i] = w.dy;
     }
 #endif
   }
@@ -145,32 +112,14 @@ void find_tangents(const Plane& picture, float sigma, const Plane* products, con
   each_row(flow.x.h, ctx, [&](int64_t y) {
     const float *a = products[0].row(y), *b = products[1].row(y), *c = products[2].row(y);
     float *tx = flow.x.row(y), *ty = flow.y.row(y);
-    for (int64_t x = 0; x < flow.x.w; ++x) {
-      // The gradient's angle is half the angle of (a - c, 2 b); the tangent stands across it.
-      const float d = a[x] - c[x], e = 2.f * b[x], r = std::sqrt(d * d + e * e) + 1e-20f;
-      const float cos2 = clamp(d / r, -1.f, 1.f);
-      const float cos1 = std::sqrt(0.5f * (1.f + cos2)), sin1 = std::sqrt(0.5f * (1.f - cos2));
-      tx[x] = e < 0.f ? sin1 : -sin1;
-      ty[x] = cos1;
-    }
+    for (int64_t x = 0; x < flow.x.w; ++x) tangent_of(a[x], b[x], c[x], &tx[x], &ty[x]);
   });
 }
 
 namespace {
 
-struct Steps {
-  int count;
-  float weight[kMaxSteps + 1], total;
-  explicit Steps(float sigma) : count(sigma < 0.5f * kMaxSteps ? static_cast<int>(2.f * sigma + 0.5f) : kMaxSteps) {
-    total = 1.f;
-    for (int i = 1; i <= count; ++i) {
-      weight[i] = std::exp(-0.5f * static_cast<float>(i * i) / (sigma * sigma));
-      total += 2.f * weight[i];
-    }
-  }
-};
-
-void smooth_row(const Plane& in, const Plane& out, const Steps& steps, const uint8_t* within, int64_t y, Walk& walk) {
+void smooth_row(const Plane& in, const Plane& out, const FlowSteps& steps, const uint8_t* within, int64_t y,
+                Walk& walk) {
   const float* from = in.row(y);
   float* to = out.row(y);
   for (int64_t x0 = 0; x0 < in.w; x0 += kLanes) {
@@ -197,7 +146,7 @@ void smooth_along(const Plane& in, const Plane& out, const Flow& flow, const Smo
     std::memcpy(out.data, in.data, sizeof(float) * static_cast<size_t>(in.count()));
     return;
   }
-  const Steps steps(how.sigma);
+  const FlowSteps steps = flow_steps(how.sigma);
   const int64_t n = in.w, low = flow.x.w;
   each_row(in.h, ctx, [&](int64_t y) {
     const float* p = in.row(y);
@@ -212,12 +161,8 @@ void smooth_along(const Plane& in, const Plane& out, const Flow& flow, const Smo
   each_row(in.h, ctx, [&](int64_t y) {
     Walk walk;
     walk.image = how.packed;
-    walk.tangent = how.packed_flow;
     walk.width = static_cast<int32_t>(n);
-    walk.height = static_cast<int32_t>(in.h);
-    walk.low = static_cast<int32_t>(low);
-    walk.inverse_factor = 1.f / static_cast<float>(flow.factor);
-    walk.step = how.step;
+    walk.grid = flow_grid(how.packed_flow, static_cast<int32_t>(low), flow.factor, how.step, n, in.h);
     smooth_row(in, out, steps, how.within ? how.within + y * n : nullptr, y, walk);
   });
 }
@@ -248,7 +193,7 @@ void flow_dog_plane(const float* image, const int64_t* strides, const Plane* ful
 
 void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx) {
   const int64_t h = image.shape[image.ndim - 2], w = image.shape[image.ndim - 1];
-  const int64_t low_w = inking::reduced(w, options.reduce), low_h = inking::reduced(h, options.reduce);
+  const int64_t low_w = sketch::reduced(w, options.reduce), low_h = sketch::reduced(h, options.reduce);
   Workspace memory(sizeof(float) * static_cast<size_t>(3 * w * h + 6 * low_w * low_h));
   float* at = static_cast<float*>(memory.get());
   Plane full[3], low[6];

@@ -13,6 +13,7 @@
 // Limits: scratch of one float a pixel.
 #include <cstring>
 
+#include "core/guided_upsample_math.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
@@ -22,25 +23,24 @@ namespace PA_ISA {
 
 namespace {
 
-constexpr float kRed = 0.299f / 255, kGreen = 0.587f / 255, kBlue = 0.114f / 255;
 constexpr int64_t kGrain = 16;  // rows of a chunk
 
 void grey_row(const uint8_t* p, int64_t step, int64_t channel, float* grey, int64_t n) {
   if (step == 3 && channel == 1)
-    for (int64_t x = 0; x < n; ++x) grey[x] = kRed * p[3 * x] + kGreen * p[3 * x + 1] + kBlue * p[3 * x + 2];
+    for (int64_t x = 0; x < n; ++x) grey[x] = guided::grey(p[3 * x], p[3 * x + 1], p[3 * x + 2]);
   else
     for (int64_t x = 0; x < n; ++x)
-      grey[x] = kRed * p[x * step] + kGreen * p[x * step + channel] + kBlue * p[x * step + 2 * channel];
+      grey[x] = guided::grey(p[x * step], p[x * step + channel], p[x * step + 2 * channel]);
 }
 
 // Means over the image cells of one coarse row.
 void cell_means(const float* grey, int64_t H, int64_t W, int64_t h, int64_t w, int64_t i, float* sums, float* means) {
-  const int64_t y0 = i * H / h, y1 = ((i + 1) * H + h - 1) / h;
+  const int64_t y0 = guided::cell_begin(i, H, h), y1 = guided::cell_end(i, H, h);
   std::memcpy(sums, grey + y0 * W, static_cast<size_t>(W) * sizeof(float));
   for (int64_t y = y0 + 1; y < y1; ++y)
     for (int64_t x = 0; x < W; ++x) sums[x] += grey[y * W + x];
   for (int64_t j = 0; j < w; ++j) {
-    const int64_t x0 = j * W / w, x1 = ((j + 1) * W + w - 1) / w;
+    const int64_t x0 = guided::cell_begin(j, W, w), x1 = guided::cell_end(j, W, w);
     float sum = 0;
     for (int64_t x = x0; x < x1; ++x) sum += sums[x];
     means[j] = sum / static_cast<float>((y1 - y0) * (x1 - x0));
@@ -65,12 +65,12 @@ struct PaddedRow {
 
 struct Window {
   int64_t h, w, radius;
-  int64_t begin(int64_t i, int64_t) const { return i > radius ? i - radius : 0; }
-  int64_t end(int64_t i, int64_t n) const { return i + radius + 1 < n ? i + radius + 1 : n; }
+  int64_t begin(int64_t i) const { return guided::window_begin(i, radius); }
+  int64_t end(int64_t i, int64_t n) const { return guided::window_end(i, radius, n); }
   // 1 / cells of the window around (i, x), for every x
   void shares(int64_t i, float* share) const {
-    const int64_t rows = end(i, h) - begin(i, h);
-    for (int64_t x = 0; x < w; ++x) share[x] = 1.0f / static_cast<float>(rows * (end(x, w) - begin(x, w)));
+    const int64_t rows = end(i, h) - begin(i);
+    for (int64_t x = 0; x < w; ++x) share[x] = 1.0f / static_cast<float>(rows * (end(x, w) - begin(x)));
   }
 };
 
@@ -79,7 +79,7 @@ void fit_row(const Window& win, const float* guide, const float* p, int64_t i, f
   const int64_t w = win.w;
   PaddedRow sum_g(w, win.radius), sum_p(w, win.radius), sum_gg(w, win.radius), sum_gp(w, win.radius);
   float *sg = sum_g.middle(), *sp = sum_p.middle(), *sgg = sum_gg.middle(), *sgp = sum_gp.middle();
-  for (int64_t k = win.begin(i, win.h); k < win.end(i, win.h); ++k) {
+  for (int64_t k = win.begin(i); k < win.end(i, win.h); ++k) {
     const float *g = guide + k * w, *q = p + k * w;
     for (int64_t x = 0; x < w; ++x) {
       sg[x] += g[x];
@@ -95,17 +95,14 @@ void fit_row(const Window& win, const float* guide, const float* p, int64_t i, f
   sum_gg.window_sums(gg.get());
   sum_gp.window_sums(gp.get());
   for (int64_t x = 0; x < w; ++x) {
-    const float mean_g = g[x] * share[x], mean_p = q[x] * share[x];
-    const float variance = gg[x] * share[x] - mean_g * mean_g, covariance = gp[x] * share[x] - mean_g * mean_p;
-    a[x] = covariance / ((variance > 0 ? variance : 0) + epsilon);
-    b[x] = mean_p - a[x] * mean_g;
+    guided::fit_line(g[x] * share[x], q[x] * share[x], gg[x] * share[x], gp[x] * share[x], epsilon, &a[x], &b[x]);
   }
 }
 
 void average_row(const Window& win, const float* values, int64_t i, float* means) {
   PaddedRow sum(win.w, win.radius);
   float* s = sum.middle();
-  for (int64_t k = win.begin(i, win.h); k < win.end(i, win.h); ++k)
+  for (int64_t k = win.begin(i); k < win.end(i, win.h); ++k)
     for (int64_t x = 0; x < win.w; ++x) s[x] += values[k * win.w + x];
   Scratch<float> share(win.w);
   win.shares(i, share.get());
@@ -113,31 +110,17 @@ void average_row(const Window& win, const float* values, int64_t i, float* means
   for (int64_t x = 0; x < win.w; ++x) means[x] *= share[x];
 }
 
-// Cell below pixel y of n pixels over `cells` cells, and how far y is towards the next one.
-inline int64_t cell_below(int64_t y, int64_t n, int64_t cells, float* fraction) {
-  const double last = static_cast<double>(cells - 1);
-  double s = (static_cast<double>(y) + 0.5) * static_cast<double>(cells) / static_cast<double>(n) - 0.5;
-  s = s < 0 ? 0 : s > last ? last : s;
-  const int64_t i = static_cast<int64_t>(s);
-  *fraction = static_cast<float>(s - static_cast<double>(i));
-  return i;
-}
-
 void mix_rows(const float* upper, const float* lower, float f, float* mixed, int64_t w) {
-  for (int64_t x = 0; x < w; ++x) mixed[x] = upper[x] + (lower[x] - upper[x]) * f;
+  for (int64_t x = 0; x < w; ++x) mixed[x] = guided::mix(upper[x], lower[x], f);
   mixed[w] = mixed[w - 1];
 }
 
 void apply_row(const float* a, const float* b, const int32_t* cell, const float* fraction, const float* grey,
                float gain, uint8_t* __restrict out, int64_t n) {
-  const float scale = 255.0f * gain, offset = 127.5f - 127.5f * gain + 0.5f;
   for (int64_t x = 0; x < n; ++x) {
     const int32_t j = cell[x];
     const float f = fraction[x];
-    const float slope = a[j] + (a[j + 1] - a[j]) * f, base = b[j] + (b[j + 1] - b[j]) * f;
-    float v = (slope * grey[x] + base) * scale + offset;
-    v = v > 0.0f ? v : 0.0f;
-    out[x] = static_cast<uint8_t>(static_cast<int32_t>(v < 255.0f ? v : 255.0f));
+    out[x] = guided::level(guided::mix(a[j], a[j + 1], f), guided::mix(b[j], b[j + 1], f), grey[x], gain);
   }
 }
 
@@ -178,13 +161,13 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
   });
   Scratch<int32_t> cell(W);
   Scratch<float> fraction(W);
-  for (int64_t x = 0; x < W; ++x) cell[x] = static_cast<int32_t>(cell_below(x, W, w, &fraction[x]));
+  for (int64_t x = 0; x < W; ++x) cell[x] = static_cast<int32_t>(guided::cell_below(x, W, w, &fraction[x]));
   parallel_for(H, kGrain, ctx, [&](int64_t begin, int64_t end) {
     Scratch<float> row_a(w + 1), row_b(w + 1);
     Scratch<uint8_t> row(W);
     for (int64_t y = begin; y < end; ++y) {
       float f;
-      const int64_t i = cell_below(y, H, h, &f), below = i + 1 < h ? i + 1 : i;
+      const int64_t i = guided::cell_below(y, H, h, &f), below = i + 1 < h ? i + 1 : i;
       mix_rows(&mean_a[i * w], &mean_a[below * w], f, row_a.get(), w);
       mix_rows(&mean_b[i * w], &mean_b[below * w], f, row_b.get(), w);
       uint8_t* to = out.as<uint8_t>() + y * out.stride[0];

@@ -24,37 +24,15 @@ namespace inking {
 
 namespace {
 
-// Template of the aligned crop at 512 px: eyes, nose tip, mouth corners.
-constexpr float kTemplate[5][2] = {{201, 247}, {311, 247}, {256, 312}, {207, 371}, {305, 371}};
-
 Frame fit(const Tensor& landmarks) {
-  Frame f{};
-  float sum[2] = {}, mean[2] = {};
+  float points[5][2];
   for (int i = 0; i < 5; ++i)
     for (int k = 0; k < 2; ++k) {
       const int64_t at = i * landmarks.stride[0] + k * landmarks.stride[1];
-      f.at[i][k] =
+      points[i][k] =
           landmarks.dtype == DType::f64 ? static_cast<float>(landmarks.as<double>()[at]) : landmarks.as<float>()[at];
-      sum[k] += f.at[i][k];
-      mean[k] += kTemplate[i][k];
     }
-  for (int k = 0; k < 2; ++k) f.to[k] = sum[k] / 5, f.from[k] = mean[k] / 5;
-  float c = 0, q = 0, n = 0;
-  for (int i = 0; i < 5; ++i) {
-    const float ax = kTemplate[i][0] - f.from[0], ay = kTemplate[i][1] - f.from[1];
-    const float bx = f.at[i][0] - f.to[0], by = f.at[i][1] - f.to[1];
-    c += ax * bx + ay * by;
-    q += ax * by - ay * bx;
-    n += ax * ax + ay * ay;
-  }
-  f.cos_ = c / n;
-  f.sin_ = q / n;
-  const float ex = f.at[1][0] - f.at[0][0], ey = f.at[1][1] - f.at[0][1];
-  f.eye_px = std::sqrt(ex * ex + ey * ey);
-  const float mx = 0.25f * (f.at[0][0] + f.at[1][0] + f.at[3][0] + f.at[4][0]);
-  const float my = 0.25f * (f.at[0][1] + f.at[1][1] + f.at[3][1] + f.at[4][1]);
-  f.yaw = clamp(((f.at[2][0] - mx) * ex + (f.at[2][1] - my) * ey) / (f.eye_px * f.eye_px), -0.35f, 0.35f);
-  return f;
+  return fit_frame(points);
 }
 
 // All memory of one drawing, cut from one block.
@@ -102,16 +80,16 @@ void hand_over(const Sheet& s, const Tensor& planes) {
 void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out, const InkStyle& style,
           const Context& ctx, const Tensor* planes) {
   Sheet s{};
-  s.size = pixels.shape[0];
-  s.scale = static_cast<float>(s.size) / 512.f;
-  s.pen = s.scale > 0.5f ? s.scale : 0.5f;
-  const int factor = static_cast<int>(2.f * s.scale + 0.5f);
-  s.factor = factor > 1 ? factor : 1;
+  const Sizes sizes = sizes_of(pixels.shape[0]);
+  s.size = sizes.size;
+  s.scale = sizes.scale;
+  s.pen = sizes.pen;
+  s.factor = sizes.factor;
+  s.low = sizes.low;
+  s.coarse = sizes.coarse;
   s.frame = fit(landmarks);
   s.style = style;
   s.ctx = ctx;
-  s.low = reduced(s.size, s.factor);
-  s.coarse = reduced(s.low, 4);
   Memory memory(s.size, s.low, s.coarse);
   memory.hand_out(s);
   prepare(s, pixels, mask);

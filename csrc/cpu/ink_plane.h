@@ -6,12 +6,15 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/ink_math.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
 namespace inking {
+
+using namespace sketch;  // what the CUDA kernels share
 
 constexpr int64_t kBand = 16;  // rows a chunk: 32 chunks at 512 px keep any core count busy
 
@@ -28,48 +31,6 @@ inline void each_row(int64_t h, const Context& ctx, F&& f) {
   parallel_for(h, kBand, ctx, [&](int64_t begin, int64_t end) {
     for (int64_t y = begin; y < end; ++y) f(y);
   });
-}
-
-inline float clamp(float v, float low, float high) { return v < low ? low : (v > high ? high : v); }
-inline int64_t clamp_index(int64_t v, int64_t high) { return v < 0 ? 0 : (v > high ? high : v); }
-
-inline float smoothstep(float v, float low, float high) {
-  const float t = clamp((v - low) / (high - low), 0.f, 1.f);
-  return t * t * (3.f - 2.f * t);
-}
-
-// Natural logarithm of a positive normal float, to 1e-6: exponent from the bits, mantissa by the series of
-// 2 atanh((m-1)/(m+1)). Written out because a call of logf does not vectorise.
-inline float log_fast(float v) {
-  int32_t bits;
-  std::memcpy(&bits, &v, 4);
-  const int32_t shifted = bits - 0x3f3504f3;  // sqrt(1/2): mantissa in [0.707, 1.414)
-  const int32_t exponent = shifted >> 23;
-  const int32_t mantissa = bits - exponent * (1 << 23);  // a shift of a negative number is undefined
-  float m;
-  std::memcpy(&m, &mantissa, 4);
-  const float z = (m - 1.f) / (m + 1.f), z2 = z * z;
-  return static_cast<float>(exponent) * 0.69314718f +
-         2.f * z * (1.f + z2 * (1.f / 3 + z2 * (1.f / 5 + z2 * (1.f / 7 + z2 * (1.f / 9)))));
-}
-
-constexpr int kMaxRadius = 192;  // 2.5 sigma of the widest full-size filter at the largest canvas
-
-// One side of a normalised Gaussian, truncated at 2.5 sigma; returns the radius.
-inline int gaussian(float sigma, float* k) {
-  if (sigma < 0.2f) {
-    k[0] = 1.f;
-    return 0;
-  }
-  int r = static_cast<int>(std::ceil(2.5f * sigma));
-  if (r > kMaxRadius) r = kMaxRadius;
-  float sum = 0.f;
-  for (int i = 0; i <= r; ++i) {
-    k[i] = std::exp(-0.5f * static_cast<float>(i * i) / (sigma * sigma));
-    sum += i ? 2.f * k[i] : k[i];
-  }
-  for (int i = 0; i <= r; ++i) k[i] /= sum;
-  return r;
 }
 
 template <int R>
@@ -118,8 +79,9 @@ inline void weigh(const float* const* rows, const float* k, int r, float* __rest
 
 // Gaussian of standard deviation sigma px, edge pixels repeated. out may be in; work is a third plane.
 inline void blur(const Plane& in, const Plane& out, const Plane& work, float sigma, const Context& ctx) {
-  float k[kMaxRadius + 1];
-  const int r = gaussian(sigma, k);
+  const Gaussian window = gaussian(sigma);
+  const float* k = window.weight;
+  const int r = window.radius;
   if (r == 0) {
     if (in.data != out.data) std::memcpy(out.data, in.data, sizeof(float) * in.count());
     return;
@@ -147,8 +109,8 @@ inline void gradient_row(const Plane& p, int64_t y, float* __restrict gx, float*
   const int64_t w = p.w;
   const float *a = p.row(clamp_index(y - 1, p.h - 1)), *b = p.row(y), *c = p.row(clamp_index(y + 1, p.h - 1));
   auto at = [&](int64_t x, int64_t left, int64_t right) {
-    gx[x] = 0.125f * ((a[right] - a[left]) + 2.f * (b[right] - b[left]) + (c[right] - c[left]));
-    gy[x] = 0.125f * ((c[left] - a[left]) + 2.f * (c[x] - a[x]) + (c[right] - a[right]));
+    gx[x] = gradient_x(a[left], a[right], b[left], b[right], c[left], c[right]);
+    gy[x] = gradient_y(a[left], a[x], a[right], c[left], c[x], c[right]);
   };
   at(0, 0, w > 1 ? 1 : 0);
   for (int64_t x = 1; x < w - 1; ++x) at(x, x - 1, x + 1);
@@ -170,8 +132,6 @@ inline void add_cells(const float* row, int64_t w, int factor, float* __restrict
   }
   for (int64_t x = whole * factor; x < w; ++x) cells[whole] += row[x];
 }
-
-inline int64_t reduced(int64_t n, int factor) { return (n + factor - 1) / factor; }
 
 // Box reduction of K planes at once: fill(y, rows) writes row y of each full-size plane.
 template <int K, typename F>
@@ -213,18 +173,7 @@ struct Enlarge {
 
   Enlarge(int64_t n, int f) : size(n), factor(f), index(n), weight(n) {
     const int64_t low = reduced(n, f);
-    for (int64_t x = 0; x < n; ++x) index[x] = static_cast<int32_t>(place(x, low, &weight[x]));
-  }
-  int64_t place(int64_t x, int64_t low, float* w) const {
-    const float v = (static_cast<float>(x) + 0.5f) / static_cast<float>(factor) - 0.5f;
-    if (v <= 0.f || low == 1) {
-      *w = 0.f;
-      return 0;
-    }
-    int64_t i = static_cast<int64_t>(v);
-    if (i > low - 2) i = low - 2;
-    *w = clamp(v - static_cast<float>(i), 0.f, 1.f);
-    return i;
+    for (int64_t x = 0; x < n; ++x) index[x] = static_cast<int32_t>(enlarge_place(x, low, factor, &weight[x]));
   }
   // out[0..size) of full-size row y; mix holds low.w + 1 floats.
   void row(const Plane& low, int64_t y, float* __restrict mix, float* __restrict out) const {
@@ -233,7 +182,7 @@ struct Enlarge {
       return;
     }
     float t;
-    const int64_t i = place(y, low.h, &t);
+    const int64_t i = enlarge_place(y, low.h, factor, &t);
     const float *a = low.row(i), *b = low.row(low.h > 1 ? i + 1 : i);
     for (int64_t x = 0; x < low.w; ++x) mix[x] = a[x] + t * (b[x] - a[x]);
     mix[low.w] = mix[low.w - 1];

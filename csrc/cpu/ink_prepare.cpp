@@ -37,9 +37,8 @@ void convex_side(float* edge, int64_t first, int64_t last, int32_t* corner) {
   for (int64_t y = first; y <= last; ++y) {
     while (top >= 2) {
       const int64_t a = corner[top - 2], b = corner[top - 1];
-      const float turn =
-          (edge[b] - edge[a]) * static_cast<float>(y - a) - (edge[y] - edge[a]) * static_cast<float>(b - a);
-      if (turn < 0.f) break;
+      if (bulges(a, static_cast<int64_t>(edge[a]), b, static_cast<int64_t>(edge[b]), y, static_cast<int64_t>(edge[y])))
+        break;
       --top;
     }
     corner[top++] = static_cast<int32_t>(y);
@@ -128,10 +127,7 @@ void fill_outside(Sheet& s) {
     up_coarse.row(s.c[1], y, mix.get(), mean.get());
     const float* w = low[0].row(y);
     float* t = near.row(y);
-    for (int64_t x = 0; x < s.low; ++x) {
-      const float trust = smoothstep(w[x], 0.001f, 0.05f);
-      t[x] = trust * t[x] / (w[x] + 1e-6f) + (1.f - trust) * mean[x] / (share[x] + 1e-6f);
-    }
+    for (int64_t x = 0; x < s.low; ++x) t[x] = tone_outside(t[x], w[x], mean[x], share[x]);
   });
   each_row(s.size, s.ctx, [&](int64_t y) {
     const uint8_t* o = s.out + y * s.size;
@@ -152,11 +148,10 @@ void prepare(Sheet& s, const Tensor& pixels, const Tensor& mask) {
     const uint8_t* p = pixels.as<uint8_t>() + y * pixels.stride[0];
     const int64_t sx = pixels.stride[1], sc = pixels.stride[2];
     float* t = s.tone.row(y);
-    const float r = 0.3f / 255, g = 0.6f / 255, b = 0.1f / 255;
     if (sx == 3 && sc == 1)
-      for (int64_t x = 0; x < n; ++x) t[x] = r * p[3 * x] + g * p[3 * x + 1] + b * p[3 * x + 2];
+      for (int64_t x = 0; x < n; ++x) t[x] = luma(p[3 * x], p[3 * x + 1], p[3 * x + 2]);
     else
-      for (int64_t x = 0; x < n; ++x) t[x] = r * p[x * sx] + g * p[x * sx + sc] + b * p[x * sx + 2 * sc];
+      for (int64_t x = 0; x < n; ++x) t[x] = luma(p[x * sx], p[x * sx + sc], p[x * sx + 2 * sc]);
   });
   flood_frame(pixels, s);
   const bool outside = std::memchr(s.out, 1, static_cast<size_t>(n * n)) != nullptr;

@@ -1,5 +1,6 @@
 // ink: no salt. Connected areas of ink too small to be a stroke become paper, pinholes become ink. Freckles and pores
 // lie on plain skin, so that areas there must be larger to stay. Areas are found from runs of a row with union-find.
+#include "core/ink_tone_math.h"
 #include "cpu/ink.h"
 
 namespace pyapdraw {
@@ -7,10 +8,6 @@ namespace PA_ISA {
 namespace inking {
 
 namespace {
-
-constexpr uint8_t kGrey = 176;  // darker pixels belong to a stroke
-
-constexpr uint8_t kNearBlack = 64;  // lighter pixels belong to a hole
 
 struct Run {
   int32_t begin, end, parent, y;
@@ -81,37 +78,43 @@ void drop_fringe(Sheet& s, uint8_t* p) {
 
 void remove_specks(Sheet& s, uint8_t* p) {
   const int64_t n = s.size;
-  const float unit = s.pen * s.pen;
   // At most (n + 1) / 2 runs a row: 8 n^2 + 8 n bytes in planes that are free by now.
   Run* runs = reinterpret_cast<Run*>(s.a.data);
-  float *area = s.tone.data, *plain = s.flow_tone.data;
+  uint32_t *area = reinterpret_cast<uint32_t*>(s.tone.data), *plain = reinterpret_cast<uint32_t*>(s.flow_tone.data);
   int32_t count = find_runs(n, true, runs, [&](int64_t y, int64_t x) { return p[y * n + x] < kGrey; });
-  for (int32_t i = 0; i < count; ++i) area[i] = plain[i] = 0.f;
+  for (int32_t i = 0; i < count; ++i) area[i] = plain[i] = 0;
+  for (int32_t i = 0; i < count; ++i) {
+    const Run& r = runs[i];
+    uint32_t dark = 0;
+    for (int32_t x = r.begin; x < r.end; ++x) dark += p[r.y * n + x] < kInk;
+    area[root(runs, i)] += dark;
+  }
+  const float limit = speck_limit(s.style, s.pen);
   for (int32_t i = 0; i < count; ++i) {
     const Run& r = runs[i];
     const int32_t k = root(runs, i);
-    int dark = 0;
-    for (int32_t x = r.begin; x < r.end; ++x) dark += p[r.y * n + x] < 128;
-    area[k] += static_cast<float>(dark);
-    const int64_t cell = r.y / s.factor * s.low + (r.begin + r.end) / 2 / s.factor;
-    plain[k] += static_cast<float>(dark) * s.skin.data[cell] * (1.f - s.l[6].data[cell]);
+    if (static_cast<float>(area[k]) >= limit) continue;  // stays, whatever it lies on
+    for (int32_t x = r.begin; x < r.end; ++x) {
+      const int64_t cell = r.y / s.factor * s.low + x / s.factor;
+      if (p[r.y * n + x] < kInk) plain[k] += plain_skin(s.skin.data[cell], s.l[6].data[cell]);
+    }
   }
   for (int32_t i = 0; i < count; ++i) {
     const Run& r = runs[i];
     const int32_t k = root(runs, i);
-    if (area[k] < unit * (s.style.speck + s.style.spot * plain[k] / (area[k] + 1e-6f)))
+    if (is_speck(s.style, s.pen, area[k], plain[k]))
       std::memset(p + r.y * n + r.begin, 255, static_cast<size_t>(r.end - r.begin));
   }
   drop_fringe(s, p);
   count = find_runs(n, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
-  for (int32_t i = 0; i < count; ++i) area[i] = 0.f;
+  for (int32_t i = 0; i < count; ++i) area[i] = 0;
   for (int32_t i = 0; i < count; ++i) {
-    int light = 0;
-    for (int32_t x = runs[i].begin; x < runs[i].end; ++x) light += p[runs[i].y * n + x] >= 128;
-    area[root(runs, i)] += static_cast<float>(light);
+    uint32_t light = 0;
+    for (int32_t x = runs[i].begin; x < runs[i].end; ++x) light += p[runs[i].y * n + x] >= kInk;
+    area[root(runs, i)] += light;
   }
   for (int32_t i = 0; i < count; ++i)
-    if (area[root(runs, i)] < s.style.pinhole * unit)
+    if (is_pinhole(s.style, s.pen, area[root(runs, i)]))
       std::memset(p + runs[i].y * n + runs[i].begin, 0, static_cast<size_t>(runs[i].end - runs[i].begin));
 }
 

@@ -3,6 +3,7 @@
 //     the bright face does not darken the hair around it; after the two-tone rendering of [RL10] Rosin & Lai, Towards
 //     artistic minimal rendering, NPAR 2010, with a local threshold in the place of its global one.
 //   lines: difference of Gaussians of the flow-smoothed tone ([WKO12] eq. 5), and the height of its ridge nearby.
+#include "core/ink_tone_math.h"
 #include "cpu/ink.h"
 
 namespace pyapdraw {
@@ -24,9 +25,8 @@ void find_sheen(Sheet& s, const Plane* sums) {
   const float sigma = s.style.sheen * s.scale / (4.f * static_cast<float>(s.factor));
   for (int k = 0; k < 3; ++k) blur(c[k], c[k], c[3], sigma, s.ctx);
   for (int64_t i = 0; i < s.coarse * s.coarse; ++i) {
-    const float mean = c[0].data[i] / c[2].data[i], variance = c[1].data[i] / c[2].data[i] - mean * mean;
-    c[0].data[i] = mean;
-    c[1].data[i] = 1.f / std::sqrt((variance > 0.f ? variance : 0.f) + 0.04f);
+    const float tone = c[0].data[i], square = c[1].data[i];
+    sheen_of(tone, square, c[2].data[i], &c[0].data[i], &c[1].data[i]);
   }
 }
 
@@ -34,15 +34,13 @@ void find_sheen(Sheet& s, const Plane* sums) {
 // fewer strands, and black stays black.
 void gains(const Sheet& s, const Plane* low) {
   const Enlarge up(s.low, 4);
-  const float tone = log_fast(s.hair_tone + s.style.dark);
   each_row(s.low, s.ctx, [&](int64_t y) {
     // Copies: as far as the compiler knows, a store to a plane could change the originals, and the loop would stay
     // scalar.
     const InkStyle st = s.style;
     const Frame frame = s.frame;
     const float left = s.long_hair[0], right = s.long_hair[1], f = static_cast<float>(s.factor);
-    const float follow = st.hair_share * clamp(tone - st.mass, -1.5f, 0.5f),
-                row = (static_cast<float>(y) + 0.5f) * f - 0.5f;
+    const float follow = mass_follow(st, s.hair_tone), row = cell_centre(y, f);
     Scratch<float> mix(s.coarse + 1), around(s.low), spread(s.low);
     up.row(s.c[0], y, mix.get(), around.get());
     up.row(s.c[1], y, mix.get(), spread.get());
@@ -52,18 +50,12 @@ void gains(const Sheet& s, const Plane* low) {
     const float* __restrict w = low[3].row(y);
     for (int64_t x = 0; x < s.low; ++x) {
       float tu, tv;
-      frame.to_template((static_cast<float>(x) + 0.5f) * f - 0.5f, row, &tu, &tv);
-      const float side = smoothstep(tu, 196.f, 316.f);
-      const float hair = left + side * (right - left);
-      const float cloth = smoothstep(tv, 400.f, 470.f) * (1.f - hair);
-      const float share = 1.f / w[x], mean = m[x] * share, variance = v[x] * share - mean * mean;
-      const float limit = st.mass_most + 2.f * cloth, middle = st.mass + follow * (1.f - cloth);
-      m[x] = mean;
-      v[x] = st.lock_gain / std::sqrt((variance > 0.f ? variance : 0.f) + st.lock_noise * st.lock_noise);
-      d[x] = (1.f - cloth * (1.f - st.cloth_share)) * st.strand_gain /
-             std::sqrt(d[x] * share + st.strand_noise * st.strand_noise);
-      mass[x] = clamp(st.mass_gain * (mean - middle), -limit, limit) +
-                (1.f - cloth) * st.sheen_gain * clamp((mean - near[x]) * scatter[x], -2.f, 2.f);
+      to_template(frame, cell_centre(x, f), row, &tu, &tv);
+      const Gains g = gains_of(st, tu, tv, left, right, follow, m[x], v[x], d[x], w[x], near[x], scatter[x]);
+      m[x] = g.lock_mean;
+      v[x] = g.lock_gain;
+      d[x] = g.strand_gain;
+      mass[x] = g.mass;
     }
   });
 }
@@ -78,8 +70,7 @@ void two_tone(Sheet& s) {
   auto weights = [&](int64_t y, float* mix, float* weight) {  // person and not skin; never quite nothing
     up.row(s.skin, y, mix, weight);
     const uint8_t* p = s.person + y * s.size;
-    for (int64_t x = 0; x < s.size; ++x)
-      weight[x] = (1.f - weight[x]) * (0.02f + static_cast<float>(p[x]) * (1.f / 255)) + 0.001f;
+    for (int64_t x = 0; x < s.size; ++x) weight[x] = strand_weight(weight[x], p[x]);
   };
   each_row(s.size, s.ctx, [&](int64_t y) {
     Scratch<float> mix(s.low + 1);
@@ -125,8 +116,7 @@ void lines(Sheet& s) {
     const uint8_t* p = s.person + y * s.size;
     const float* t = s.tone.row(y);
     for (int64_t x = 0; x < s.size; ++x) {
-      const float lit = smoothstep(t[x], 0.3f, 0.6f);  // dark brows, hair or clothes are not the skin's tone
-      rows[1][x] = rows[1][x] * lit * static_cast<float>(p[x]) * (1.f / 255) + 0.0001f;
+      rows[1][x] = shade_weight(rows[1][x], t[x], p[x]);
       rows[0][x] = rows[1][x] * t[x];
     }
   });
@@ -141,8 +131,7 @@ void lines(Sheet& s) {
   blur(s.c[1], s.c[1], s.c[4], 45.f * coarse, s.ctx);
   for (int64_t i = 0; i < s.coarse * s.coarse; ++i) {
     const float near = s.c[2].data[i] / s.c[3].data[i], wide = s.c[0].data[i] / s.c[1].data[i];
-    const float t = 0.6f * near + 0.4f * wide;
-    s.c[0].data[i] = t > 0.2f ? t : 0.2f;
+    s.c[0].data[i] = local_tone(near, wide);
   }
   blur(s.flow_tone, s.b, s.work, st.line * s.pen, s.ctx);
   const Enlarge up_coarse(s.low, 4);

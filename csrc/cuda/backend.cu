@@ -10,6 +10,9 @@ const Backend* cuda_backend() {
     Backend b{};
     b.name = "cuda";
     b.has_f16 = true;
+    b.ink = cuda::ink;
+    b.ink_planes = cuda::ink_planes;
+    b.flow_dog = cuda::flow_dog;
     b.warp_affine = cuda::warp_affine;
     b.resize = cuda::resize;
     b.yuv_to_rgb = cuda::yuv_to_rgb;
@@ -27,6 +30,10 @@ const Backend* cuda_backend() {
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
+    b.crop_area = cuda::crop_area;
+    b.crop_warp = cuda::crop_warp;
+    b.guided_upsample = cuda::guided_upsample;
+    b.nms = cuda::nms;
     b.modulated_conv2d = cuda::modulated_conv2d;
     b.modulated_conv2d_backward_weight = cuda::modulated_conv2d_backward_weight;
     b.bias_act = cuda::bias_act;

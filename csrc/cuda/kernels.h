@@ -5,6 +5,10 @@
 namespace pyapdraw {
 namespace cuda {
 
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx);
+void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+                const Tensor& planes, const Context& ctx);
+void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx);
 void warp_affine(const Tensor& image, const Tensor& out, const WarpPlan& plan, const Context& ctx);
 void resize(const Tensor& image, const Tensor& out, const Context& ctx);
 void yuv_to_rgb(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& out, const YuvFormat& format,
@@ -33,6 +37,13 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
+void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, float subtract, float multiply,
+               const Context& ctx);
+void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, float subtract, float multiply,
+               const Context& ctx);
+void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
+                     float gain, const Context& ctx);
+void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                       const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);
 void modulated_conv2d_backward_weight(const Tensor& grad, const Tensor& grad_scale, const Tensor& x,
