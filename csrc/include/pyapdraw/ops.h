@@ -204,8 +204,8 @@ struct ModulatedConvOptions {
 // of stride 2. filter f32 [f] (both axes) or [fh,fw] of rank one, on the CPU, up to 32 taps an axis; empty: identity.
 // noise f32 [N or 1,1,H',W'], bias f32 [O], or empty. Sums are kept in float32; where the processor has bf16 dot
 // products, bf16 operands (styles * x rounded to bf16) are multiplied by them, elsewhere as float32.
-// On CUDA x and weight may be f16 too, and 16-bit operands are multiplied by tensor cores: styles * x and weight, or x and
-// d * styles * weight, each rounded once. It needs a workspace.
+// On CUDA x and weight may be f16 too, and 16-bit operands are multiplied by tensor cores: styles * x and weight, or x
+// and d * styles * weight, each rounded once. It needs a workspace.
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& filter,
                       const Tensor& noise, const Tensor& bias, const Tensor& out,
                       const ModulatedConvOptions& options = {}, const Context& ctx = {});
