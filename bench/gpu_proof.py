@@ -18,11 +18,14 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +194,19 @@ def test_steps(run: Run) -> list[Step]:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={rows}"]
         command += [] if file in about_cuda else ["--device", device]
         found.append(Step("test", file.removesuffix(".py"), [*command, f"tests/{file}"], 240, rows))
-    return found
+    return found if run.dry else [*found, embedding_step(run)]
+
+
+def embedding_step(run: Run) -> Step:
+    """examples/embed_cuda, built against what the build part has made, and run."""
+    prefix, user = run.folder / "prefix", run.folder / "embed_cuda"
+    commands = [
+        ["cmake", "--install", str(run.folder / "build"), "--component", "dev", "--prefix", str(prefix)],
+        ["cmake", "-S", str(ROOT / "examples" / "embed_cuda"), "-B", str(user), f"-DCMAKE_PREFIX_PATH={prefix}"],
+        ["cmake", "--build", str(user)],
+        [str(user / "embed_cuda")],
+    ]
+    return Step("test", "embed_cuda", ["sh", "-ec", "\n".join(shlex.join(c) for c in commands)], 120)
 
 
 def sanitize_steps(run: Run) -> list[Step]:
@@ -214,7 +229,7 @@ def bench_steps(run: Run) -> list[Step]:
         rows = run.folder / f"{name}-{run.sources}.rows.json"  # a script that was cut off goes on from these
         command = [sys.executable, str(HERE / "gpu" / f"{name}.py"), "--json", str(rows)]
         command += ["--dry"] if run.dry else ["--ceilings", str(ceilings), "--seconds", "0.5"]
-        limit = {"modulated_conv2d": 200, "network": 150}.get(name, 90)
+        limit = {"modulated_conv2d": 240, "network": 200}.get(name, 120)
         inductor = {"TORCHINDUCTOR_CACHE_DIR": str(run.folder / "inductor")}
         found.append(Step("bench", name, command, limit, rows, inductor))
     return found
@@ -348,25 +363,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def execute(run: Run, parts: list[str], only: str) -> tuple[list[str], list[str]]:
-    """Names of the steps that failed, and of those that are left."""
-    failed, left = [], []
+    """Names of the steps that failed, and of those that are left. Tests run side by side, all else one after the other,
+    and nothing after a build that failed."""
+    failed: list[str] = []
+    left: list[str] = []
     for part in parts:
-        for step in steps(part, run):
-            if only not in step.name or run.done(step):
-                continue
-            if step.rows and (run.again or step.part == "test"):
-                step.rows.unlink(missing_ok=True)
-            kept = run.execute(step)
-            state = "cut off" if kept["cut_off"] else "ok" if kept["code"] == 0 else "FAILED"
-            print(f"{part} {step.name}: {state}, {kept['seconds']:.0f} s", flush=True)
-            if state == "FAILED":
-                print(kept["said"], flush=True)
-                failed.append(step.key)
-                if part == "build":
-                    return failed, left
-            elif state == "cut off":
-                left.append(step.key)
+        todo = [step for step in steps(part, run) if only in step.name and not run.done(step)]
+        workers = max(1, min(6, (os.cpu_count() or 1) // 2)) if part == "test" else 1
+        with ThreadPoolExecutor(workers) as pool:
+            for step, kept in zip(todo, pool.map(partial(execute_one, run, failed), todo)):
+                if kept["cut_off"]:
+                    left.append(step.key)
     return failed, left
+
+
+def execute_one(run: Run, failed: list[str], step: Step) -> dict[str, Any]:
+    if any(key.startswith("build-") for key in failed):
+        return {"code": None, "seconds": 0.0, "said": "the build failed", "cut_off": True}
+    if step.rows and (run.again or step.part == "test"):
+        step.rows.unlink(missing_ok=True)
+    kept = run.execute(step)
+    state = "cut off" if kept["cut_off"] else "ok" if kept["code"] == 0 else "FAILED"
+    if state == "FAILED":
+        print(kept["said"], flush=True)
+        failed.append(step.key)
+    print(f"{step.part} {step.name}: {state}, {kept['seconds']:.0f} s", flush=True)
+    return kept
 
 
 if __name__ == "__main__":

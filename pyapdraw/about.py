@@ -10,11 +10,12 @@ from pyapdraw import _C
 
 
 def info() -> dict[str, Any]:
-    """Version, machine, native backends with their operations, threads, styles, installed optional packages."""
+    """Version, machine, native backends with their operations, CUDA devices or the reason why there are none, threads,
+    styles, installed optional packages."""
     from pyapdraw.models.registry import STYLES
 
     packages: dict[str, str | None] = {}
-    for name in ("numpy", "pillow", "av", "safetensors", "torch", "tensorrt", "pycuda"):
+    for name in ("numpy", "pillow", "av", "safetensors", "torch", "tensorrt", "pycuda", "cupy", "numba", "jax"):
         try:
             packages[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -25,6 +26,16 @@ def info() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": _C.default_threads(),
         "backends": {name: sorted(op for op, there in ops.items() if there) for name, ops in _C.backends().items()},
+        "cuda": _C.cuda_devices(),
         "styles": {name: entry.runtimes for name, entry in STYLES.items()},
         "packages": packages,
     }
+
+
+def support_table() -> str:
+    """Which operation of the native core has kernels on which backend of this build, as a Markdown table."""
+    backends = _C.backends()
+    operations = next(iter(backends.values()))
+    rows = [["operation", *backends], ["---"] * (len(backends) + 1)]
+    rows += [[f"`{op}`", *("yes" if there[op] else "-" for there in backends.values())] for op in operations]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

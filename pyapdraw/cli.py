@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     styles = verbs.add_parser("styles", help="list the styles")
     styles.set_defaults(run=run_styles)
     info = verbs.add_parser("info", help="version, backends and what they can do")
+    info.add_argument("--table", action="store_true", help="only which operation runs on which backend, as Markdown")
     info.set_defaults(run=run_info)
 
     bench = verbs.add_parser("bench", help="time the native operations beside this machine's measured peaks")
@@ -160,9 +161,9 @@ def run_info(args: argparse.Namespace) -> int:
     """`pyapdraw info`."""
     import json
 
-    from pyapdraw.about import info
+    from pyapdraw.about import info, support_table
 
-    print(json.dumps(info(), indent=1))
+    print(support_table() if args.table else json.dumps(info(), indent=1))
     return DONE
 
 

@@ -19,6 +19,8 @@ KINDS = frozenset("?BHilqefd")  # numpy's letters for the element types of the c
 
 # Arguments that the core reads on the CPU, whatever the device of the others.
 HOST: dict[str, frozenset[str]] = {
+    "ink": frozenset({"landmarks"}),
+    "ink_planes": frozenset({"landmarks"}),
     "warp_affine": frozenset({"matrix"}),
     "crop_yuv": frozenset({"to_crop"}),
     "paste_yuv": frozenset({"to_crop"}),
@@ -74,12 +76,13 @@ def merged(extents: list[tuple[int, int]]) -> list[Span]:
 
 class Carrier:
     """Has every name of the native module; the operations carry their arrays. poison: scratch memory is handed out
-    full of NaN patterns."""
+    full of NaN patterns. lent: memory of the CPU is given out as that of a CUDA device (for the emulated one)."""
 
-    def __init__(self, module: Any, device: str = "cuda", poison: bool = True):
+    def __init__(self, module: Any, device: str = "cuda", poison: bool = True, lent: bool = False):
         import torch
 
         self._module, self._device, self._torch, self._poison = module, torch.device(device), torch, poison
+        self._lent = lent or self._device.type == "cuda"
         self._operations = set().union(*module.backends().values())
         self._names: dict[str, list[str]] = {}
         self.calls = 0
@@ -124,7 +127,7 @@ class Carrier:
         for span in spans:
             self._upload(span)
         given |= {n: self._view(x, spans) for n, x in ours.items()}
-        if self._device.type == "cuda":
+        if self._lent:
             given["ctx"] = self._context(given.get("ctx"))
         try:
             return native(**given)
@@ -170,7 +173,7 @@ class Carrier:
         if not isinstance(x, np.ndarray):
             empty = self._torch.empty(0, dtype=x.dtype, device=self._device)
             return empty.set_(span.buffer.untyped_storage(), offset // x.element_size(), x.shape, x.stride())
-        if self._device.type == "cuda":
+        if self._lent:
             return DeviceArray(span.buffer.data_ptr() + offset, x)
         view = np.ndarray(x.shape, x.dtype, span.buffer.numpy().data, offset, x.strides)
         view.flags.writeable = x.flags.writeable

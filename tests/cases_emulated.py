@@ -30,6 +30,8 @@ SUITES: dict[str, dict[str, str]] = {
     "test_yuv.py": {"torch": TORCH},
     "test_composite.py": {"torch": TORCH},
     "test_conv2d.py": {"torch": TORCH},
+    "test_cuda_arrays.py": {},
+    "test_cuda_errors.py": {},
     "test_modulated_conv2d.py": {
         "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
         "not_a_product": "torch code, without a kernel",
@@ -51,4 +53,5 @@ SUITES: dict[str, dict[str, str]] = {
     },
     "test_pixels_cuda.py": {},
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
+    "test_carrier.py": {"read_only_arrive": "about memory alone", "found": "about memory alone"},
 }

@@ -110,7 +110,7 @@ def inspect(source: Path) -> dict[str, list[Code]]:
     """Kernel name with its template arguments -> its code by architecture; "ptx" among the architectures stands for the
     portable form, with nothing but its presence."""
     machine, portable = targets(source)
-    content = hashlib.sha256(f"{_version()} {FLAGS} {machine} {portable} 1".encode())
+    content = hashlib.sha256(f"{_version()} {FLAGS} {machine} {portable} 2".encode())
     for path in sorted(included(source)):
         content.update(path.read_bytes())
     kept = KEPT / f"{source.stem}-{content.hexdigest()[:16]}.json"
@@ -164,9 +164,10 @@ def disassemble(binary: Path) -> dict[str, list[Code]]:
             codes[symbol, arch] = Code(arch, registers, stack, local, shared)
             symbol = ""
     _add_opcodes(codes, _dump(binary, "-sass"))
-    _add_bounds(codes, _dump(binary, "-elf"))
-    for entry in re.findall(r"\.entry\s+([\w$]+)", _dump(binary, "-ptx")):
+    portable = _dump(binary, "-ptx")
+    for entry in re.findall(r"\.entry\s+([\w$]+)", portable):
         codes[entry, "ptx"] = Code("ptx")
+    _add_bounds(codes, portable)
     names = demangled({name for name, _ in codes})
     result: dict[str, list[Code]] = {}
     for (name, _), code in codes.items():
@@ -189,21 +190,13 @@ def _add_opcodes(codes: dict[tuple[str, str], Code], text: str) -> None:
 
 
 def _add_bounds(codes: dict[tuple[str, str], Code], text: str) -> None:
-    """EIATTR_MAX_THREADS of a kernel's .nv.info section, which __launch_bounds__ leaves behind."""
-    arch = symbol = ""
-    wanted = False
-    for line in text.splitlines():
-        if found := re.match(r"arch = sm_(\w+)", line):
-            arch = found[1]
-        elif found := re.match(r"\s*\.nv\.info\.(\S+)", line):
-            symbol = found[1]
-        elif "EIATTR_MAX_THREADS" in line:
-            wanted = True
-        elif wanted and (found := re.search(r"Value:\s*(.+)", line)):
-            sizes = [int(n, 16) for n in re.findall(r"0x([0-9a-f]+)", found[1])]
-            if (symbol, arch) in codes and len(sizes) == 3:
-                codes[symbol, arch].max_threads = sizes[0] * sizes[1] * sizes[2]
-            wanted = False
+    """The launch bounds, which PTX repeats; they are the same for every architecture."""
+    for entry, x, y, z in re.findall(
+        r"\.entry\s+([\w$]+)\([^)]*\)\s*\.maxntid\s+(\d+)(?:,\s*(\d+))?(?:,\s*(\d+))?", text
+    ):
+        for (symbol, _), code in codes.items():
+            if symbol == entry:
+                code.max_threads = int(x) * int(y or 1) * int(z or 1)
 
 
 def demangled(symbols: set[str]) -> dict[str, str]:
@@ -226,6 +219,6 @@ def short(signature: str) -> str:
     start = depth = 0
     for i, letter in enumerate(head):
         depth += (letter == "<") - (letter == ">")
-        if letter == " " and depth == 0:
+        if letter in " :" and depth == 0:
             start = i + 1
     return head[start:]

@@ -1,11 +1,16 @@
 """The carrier of `--device cuda`, with memory of the CPU standing for that of a GPU."""
 
+import re
+import sys
+from pathlib import Path
+
 import carrier
 import numpy as np
 import pytest
+from cases_valid_calls import VALID, results, run
 
 from pyapdraw import _C
-from pyapdraw.errors import BadInput
+from pyapdraw.errors import BadInput, Unsupported
 
 torch = pytest.importorskip("torch", reason="the carrier holds its memory as torch tensors")
 
@@ -110,13 +115,43 @@ def test_everything_that_is_no_operation_is_the_modules_own(native):
     assert set(dir(native)) == set(dir(_C))
 
 
-def test_host_arguments_exist():
+def test_host_arguments_are_those_of_the_core():
     for operation, arguments in carrier.HOST.items():
         signature = getattr(_C, operation).__doc__.split("\n")[0]
         assert all(f"{name}: " in signature for name in arguments), (operation, signature)
+    core = Path(__file__).resolve().parents[1] / "csrc" / "core"
+    if not core.is_dir():
+        pytest.skip("not run from a source tree")
+    checked = re.compile(r'(\w+)\.device\.type == DeviceType::cpu, ?"?(\w+)')
+    wanted = {name for path in core.glob("*.cpp") for _, name in checked.findall(path.read_text())}
+    known = frozenset().union(*carrier.HOST.values())
+    assert wanted - {"arg"} <= known, wanted
 
 
 def test_why_there_is_no_gpu_is_said():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     assert carrier.missing() == "torch finds no CUDA device"
+
+
+@pytest.mark.skipif(_C.cpu_backends() != ["emulated"], reason="needs the emulated module, under which it also runs")
+@pytest.mark.parametrize("op", VALID)
+def test_every_operation_takes_what_is_carried(op, monkeypatch):
+    """Memory of the CPU lent as that of a device: pointers, host arguments and scratch memory as on a GPU."""
+    given = VALID[op]()
+
+    def called():
+        arrays = {name: array.copy() for name, array in given.arrays.items()}
+        return results(run(op, arrays, **given.options)) or [arrays[name] for name in sorted(given.inplace)]
+
+    try:
+        expected = called()
+    except Unsupported as error:
+        pytest.skip(str(error))
+    lent = carrier.Carrier(_C, "cpu", lent=True)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("pyapdraw.") and getattr(module, "_C", None) is _C:
+            monkeypatch.setattr(module, "_C", lent)
+    for mine, theirs in zip(called(), expected, strict=True):
+        assert np.array_equal(mine, theirs)
+    assert lent.calls

@@ -142,7 +142,9 @@ def test_unwritable_output_folder(folder):
     draw(folder / "portrait.png", "-o", folder / "file" / "out.png", code=cli.NOT_WRITTEN)
 
 
-@pytest.mark.parametrize("verb", [["styles"], ["info"], ["weights", "list"], ["weights", "verify"]])
+@pytest.mark.parametrize(
+    "verb", [["styles"], ["info"], ["info", "--table"], ["weights", "list"], ["weights", "verify"]]
+)
 def test_other_verbs(verb, capsys):
     assert cli.main(verb) == cli.DONE
     assert capsys.readouterr().out

@@ -218,9 +218,10 @@ def test_what_is_kept_is_dropped_when_a_header_changes():
 @pytest.mark.parametrize(
     ("signature", "name"),
     [
-        ("void a::(anonymous namespace)::k<float>(a::Tensor, int)", "a::k<float>"),
+        ("void a::(anonymous namespace)::k<float>(a::Tensor, int)", "k<float>"),
         ("pyapdraw::cuda::(anonymous namespace)::k(pyapdraw::Tensor)", "k"),
         ("void pyapdraw::cuda::k<(int)3, __half>(void (*)(int))", "k<(int)3, __half>"),
+        ("void pyapdraw::cuda::shapes::k<pyapdraw::cuda::shapes::Tile<float, 3> >(int)", "k<shapes::Tile<float, 3> >"),
         ("planted_kernel(float const*, float*)", "planted_kernel"),
     ],
 )

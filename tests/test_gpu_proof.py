@@ -92,7 +92,8 @@ def test_every_operation_is_claimed(scripts):
     claims = scripts("claims")
     entries = set(next(iter(_C.backends().values())))
     assert set(claims.OPERATIONS) == entries
-    for file in claims.OPERATIONS.values():
+    behaviour = {file for file, _ in claims.BEHAVIOUR.values()} - claims.PROGRAMS
+    for file in {*claims.OPERATIONS.values(), *behaviour}:
         assert (ROOT / "tests" / f"{file}.py").is_file(), file
     assert claims.SANITIZERS == scripts("gpu_proof").SANITIZERS
 
@@ -100,10 +101,14 @@ def test_every_operation_is_claimed(scripts):
 def test_the_page_is_up_to_date(scripts):
     """Otherwise: python bench/gpu/claims.py."""
     claims = scripts("claims")
+    text = claims.PAGE.read_text(encoding="utf-8")
+    assert claims.with_table(text, claims.page(claims.newest(), claims.available())) == text
+
+
+def test_the_page_knows_which_kernels_there_are(scripts):
     if "cuda" not in _C.backends():
         pytest.skip("this build has no CUDA kernels")
-    text = claims.PAGE.read_text(encoding="utf-8")
-    assert claims.with_table(text, claims.page(claims.newest(), _C.backends()["cuda"])) == text
+    assert set(scripts("claims").available()) == {op for op, there in _C.backends()["cuda"].items() if there}
 
 
 def row(suite="fuse_regions", case="x 1", mode="graph, cold", ours=4.0, peers=None, must=None, aim=None):
@@ -152,6 +157,8 @@ def test_figures_of_tests_and_sanitizers(scripts):
     assert claims.tested(record(tests={"test_ink": good}), "test_ink") == "9 tests"
     assert claims.tested(record(tests={"test_ink": bad}), "test_ink") == "**FAILED**: 2 of 11 tests"
     assert claims.tested(record(tests={"test_ink": {**good, "passed": 0}}), "test_ink") == claims.OPEN
+    assert claims.tested(record(tests={"embed_cuda": None}), "embed_cuda") == "ran, its answers right"
+    assert claims.tested(record(tests={"test_ink": None}), "test_ink") == claims.OPEN
     assert claims.tested(record(), "test_ink") == claims.tested(None, "test_ink") == claims.OPEN
     assert claims.sanitized(record(sanitizers={"memcheck": {"errors": 0, "calls": 3}}), "memcheck") == "clean, 3 calls"
     found = claims.sanitized(record(sanitizers={"racecheck": {"hazards": 2, "calls": 3}}), "racecheck")
@@ -362,5 +369,6 @@ def test_a_gpu_host_is_described_as_found(scripts, monkeypatch, tmp_path):
     run = types.SimpleNamespace(dry=False, folder=tmp_path, sources="s")
     commands = [" ".join(s.command) for part in ("build", "test", "sanitize", "bench") for s in proof.steps(part, run)]
     assert any("-DPYAPDRAW_CUDA_ARCHITECTURES=90" in c for c in commands)
+    assert any("examples/embed_cuda" in c for c in commands)
     assert sum("--device cuda" in c for c in commands) > 5 and sum("compute-sanitizer" in c for c in commands) == 4
     assert sum("bench/gpu/" in c and "--json" in c for c in commands) == len(proof.BENCHES)

@@ -1,6 +1,7 @@
 """What leaves the house: the sdist is complete, a wheel builds from it, the C++ package is found by CMake."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,10 +63,15 @@ def test_wheel_from_sdist_draws_without_the_source_tree(sdist, tmp_path):
     assert str(tmp_path / "site") in out
 
 
-def test_cmake_package_is_found_and_works(tmp_path):
-    cmake = shutil.which("cmake") or str(Path(sys.executable).parent / "cmake")
-    if not Path(cmake).exists():
+@pytest.fixture
+def cmake():
+    found = shutil.which("cmake") or str(Path(sys.executable).parent / "cmake")
+    if not Path(found).exists():
         pytest.skip("no cmake")
+    return found
+
+
+def test_cmake_package_is_found_and_works(tmp_path, cmake):
     prefix, build, user = tmp_path / "prefix", tmp_path / "build", tmp_path / "user"
     options = ["-DPYAPDRAW_PYTHON=OFF", "-DPYAPDRAW_CUDA=OFF"]
     run([cmake, "-S", str(ROOT), "-B", str(build), *options])
@@ -77,3 +83,23 @@ def test_cmake_package_is_found_and_works(tmp_path):
     out = run([str(user / "build" / "embed")])
     assert " 4.0 3.0 2.0 1.0 0.0 1.0 2.0 3.0 4.0" in out
     assert "refused: out: shape [5,8] given, the shape of sites, [5,9], expected" in out
+
+
+def test_a_program_with_its_own_stream_and_graph_builds_and_runs(tmp_path, cmake):
+    built = ROOT / "build" / "dev"
+    config = built / "pyapdrawConfig.cmake"
+    if not config.exists() or "set(pyapdraw_WITH_CUDA ON)" not in config.read_text():
+        pytest.skip("no CUDA build in build/dev (make build, with nvcc)")
+    prefix, user = tmp_path / "prefix", tmp_path / "user"
+    run([cmake, "--install", str(built), "--component", "dev", "--prefix", str(prefix)])
+    shutil.copytree(ROOT / "examples" / "embed_cuda", user)
+    run([cmake, "-S", str(user), "-B", str(user / "build"), f"-DCMAKE_PREFIX_PATH={prefix}"])
+    run([cmake, "--build", str(user / "build")])
+    done = subprocess.run([str(user / "build" / "embed_cuda")], capture_output=True, text=True, check=False)
+    from pyapdraw import _C
+
+    if _C.cuda_devices()["devices"]:
+        assert done.returncode == 0 and " 0 values differ from the CPU" in done.stdout, done.stdout + done.stderr
+    else:
+        assert done.returncode == 3 and not done.stderr
+        assert re.fullmatch(r"DeviceError: no CUDA (driver|device) here.*\n", done.stdout), done.stdout

@@ -30,6 +30,7 @@ PUBLIC = {
         "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
         " bias=None, activation='linear', gain=None, clamp=None)",
         "nchw_to_rgb": "(image, *, out=None)",
+        "on_stream": "(stream)",
         "resize": "(image, size, *, out=None)",
         "rgb_to_nchw": "(image, *, out=None)",
         "rgb_to_yuv": "(image, *, matrix='bt601', full_range=False, out=None)",

@@ -2,86 +2,21 @@
 // How foreign arrays cross: a pybind11 type caster turns any array object into a Tensor that
 // borrows its memory for the length of one call. Tried in this order: the DLPack exchange
 // table (torch: a pointer read, no Python call), the buffer protocol (numpy, bytes, PyAV
-// planes), __cuda_array_interface__ (pycuda, CuPy, Numba), __dlpack__ (everything else).
+// planes), DeviceArray, __cuda_array_interface__ (pycuda, CuPy, Numba), __dlpack__ (everything else).
 #include <pybind11/pybind11.h>
 
 #include <cstring>
+#include <memory>
 #include <string>
 
+#include "bindings/cuda_interface.h"
 #include "bindings/dlpack.h"
-#include "pyapdraw/error.h"
-#include "pyapdraw/tensor.h"
+#include "bindings/dtypes.h"
 
 namespace pyapdraw {
 namespace borrow {
 
 namespace py = pybind11;
-
-inline DType dtype_from(uint8_t code, int bits, const char* what) {
-  switch (code) {
-    case dlpack::kBool:
-      if (bits == 8) return DType::boolean;
-      break;
-    case dlpack::kUInt:
-      if (bits == 8) return DType::u8;
-      if (bits == 16) return DType::u16;
-      break;
-    case dlpack::kInt:
-      if (bits == 32) return DType::i32;
-      if (bits == 64) return DType::i64;
-      break;
-    case dlpack::kFloat:
-      if (bits == 16) return DType::f16;
-      if (bits == 32) return DType::f32;
-      if (bits == 64) return DType::f64;
-      break;
-    case dlpack::kBfloat:
-      if (bits == 16) return DType::bf16;
-      break;
-  }
-  throw BadInput(std::string(what) +
-                 ": this element type is not supported; bool, uint8, uint16, int32, int64, float16, bfloat16, float32 "
-                 "or float64 expected");
-}
-
-// One character of the buffer protocol or of a numpy typestr, with its size.
-inline DType dtype_from_kind(char kind, int bytes, const char* what) {
-  switch (kind) {
-    case '?':
-    case 'b':
-      if (kind == '?' || bytes == 1) return dtype_from(kind == '?' ? dlpack::kBool : dlpack::kInt, 8, what);
-      break;
-    case 'B':
-    case 'H':
-    case 'I':
-    case 'L':
-    case 'Q':
-    case 'u': return dtype_from(dlpack::kUInt, bytes * 8, what);
-    case 'h':
-    case 'i':
-    case 'l':
-    case 'q': return dtype_from(dlpack::kInt, bytes * 8, what);
-    case 'e':
-    case 'f':
-    case 'd': return dtype_from(dlpack::kFloat, bytes * 8, what);
-    default: break;
-  }
-  return dtype_from(255, 0, what);
-}
-
-inline void set_axes(Tensor& t, int ndim, const char* what) {
-  if (ndim > kMaxDims)
-    throw BadInput(std::string(what) + ": " + std::to_string(ndim) + " axes given, at most 5 expected");
-  t.ndim = ndim;
-}
-
-inline void set_contiguous(Tensor& t) {
-  int64_t step = 1;
-  for (int i = t.ndim - 1; i >= 0; --i) {
-    t.stride[i] = step;
-    step *= t.shape[i];
-  }
-}
 
 inline Tensor from_dl(const dlpack::DLTensor& d, const char* what) {
   Tensor t;
@@ -102,12 +37,22 @@ inline Tensor from_dl(const dlpack::DLTensor& d, const char* what) {
   return t;
 }
 
+// Device memory that Python code holds: another library's, or our own. bindings/device_arrays.cpp gives it to Python.
+struct DeviceArray {
+  Tensor tensor;
+  std::shared_ptr<void> keep;
+  intptr_t stream = kNoStream;  // on which the content is being written
+  bool by_dlpack = false;
+};
+
 // Holds whatever keeps the borrowed memory valid until the call has returned.
 class Borrowed {
  public:
   Tensor tensor;
+  intptr_t stream = kNoStream;  // of the producer, where it told
+  bool by_dlpack = false;
 
-  Borrowed() = default;
+  explicit Borrowed(std::string what = "array") : what_(std::move(what)) {}
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
   ~Borrowed() {
@@ -116,16 +61,35 @@ class Borrowed {
     if (versioned_ && versioned_->deleter) versioned_->deleter(versioned_);
   }
 
+  // On the stream that the call runs on, which is taken to be the producer's.
   bool take(py::handle object) {
-    if (!take_exchange(object) && !take_buffer(object) && !take_cuda_interface(object) && !take_dlpack(object))
-      return false;
-    // Kernels read whole elements, and compilers may use instructions that fault on anything else.
-    if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(item_bytes(tensor.dtype)))
-      throw BadInput("array: data that is not aligned to its elements is not supported, a copy expected");
-    return true;
+    return (take_exchange(object) || take_buffer(object) || take_device_array(object) || take_cuda_interface(object) ||
+            take_dlpack(object, py::none())) &&
+           aligned();
+  }
+
+  // Memory of a device, for use on `on`: by DLPack the producer makes that stream wait itself; otherwise `stream` says
+  // for what it has to wait. Interfaces that say nothing of streams (version 2), or have no name for the element type
+  // (bfloat16), are left for DLPack, where there is that as well.
+  bool take_ordered(py::handle object, intptr_t on) {
+    if (take_exchange(object)) return aligned();
+    const py::object told = py::getattr(object, "__cuda_array_interface__", py::none());
+    const bool enough = py::isinstance<py::dict>(told) && told.contains("stream") && !is_void(told);
+    if (!told.is_none() && (enough || !py::hasattr(object, "__dlpack__"))) {
+      take_told(told);
+      return aligned();
+    }
+    return take_dlpack(object, py::int_(on ? on : 1)) && aligned();
   }
 
  private:
+  // Kernels read whole elements, and compilers may use instructions that fault on anything else.
+  bool aligned() const {
+    if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(item_bytes(tensor.dtype)))
+      throw BadInput(what_ + ": data that is not aligned to its elements is not supported, a copy expected");
+    return true;
+  }
+
   bool take_exchange(py::handle object) {
     static PyObject* key = PyUnicode_InternFromString("__dlpack_c_exchange_api__");
     PyObject* capsule = PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(object.ptr())), key);
@@ -141,7 +105,11 @@ class Borrowed {
     }
     dlpack::DLTensor d;
     if (table->borrow(object.ptr(), &d) != 0) throw py::error_already_set();
-    tensor = from_dl(d, "array");
+    tensor = from_dl(d, what_.c_str());
+    void* current = nullptr;
+    if (tensor.device.type == DeviceType::cuda && table->current_stream &&
+        table->current_stream(d.device.type, d.device.index, &current) == 0)
+      stream = current ? reinterpret_cast<intptr_t>(current) : 1;
     return true;
   }
 
@@ -152,64 +120,92 @@ class Borrowed {
       return false;
     }
     has_buffer_ = true;
+    const char* what = what_.c_str();
     const char* format = buffer_.format ? buffer_.format : "B";
     if (*format == '@' || *format == '=' || *format == '<') ++format;
-    if (std::strlen(format) != 1) dtype_from(255, 0, "array");
+    if (std::strlen(format) != 1) dtype_from(255, 0, what);
     tensor.data = buffer_.buf;
-    tensor.dtype = dtype_from_kind(*format, static_cast<int>(buffer_.itemsize), "array");
+    tensor.dtype = dtype_from_kind(*format, static_cast<int>(buffer_.itemsize), what);
     tensor.read_only = buffer_.readonly != 0;
-    set_axes(tensor, buffer_.ndim, "array");
+    set_axes(tensor, buffer_.ndim, what);
     for (int i = 0; i < tensor.ndim; ++i) {
       tensor.shape[i] = buffer_.shape[i];
       if (buffer_.strides[i] % buffer_.itemsize != 0)
-        throw BadInput("array: strides that are no multiple of the element size are not supported, a copy expected");
+        throw BadInput(what_ + ": strides that are no multiple of the element size are not supported, a copy expected");
       tensor.stride[i] = buffer_.strides[i] / buffer_.itemsize;
     }
     return true;
   }
 
-  bool take_cuda_interface(py::handle object) {
-    if (!py::hasattr(object, "__cuda_array_interface__")) return false;
-    py::dict d = object.attr("__cuda_array_interface__");
-    const auto type = d["typestr"].cast<std::string>();
-    const auto data = d["data"].cast<py::tuple>();
-    const auto shape = d["shape"].cast<py::tuple>();
-    if (type.size() < 3) dtype_from(255, 0, "array");
-    const int bytes = std::atoi(type.c_str() + 2);
-    const char kind = type[1] == 'b' ? '?' : type[1];
-    tensor.dtype = dtype_from_kind(kind, bytes, "array");
-    tensor.data = reinterpret_cast<void*>(data[0].cast<uintptr_t>());
-    tensor.read_only = data[1].cast<bool>();
-    tensor.device = {DeviceType::cuda, 0};  // the backend asks the driver which device owns the pointer
-    set_axes(tensor, static_cast<int>(shape.size()), "array");
-    for (int i = 0; i < tensor.ndim; ++i) tensor.shape[i] = shape[i].cast<int64_t>();
-    if (d.contains("strides") && !d["strides"].is_none()) {
-      const auto strides = d["strides"].cast<py::tuple>();
-      for (int i = 0; i < tensor.ndim; ++i) tensor.stride[i] = strides[i].cast<int64_t>() / bytes;
-    } else {
-      set_contiguous(tensor);
-    }
+  bool take_device_array(py::handle object) {
+    if (!py::isinstance<DeviceArray>(object)) return false;
+    tensor = object.cast<const DeviceArray&>().tensor;
     return true;
   }
 
-  bool take_dlpack(py::handle object) {
+  bool take_cuda_interface(py::handle object) {
+    const py::object told = py::getattr(object, "__cuda_array_interface__", py::none());
+    if (told.is_none()) return false;
+    take_told(told);
+    return true;
+  }
+
+  void take_told(const py::object& interface) {
+    const CudaInterface read = read_cuda_interface(interface, what_);
+    tensor = read.tensor;
+    stream = read.stream;
+  }
+
+  static bool is_void(const py::dict& interface) {
+    const auto type = py::str(interface.attr("get")("typestr", "")).cast<std::string>();
+    return type.size() > 1 && type[1] == 'V';
+  }
+
+  bool take_dlpack(py::handle object, const py::object& on) {
     if (!py::hasattr(object, "__dlpack__")) return false;
-    py::object capsule = object.attr("__dlpack__")();
+    return take_capsule(dlpack_capsule(object, on));
+  }
+
+  // With a stream where the array is on a CUDA device, and versioned where the producer can.
+  static py::object dlpack_capsule(py::handle object, const py::object& on) {
+    const py::object export_ = object.attr("__dlpack__");
+    py::dict named;
+    if (!on.is_none() && py::hasattr(object, "__dlpack_device__")) {
+      const auto where = object.attr("__dlpack_device__")().cast<py::tuple>();
+      const int type = where[0].cast<int>();
+      if (type == dlpack::kCUDA || type == dlpack::kCUDAManaged) named["stream"] = on;
+    }
+    py::dict newer = named.attr("copy")();
+    newer["max_version"] = py::make_tuple(1, 1);
+    try {
+      return export_(**newer);
+    } catch (py::error_already_set& e) {  // producers from before version 1 do not know the argument
+      if (!e.matches(PyExc_TypeError)) throw;
+    }
+    return export_(**named);
+  }
+
+  bool take_capsule(const py::object& capsule) {
+    by_dlpack = true;
     if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
       versioned_ =
           static_cast<dlpack::DLManagedTensorVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
       PyCapsule_SetName(capsule.ptr(), "used_dltensor_versioned");
-      tensor = from_dl(versioned_->tensor, "array");
+      if (versioned_->version.major != 1)
+        throw Unsupported(what_ + ": DLPack version " + std::to_string(versioned_->version.major) +
+                          " given, version 1 expected");
+      tensor = from_dl(versioned_->tensor, what_.c_str());
       tensor.read_only = (versioned_->flags & dlpack::kFlagReadOnly) != 0;
     } else {
       managed_ = static_cast<dlpack::DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
       if (!managed_) throw py::error_already_set();
       PyCapsule_SetName(capsule.ptr(), "used_dltensor");
-      tensor = from_dl(managed_->tensor, "array");
+      tensor = from_dl(managed_->tensor, what_.c_str());
     }
     return true;
   }
 
+  std::string what_;
   Py_buffer buffer_{};
   bool has_buffer_ = false;
   dlpack::DLManagedTensor* managed_ = nullptr;

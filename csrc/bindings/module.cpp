@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "bindings/bind.h"
 #include "bindings/borrow.h"
 #include "bindings/options.h"
 #include "core/backend.h"
@@ -95,10 +96,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("machine_peaks", &peaks, py::arg("threads") = 0, py::arg("seconds") = 0.5,
         "For benchmarks: the best measured GFLOP/s and copy GB/s of this machine, with the table in use.");
 
-  py::class_<Context>(m, "Context")
-      .def(py::init([](int threads, uintptr_t stream) { return Context{threads, reinterpret_cast<void*>(stream)}; }),
-           py::arg("threads") = 0, py::arg("stream") = 0)
-      .def_readwrite("threads", &Context::threads);
+  bind_context(m);
+  bind_device(m);
 
   py::class_<YuvFormat>(m, "YuvFormat")
       .def(py::init([](YuvMatrix matrix, bool full_range, int bits) { return YuvFormat{matrix, full_range, bits}; }),

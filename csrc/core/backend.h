@@ -3,6 +3,7 @@
 // there" and is turned into one clear error by `require`.
 #include <string>
 
+#include "core/entry.h"
 #include "pyapdraw/ops.h"
 
 namespace pyapdraw {
@@ -99,9 +100,9 @@ const Backend& backend();
 
 // backend entry or the one error: require(b, b.fuse, "fuse")(args...)
 template <typename F>
-F require(const Backend& b, F f, const char* op) {
+Entry<F> require(const Backend& b, F f, const char* op) {
   if (!f) missing_op(op, b);
-  return f;
+  return {f, op};
 }
 
 }  // namespace pyapdraw

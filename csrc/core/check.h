@@ -68,9 +68,14 @@ inline void same_shape(const Tensor& t, const char* arg, const Tensor& as, const
     fail(arg, "shape " + shape_text(t) + " given, the shape of " + as_arg + ", " + shape_text(as) + ", expected");
 }
 
+// Mixed devices are a matter of where things are, not of what they are: a DeviceError.
 inline void same_device(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
-  if (t.device.type != as.device.type || t.device.index != as.device.index)
-    fail(arg, std::string("is not on the same device as ") + as_arg);
+  if (t.device.type == as.device.type && t.device.index == as.device.index) return;
+  const auto text = [](Device d) {
+    return d.type == DeviceType::cpu ? std::string("cpu") : "cuda:" + std::to_string(d.index);
+  };
+  throw DeviceError(std::string(arg) + ": on " + text(t.device) + ", the device of " + as_arg + ", " + text(as.device) +
+                    ", expected");
 }
 
 // First and last byte that a view touches (last is exclusive).

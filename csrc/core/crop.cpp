@@ -27,7 +27,7 @@ void crop_area(const Tensor& image, const Tensor& boxes, const Tensor& out, floa
   check::same_device(boxes, "boxes", image, "image");
   check::same_device(out, "out", image, "image");
   const Backend& b = backend_for(image);
-  auto* run = require(b, b.crop_area, "crop_area");
+  const auto run = require(b, b.crop_area, "crop_area");
   if (out.numel() == 0) return;
   check::output(out, "out");
   check::no_overlap(out, "out", image, "image");
@@ -59,7 +59,7 @@ void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, f
   check::same_device(to_image, "to_image", image, "image");
   check::same_device(out, "out", image, "image");
   const Backend& b = backend_for(image);
-  auto* run = require(b, b.crop_warp, "crop_warp");
+  const auto run = require(b, b.crop_warp, "crop_warp");
   if (out.numel() == 0) return;
   check::that(image.numel() > 0, "image", "is empty");
   check::output(out, "out");
@@ -76,7 +76,7 @@ void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, b
   check::shape(keep, "keep", {boxes.shape[0]});
   check::same_device(keep, "keep", boxes, "boxes");
   const Backend& b = backend_for(boxes);
-  auto* run = require(b, b.nms, "nms");
+  const auto run = require(b, b.nms, "nms");
   if (keep.numel() == 0) return;
   check::output(keep, "keep");
   check::that(keep.contiguous(), "keep", "is not contiguous");

@@ -17,7 +17,7 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
   check::same_device(out, "out", coarse, "coarse");
   check::output(out, "out");
   const Backend& b = backend_for(coarse);
-  auto* run = require(b, b.guided_upsample, "guided_upsample");
+  const auto run = require(b, b.guided_upsample, "guided_upsample");
   if (out.numel() == 0) return;
   check::that(coarse.numel() > 0, "coarse",
               "shape " + check::shape_text(coarse) + " given, at least one cell expected");

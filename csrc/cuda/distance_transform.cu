@@ -4,7 +4,7 @@
 //   d2(x, y) = min over s of g(s, y)^2 + (x - s)^2, with g the distance within a column.
 // Columns: distance_transform_columns.cu packs the input to bits, once for both colours, and says how each column goes
 // on beyond its band of 32 rows. Rows: distance_transform_rows.cuh reads g off the bits and finds the least sums in
-// time O(W log 64 + W log W / 32) a row, whatever the image. Numerics: integers (64-bit where squares need it), one
+// time O(W + W log W / 32) a row, whatever the image. Numerics: integers (64-bit where squares need it), one
 // rounding at the end: the same bits as on the CPU. Memory: 3/8 byte a pixel of workspace; rows beyond 15,000 px
 // (64-bit: 9,300) need 6.25 (10.5) bytes a column of it for each of up to 512 blocks, at most 256 MiB or one row.
 // Limits: none up to sides of 2^30.

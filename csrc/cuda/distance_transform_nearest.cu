@@ -27,24 +27,22 @@ struct Nearest {
     int y;
 
     template <class Metric, class Found>
-    __device__ void put(const Metric& metric, int r, int x, const Found& found, uint32_t) const {
-      distance.put(r, x, metric.finish(found.cost));
-      if (!to) return;
-      I* const at = to + r * row + x * column;
-      if (metric.far(found.cost)) {
-        *at = -1;
-        return;
-      }
+    __device__ I index(const Metric& metric, int r, const Found& found) const {
+      if (metric.far(found.cost)) return -1;
       const columns::Column c = columns::at(columns, image, y / columns::kBand, found.at);
       const uint32_t up = columns::rows_up(c, y + r, 1), down = columns::rows_down(c, y + r, columns.height, 1);
       const int64_t site = down <= up ? y + r + static_cast<int64_t>(down) : y + r - static_cast<int64_t>(up);
-      *at = static_cast<I>(site * columns.width + found.at);
+      return static_cast<I>(site * columns.width + found.at);
     }
     template <class Metric, class Found>
-    __device__ void put(const Metric& metric, int r, int x, const Found& first, uint32_t colour, const Found& second,
-                        uint32_t its) const {
-      put(metric, r, x, first, colour);
-      put(metric, r, x + 1, second, its);
+    __device__ void put(const Metric& metric, int r, int x, int count, const Found (&found)[4],
+                        const uint32_t (&colour)[4]) const {
+      distance.put(metric, r, x, count, found, colour);
+      if (!to) return;
+      I* const at = to + r * row + x * column;
+#pragma unroll
+      for (int k = 0; k < 4; ++k)
+        if (k < count) at[k * column] = index(metric, r, found[k]);
     }
   };
   __device__ Place place(const columns::Columns& c, int64_t image, int y) const {

@@ -9,41 +9,43 @@ namespace output {
 using columns::Columns;
 using columns::Images;
 
-// A map of floats. Two neighbouring pixels go out in one store where the layout permits.
+// A map of floats. Four neighbouring pixels go out in one store where the layout permits.
 struct Map {
   Images out;
-  bool twos;
+  bool fours;
 
   explicit Map(const Tensor& t) : out(t) {
-    twos = out.column == 1 && out.row % 2 == 0 && reinterpret_cast<uintptr_t>(t.data) % sizeof(float2) == 0;
-    for (const int64_t step : out.stride) twos = twos && step % 2 == 0;
+    fours = out.column == 1 && out.row % 4 == 0 && reinterpret_cast<uintptr_t>(t.data) % sizeof(float4) == 0;
+    for (const int64_t step : out.stride) fours = fours && step % 4 == 0;
   }
 
   struct Place {
     float* to;
     int64_t row, column;
-    bool twos;
+    bool fours;
 
-    __device__ void put(int r, int x, float first) const { to[r * row + x * column] = first; }
-    __device__ void put(int r, int x, float first, float second) const {
-      float* at = to + r * row + x * column;
-      if (twos)
-        *reinterpret_cast<float2*>(at) = make_float2(first, second);
-      else
-        at[0] = first, at[column] = second;
+    __device__ void put(int r, int x, int count, const float (&d)[4]) const {
+      float* const at = to + r * row + x * column;
+      if (fours && count == 4) {
+        *reinterpret_cast<float4*>(at) = make_float4(d[0], d[1], d[2], d[3]);
+        return;
+      }
+#pragma unroll
+      for (int k = 0; k < 4; ++k)
+        if (k < count) at[k * column] = d[k];
     }
+    // `count` pixels of row r from x on.
     template <class Metric, class Found>
-    __device__ void put(const Metric& metric, int r, int x, const Found& first, uint32_t) const {
-      put(r, x, metric.finish(first.cost));
-    }
-    template <class Metric, class Found>
-    __device__ void put(const Metric& metric, int r, int x, const Found& first, uint32_t, const Found& second,
-                        uint32_t) const {
-      put(r, x, metric.finish(first.cost), metric.finish(second.cost));
+    __device__ void put(const Metric& metric, int r, int x, int count, const Found (&found)[4],
+                        const uint32_t (&)[4]) const {
+      float d[4];
+#pragma unroll
+      for (int k = 0; k < 4; ++k) d[k] = metric.finish(found[k].cost);
+      put(r, x, count, d);
     }
   };
   __device__ Place place(const Columns&, int64_t image, int y) const {
-    return {out.image<float>(image) + y * out.row, out.row, out.column, twos};
+    return {out.image<float>(image) + y * out.row, out.row, out.column, fours};
   }
 };
 
@@ -55,17 +57,17 @@ struct Maps {
     Map::Place to_sites, to_others;
 
     template <class Metric, class Found>
-    __device__ void put(const Metric& metric, int r, int x, const Found& first, uint32_t colour) const {
-      const float d = metric.finish(first.cost);
-      to_sites.put(r, x, colour ? 0.0f : d);
-      to_others.put(r, x, colour ? d : 0.0f);
-    }
-    template <class Metric, class Found>
-    __device__ void put(const Metric& metric, int r, int x, const Found& first, uint32_t colour, const Found& second,
-                        uint32_t its) const {
-      const float d = metric.finish(first.cost), e = metric.finish(second.cost);
-      to_sites.put(r, x, colour ? 0.0f : d, its ? 0.0f : e);
-      to_others.put(r, x, colour ? d : 0.0f, its ? e : 0.0f);
+    __device__ void put(const Metric& metric, int r, int x, int count, const Found (&found)[4],
+                        const uint32_t (&colour)[4]) const {
+      float a[4], b[4];
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        const float d = metric.finish(found[k].cost);
+        a[k] = colour[k] ? 0.0f : d;
+        b[k] = colour[k] ? d : 0.0f;
+      }
+      to_sites.put(r, x, count, a);
+      to_others.put(r, x, count, b);
     }
   };
   __device__ Place place(const Columns& c, int64_t image, int y) const {

@@ -3,22 +3,22 @@
 // for any metric of distance_transform_metrics.cuh.
 // Method: the nearest column moves to the right with the pixel [Aggarwal et al., Geometric applications of a
 // matrix-searching algorithm, 1987]: of the pixels between two whose nearest columns are known, only the columns
-// between those have to be looked at. So pixels are done from coarse to fine: first every 64th, then those halfway
-// between, down to every second, and the last ones together with the output.
+// between those have to be looked at. So pixels are done from coarse to fine: every 64th, every 16th, every 4th, and
+// the others together with the output.
 //   every 64th   a warp each. Of each block of 32 columns the least value is kept, which bounds all costs of the block
 //                from below and the cost of the best from above: only blocks that can hold the best are looked at. The
 //                first 16 pixels of a row search all of it, the others between two that are done.
-//   the rest     a lane each (while there are too few for all lanes: several), one candidate after another: as many as
-//                pixels lie between the known ones, on average. Where the nearest column jumps, the candidates are
-//                many: then the warp searches as above.
-// Time: per halving all candidates of a row together are its width plus one for each pixel, so that a row takes
-// O(W log 64) steps of lanes for the fine pixels, and O(W / 32 (16 + log(W / 1024))) steps of warps for the coarse
-// ones, whatever the image: there is no search over the distance. tests/test_distance_transform_work.py counts them.
+//   the rest     a lane (while there are too few for all lanes: several) takes the three pixels of a gap, one candidate
+//                after another: as many as the gap is wide, on average. Where the nearest column jumps, the candidates
+//                are many: then the warp looks together, in blocks that can be nearer than the two ends.
+// Time: per step all candidates of a row together are its width plus one for each gap, so that a row takes O(W) steps
+// of lanes for the fine pixels, and O(W / 32 (16 + log(W / 1024))) steps of warps for the coarse ones, whatever the
+// image: there is no search over the distance. tests/test_distance_transform_work.py counts them.
 // Ties: the leftmost column.
 // A pair of maps (kColours) is one pass. A pixel's nearest column is never beyond the first pixel of the other colour
 // on either side, so the nearest columns of neighbouring runs may be out of order by one column: kSlack. Work: a block
 // takes 1 to 32 rows of one band, which share the reads of the column pass; lanes run over the rows first. Shared
-// memory: 6.25 bytes a column and row for 32-bit values, 10.5 for 64-bit ones; one word in 33 is left out, so that
+// memory: 5.25 bytes a column and row for 32-bit values, 9.5 for 64-bit ones; one word in 33 is left out, so that
 // lanes at equal distances meet different banks. Rows of more than 96 KiB lie in scratch memory instead.
 // Limits: none up to sides of 2^30.
 #include <algorithm>
@@ -34,6 +34,7 @@ using metrics::kWarp;
 
 constexpr int kBlock = 32;  // columns that a least value stands for
 constexpr int kSpan = 64;   // between coarse pixels
+constexpr int kLast = 4;    // between those whose nearest column is kept
 constexpr int kFirst = 16;  // coarse pixels of a row that search all of it
 constexpr int kMostThreads = 512;
 
@@ -56,7 +57,7 @@ template <typename V>
 struct Row {
   V* value;      // of each column, 33 places for 32
   V* least;      // of each block
-  int* nearest;  // column, of each second pixel
+  int* nearest;  // column, of each fourth pixel
 
   __device__ V& operator[](int x) const { return value[x + (x >> 5)]; }
 };
@@ -74,10 +75,10 @@ class Rows {
         least_(value_ + (blocks * (kBlock + 1) << shift)),
         nearest_(reinterpret_cast<int*>(least_ + (blocks << shift))) {}
   __device__ Row<V> operator[](int r) const {
-    return {value_ + r * blocks * (kBlock + 1), least_ + r * blocks, nearest_ + r * blocks * (kBlock / 2)};
+    return {value_ + r * blocks * (kBlock + 1), least_ + r * blocks, nearest_ + r * blocks * (kBlock / kLast)};
   }
   static int64_t bytes(int64_t width, int shift) {
-    return ((width + kBlock - 1) / kBlock * ((kBlock + 2) * sizeof(V) + kBlock / 2 * sizeof(int))) << shift;
+    return ((width + kBlock - 1) / kBlock * ((kBlock + 2) * sizeof(V) + kBlock / kLast * sizeof(int))) << shift;
   }
 
  private:
@@ -97,35 +98,69 @@ __device__ inline uint32_t colour_at(const Metric& metric, const Row<typename Me
     return 0;
 }
 
-// The nearest of the columns lo..hi to pixel x; the whole warp together, and all of it is told.
-template <class Metric>
-__device__ Found<typename Metric::Value> find_together(const Metric& metric, const Row<typename Metric::Value>& row,
-                                                       int x, int lo, int hi) {
+// From a pixel to a block of columns.
+__device__ inline int gap(int x, int block) {
+  return max(max(block * kBlock - x, x - block * kBlock - (kBlock - 1)), 0);
+}
+
+// For n pixels x of a row the nearest of the columns lo..hi; the whole warp together, and all of it is told.
+template <int n, class Metric>
+__device__ void find_together(const Metric& metric, const Row<typename Metric::Value>& row, const int (&x)[n], int lo,
+                              int hi, Found<typename Metric::Value> (&best)[n]) {
   using V = typename Metric::Value;
   const int lane = lane_of(), last = hi / kBlock;
-  const uint32_t colour = colour_at(metric, row, x);
-  Found<V> best{metric.cost(row[lo], x - lo, colour), lo};
-  V bound = best.cost;
-  for (int block = lo / kBlock + lane; block <= last; block += 32) {
-    const int left = x - block * kBlock, right = left - (kBlock - 1);  // to its ends
-    const V most = metric.cost(row.least[block], max(abs(left), abs(right)), colour);
-    bound = most < bound ? most : bound;
+  uint32_t colour[n];
+  V bound[n];
+#pragma unroll
+  for (int i = 0; i < n; ++i) {
+    colour[i] = colour_at(metric, row, x[i]);
+    best[i] = {metric.cost(row[lo], x[i] - lo, colour[i]), lo};
+    const V other = metric.cost(row[hi], x[i] - hi, colour[i]);
+    bound[i] = other < best[i].cost ? other : best[i].cost;
   }
-  bound = metrics::least_of_warp(bound);
+  if (n == 1) {  // lo and hi are not near ones of neighbours
+    for (int block = lo / kBlock + lane; block <= last; block += 32) {
+      const int left = x[0] - block * kBlock, right = left - (kBlock - 1);  // to its ends
+      const V most = metric.cost(row.least[block], max(abs(left), abs(right)), colour[0]);
+      bound[0] = most < bound[0] ? most : bound[0];
+    }
+    bound[0] = metrics::least_of_warp(bound[0]);
+  }
   for (int first = lo / kBlock; first <= last; first += 32) {
-    const int block = first + lane;
-    const int gap = max(max(block * kBlock - x, x - (block * kBlock + kBlock - 1)), 0);
-    const bool near = block <= last && !(bound < metric.cost(row.least[min(block, last)], gap, colour));
-    for (unsigned left = __ballot_sync(kWarp, near); left; left &= left - 1) {
+    const int block = min(first + lane, last);
+    const V least = row.least[block];
+    bool near = false;
+#pragma unroll
+    for (int i = 0; i < n; ++i) near |= !(bound[i] < metric.cost(least, gap(x[i], block), colour[i]));
+    for (unsigned left = __ballot_sync(kWarp, near && first + lane <= last); left; left &= left - 1) {
       const int s = (first + __ffs(static_cast<int>(left)) - 1) * kBlock + lane;
       if (s <= lo || s > hi) continue;
-      const V cost = metric.cost(row[s], x - s, colour);
-      if (cost < best.cost) best = {cost, s};
+      const V value = row[s];
+#pragma unroll
+      for (int i = 0; i < n; ++i) {
+        const V cost = metric.cost(value, x[i] - s, colour[i]);
+        if (cost < best[i].cost) best[i] = {cost, s};
+      }
     }
   }
-  const V least = metrics::least_of_warp(best.cost);
-  return {least, static_cast<int>(__reduce_min_sync(kWarp, best.cost == least ? best.at : 0x7fffffffu))};
+#pragma unroll
+  for (int i = 0; i < n; ++i) {
+    const V least = metrics::least_of_warp(best[i].cost);
+    const unsigned at = best[i].cost == least ? static_cast<unsigned>(best[i].at) : 0x7fffffffu;
+    best[i] = {least, static_cast<int>(__reduce_min_sync(kWarp, at))};
+  }
 }
+
+// The pixels x + step, x + 2 step, x + 3 step of row r (beyond the row: its last one) and the columns lo..hi that can
+// be their nearest.
+struct Question {
+  int r, x, lo, hi;
+
+  __device__ void pixels(int step, int width, int (&at)[3]) const {
+#pragma unroll
+    for (int i = 0; i < 3; ++i) at[i] = min(x + (i + 1) * step, width - 1);
+  }
+};
 
 // The nearer of two, the left one at ties.
 template <typename V>
@@ -133,34 +168,49 @@ __device__ inline bool nearer(const Found<V>& a, const Found<V>& b) {
   return a.cost < b.cost || (a.cost == b.cost && a.at < b.at);
 }
 
-// The nearest of the columns lo..hi to pixel x of row r: `share` neighbouring lanes, a power of two, have the same
-// question and share the candidates; where there are more than `most` of them, the warp looks together.
+// The answers: `share` neighbouring lanes, a power of two, have the same question and share the candidates; where there
+// are many, the warp looks together.
 template <class Metric>
-__device__ Found<typename Metric::Value> find(const Metric& metric, const Rows<typename Metric::Value>& rows, int r,
-                                              int x, int lo, int hi, int most, int share) {
+__device__ void find(const Metric& metric, const Rows<typename Metric::Value>& rows, const Question& q, int step,
+                     int share, Found<typename Metric::Value> (&best)[3]) {
   using V = typename Metric::Value;
-  const Row<V> row = rows[r];
-  const uint32_t colour = colour_at(metric, row, x);
-  const int part = lane_of() & (share - 1);
-  const bool alone = hi - lo < most;
-  Found<V> best{metric.cost(row[lo], x - lo, colour), lo};
-  if (alone)
-    for (int s = lo + 1 + part; s <= hi; s += share) {
-      const V cost = metric.cost(row[s], x - s, colour);
-      if (cost < best.cost) best = {cost, s};
-    }
-  for (int apart = share / 2; apart > 0; apart /= 2) {
-    const Found<V> other{__shfl_xor_sync(kWarp, best.cost, apart), __shfl_xor_sync(kWarp, best.at, apart)};
-    if (nearer(other, best)) best = other;
+  const Row<V> row = rows[q.r];
+  int x[3];
+  uint32_t colour[3];
+  q.pixels(step, rows.width, x);
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+    colour[i] = colour_at(metric, row, x[i]);
+    best[i] = {metric.cost(row[q.lo], x[i] - q.lo, colour[i]), q.lo};
   }
+  const int part = lane_of() & (share - 1);
+  const bool alone = q.hi - q.lo < 8 * step + 12;
+  if (alone)
+    for (int s = q.lo + 1 + part; s <= q.hi; s += share) {
+      const V value = row[s];
+#pragma unroll
+      for (int i = 0; i < 3; ++i) {
+        const V cost = metric.cost(value, x[i] - s, colour[i]);
+        if (cost < best[i].cost) best[i] = {cost, s};
+      }
+    }
+  for (int apart = share / 2; apart > 0; apart /= 2)
+#pragma unroll
+    for (int i = 0; i < 3; ++i) {
+      const Found<V> other{__shfl_xor_sync(kWarp, best[i].cost, apart), __shfl_xor_sync(kWarp, best[i].at, apart)};
+      if (nearer(other, best[i])) best[i] = other;
+    }
   for (unsigned left = __ballot_sync(kWarp, !alone && part == 0); left; left &= left - 1) {
     const int lane = __ffs(static_cast<int>(left)) - 1;
-    const int its_row = __shfl_sync(kWarp, r, lane), its_x = __shfl_sync(kWarp, x, lane);
-    const int its_lo = __shfl_sync(kWarp, lo, lane), its_hi = __shfl_sync(kWarp, hi, lane);
-    const Found<V> found = find_together(metric, rows[its_row], its_x, its_lo, its_hi);
-    if (lane_of() - part == lane) best = found;
+    const Question its{__shfl_sync(kWarp, q.r, lane), __shfl_sync(kWarp, q.x, lane), __shfl_sync(kWarp, q.lo, lane),
+                       __shfl_sync(kWarp, q.hi, lane)};
+    Found<V> found[3];
+    its.pixels(step, rows.width, x);
+    find_together(metric, rows[its.r], x, its.lo, its.hi, found);
+#pragma unroll
+    for (int i = 0; i < 3; ++i)
+      if (lane_of() - part == lane) best[i] = found[i];
   }
-  return best;
 }
 
 // The columns of `count` rows from row y on.
@@ -191,70 +241,77 @@ __device__ void coarse(const Metric& metric, const Rows<typename Metric::Value>&
     const int r = i & ((1 << shift) - 1), k = (between ? 2 * (i >> shift) + 1 : (i >> shift) + 1) * stride;
     if (r >= count) continue;
     const Row<typename Metric::Value> row = rows[r];
-    int* const to = row.nearest + (k - 1) * (kSpan / 2);
+    int* const to = row.nearest + (k - 1) * (kSpan / kLast);
     int lo = 0, hi = end;
-    if (between && k > stride) lo = max(to[-stride * (kSpan / 2)] - Metric::kSlack, 0);
-    if (between && k + stride <= pixels) hi = min(to[stride * (kSpan / 2)] + Metric::kSlack, end);
-    const int at = find_together(metric, row, (k - 1) * kSpan, lo, hi).at;
-    if (lane_of() == 0) *to = at;
+    if (between && k > stride) lo = max(to[-stride * (kSpan / kLast)] - Metric::kSlack, 0);
+    if (between && k + stride <= pixels) hi = min(to[stride * (kSpan / kLast)] + Metric::kSlack, end);
+    const int x[1] = {(k - 1) * kSpan};
+    Found<typename Metric::Value> found[1];
+    find_together(metric, row, x, lo, hi, found);
+    if (lane_of() == 0) *to = found[0].at;
   }
 }
 
-// Between pixels that are 2 step apart: the one halfway. While there are fewer of those than lanes, lanes share one.
+// The question between pixel x of row r and the next one whose nearest column is known, 4 step further on.
 template <class Metric>
-__device__ void halve(const Metric& metric, const Rows<typename Metric::Value>& rows, int shift, int count, int step) {
-  const int number = (rows.width + step - 1) / (2 * step) << shift, end = rows.width - 1;
+__device__ Question between(const Rows<typename Metric::Value>& rows, int r, int x, int step) {
+  const int* const nearest = rows[r].nearest + x / kLast;
+  const int end = rows.width - 1;
+  const int hi = x + 4 * step <= end ? min(nearest[4 * step / kLast] + Metric::kSlack, end) : end;
+  return {r, x, max(*nearest - Metric::kSlack, 0), hi};
+}
+
+// Between pixels that are 4 step apart: the three that cut the gap in four. While there are fewer gaps than lanes,
+// lanes share one.
+template <class Metric>
+__device__ void quarter(const Metric& metric, const Rows<typename Metric::Value>& rows, int shift, int count,
+                        int step) {
+  const int number = (rows.width + 3 * step - 1) / (4 * step) << shift;
   int share = 0;  // as a power of two
   while (share < 5 && number << (share + 1) <= static_cast<int>(blockDim.x)) ++share;
   for (int first = 32 * warp_of(); first < number << share; first += static_cast<int>(blockDim.x)) {
-    const int i = (first + lane_of()) >> share;
-    const bool mine = i < number && (i & ((1 << shift) - 1)) < count;
-    const int r = mine ? i & ((1 << shift) - 1) : 0, x = mine ? step + 2 * step * (i >> shift) : 0;
-    int* const to = rows[r].nearest + x / 2;
-    int lo = 0, hi = 0;
-    if (mine) {
-      lo = max(to[-step / 2] - Metric::kSlack, 0);
-      hi = x + step <= end ? min(to[step / 2] + Metric::kSlack, end) : end;
-    }
-    const int at = find(metric, rows, r, x, lo, hi, 4 * step + 8, 1 << share).at;
-    if (mine && (lane_of() & ((1 << share) - 1)) == 0) *to = at;
+    const int i = (first + lane_of()) >> share, r = i & ((1 << shift) - 1);
+    const bool mine = i < number && r < count;
+    Question q{0, 0, 0, 0};
+    if (mine) q = between<Metric>(rows, r, 4 * step * (i >> shift), step);
+    Found<typename Metric::Value> found[3];
+    find(metric, rows, q, step, 1 << share, found);
+    if (!mine || (lane_of() & ((1 << share) - 1))) continue;
+    int* const to = rows[r].nearest + q.x / kLast;
+#pragma unroll
+    for (int k = 1; k < 4; ++k)
+      if (q.x + k * step < rows.width) to[k * step / kLast] = found[k - 1].at;
   }
 }
 
-// The last pixels, and the output: two neighbouring pixels a lane.
+// The last pixels, and the output: four neighbouring pixels a lane.
 template <class Metric, class Output>
 __device__ void finish(const Metric& metric, const Rows<typename Metric::Value>& rows, int shift, int count,
                        const typename Output::Place& place) {
   using V = typename Metric::Value;
-  const int number = (rows.width + 1) / 2, end = rows.width - 1;
-  for (int first = 32 * warp_of(); first < number << shift; first += static_cast<int>(blockDim.x)) {
-    const int i = first + lane_of();
-    const bool mine = i < number << shift && (i & ((1 << shift) - 1)) < count;
-    const int r = mine ? i & ((1 << shift) - 1) : 0, x = mine ? 2 * (i >> shift) : 0;
-    const bool two = mine && x < end;
-    const Row<V> row = rows[r];
-    Found<V> here{V{}, 0};
-    int lo = 0, hi = 0;
-    if (mine) {
-      here.at = row.nearest[x / 2];
-      here.cost = metric.cost(row[here.at], x - here.at, colour_at(metric, row, x));
-    }
-    if (two) {
-      lo = max(here.at - Metric::kSlack, 0);
-      hi = x + 2 <= end ? min(row.nearest[x / 2 + 1] + Metric::kSlack, end) : end;
-    }
-    const Found<V> next = find(metric, rows, r, two ? x + 1 : 0, lo, hi, 12, 1);
+  const int number = (rows.width + 3) / 4 << shift;
+  for (int first = 32 * warp_of(); first < number; first += static_cast<int>(blockDim.x)) {
+    const int i = first + lane_of(), r = i & ((1 << shift) - 1);
+    const bool mine = i < number && r < count;
+    Question q{0, 0, 0, 0};
+    if (mine) q = between<Metric>(rows, r, 4 * (i >> shift), 1);
+    Found<V> next[3];
+    find(metric, rows, q, 1, 1, next);
     if (!mine) continue;
-    if (two)
-      place.put(metric, r, x, here, colour_at(metric, row, x), next, colour_at(metric, row, x + 1));
-    else
-      place.put(metric, r, x, here, colour_at(metric, row, x));
+    const Row<V> row = rows[r];
+    const int at = row.nearest[q.x / kLast], end = rows.width - 1;
+    const Found<V> found[4] = {
+        {metric.cost(row[at], q.x - at, colour_at(metric, row, q.x)), at}, next[0], next[1], next[2]};
+    uint32_t colour[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) colour[k] = colour_at(metric, row, min(q.x + k, end));
+    place.put(metric, r, q.x, min(rows.width - q.x, 4), found, colour);
   }
 }
 
 // grid: blocks of rows. Output::place(image, y) gives where the rows from y on go.
 template <class Metric, class Output, bool wide>
-PA_KERNEL void __launch_bounds__(kMostThreads, 2)
+PA_KERNEL void __launch_bounds__(kMostThreads, sizeof(typename Metric::Value) == 4 ? 2 : 1)
     distance_transform_rows_kernel(Columns columns, Metric metric, Output output, Plan plan) {
   PA_SHARED(uint64_t, memory);
   void* const place = wide ? static_cast<void*>(plan.scratch + blockIdx.x * plan.bytes) : memory;
@@ -274,8 +331,8 @@ PA_KERNEL void __launch_bounds__(kMostThreads, 2)
       __syncthreads();
     }
 #pragma unroll 1
-    for (int step = kSpan / 2; step > 1; step /= 2) {
-      halve(metric, rows, plan.shift, count, step);
+    for (int step = kSpan / 4; step > 1; step /= 4) {
+      quarter(metric, rows, plan.shift, count, step);
       __syncthreads();
     }
     finish<Metric, Output>(metric, rows, plan.shift, count, output.place(columns, image, y));

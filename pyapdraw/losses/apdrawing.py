@@ -97,7 +97,7 @@ def pixelwise(drawing: Tensor, target: Tensor) -> Tensor:
 
 def local_targets(target: Tensor, centres: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """The six regions of a target drawing, by the names of regions.LOCALS; centres and mask as for the generator."""
-    person = regions.is_person(mask)
+    person = regions.as_bool(mask)
     sizes = region_sizes(target.shape[-1])
     skin = person & regions.outside_rectangles(centres, sizes, target.shape[-1]).to(person.device)
     views = [*regions.crop(target, centres, sizes), regions.masked(target, skin), regions.masked(target, ~person)]
@@ -222,8 +222,9 @@ def official_maps(target: Tensor) -> tuple[Tensor, Tensor]:
     there, a constant drawing gives one map of NaN (0 / 0) and one of ones.
     """
     white = ((target.float() / 2 + 0.5) * 255).to(torch.uint8) > 127
-    maps = (ops.distance_transform_chamfer(sites.contiguous()) for sites in (~white, white))
-    near_ink, near_paper = (d / d.amax((-2, -1), keepdim=True) for d in maps)
+    white = white.cpu()  # that operation has no CUDA kernel; a data set computes these maps beforehand
+    maps = (ops.distance_transform_chamfer(sites) for sites in (~white, white))
+    near_ink, near_paper = ((d / d.amax((-2, -1), keepdim=True)).to(target.device) for d in maps)
     return near_ink, near_paper
 
 

@@ -91,7 +91,7 @@ def local_targets(target: Tensor, centres: Tensor, mask: Tensor, border: str = "
     With soft borders, as published, the four rectangles fade to mid-grey, though the drawings that they are compared
     with (Drawings) fade to black.
     """
-    person, sizes = regions.is_person(mask), region_sizes(target.shape[-1])
+    person, sizes = regions.as_bool(mask), region_sizes(target.shape[-1])
     rims = border_weights(sizes, border)
     parts = [part * rim.to(part) for part, rim in zip(regions.crop(target, centres, sizes), rims)]
     views = [*parts, regions.masked(target, hair_weights(centres, sizes, person, border))]

@@ -172,7 +172,7 @@ class Generator(nn.Module):
         noise = noise_for(len(photo), self.config.dropout, given, photo.device)
         x = photo.to(self.fusion.last.weight.dtype).contiguous(memory_format=torch.channels_last)
         sizes = region_sizes(photo.shape[-1])
-        person = regions.is_person(mask)
+        person = regions.as_bool(mask)
         skin = person & regions.outside_rectangles(centres, sizes, photo.shape[-1]).to(person.device)
         whole = self.whole(x, noise)
         nets = (self.eyel, self.eyer, self.nose, self.mouth)
@@ -221,7 +221,7 @@ class Discriminators(nn.Module):
         """Logits [N,1,h,w] by name: "whole" and those of regions.LOCALS. Inputs as for Generator; drawing [N,1,S,S]."""
         regions.check_inputs(photo, centres, mask, 1)
         both = torch.cat([photo, drawing], 1)
-        person = regions.is_person(mask)
+        person = regions.as_bool(mask)
         sizes = region_sizes(photo.shape[-1])
         skin = person & regions.outside_rectangles(centres, sizes, photo.shape[-1]).to(person.device)
         return self.judge(both, centres, sizes, skin, ~person)

@@ -256,7 +256,7 @@ class Generator(nn.Module):
         noise = noise_for(len(photo), self.config.dropout, given, photo.device)
         x = photo.to(self.fusion.last.weight.dtype).contiguous(memory_format=torch.channels_last)
         sizes = region_sizes(self.config.side)
-        person = regions.is_person(mask)
+        person = regions.as_bool(mask)
         skin = hair_weights(centres, sizes, person, self.config.border)
         rims = [rim.to(x) for rim in border_weights(sizes, self.config.border)]
         whole = self.whole(x, noise)
@@ -284,7 +284,7 @@ class Generator(nn.Module):
         mouths = [self.refine[("mouth_white", "mouth_black")[k]] for k in mouth_style.tolist()]
         better = [self.refine[name](part) for name, part in zip(("eyel", "eyer", "nose"), parts)]
         better.append(torch.cat([net(sample[None]) for net, sample in zip(mouths, parts[3])]))
-        crops = regions.crop(regions.is_person(part_masks), centres, sizes, beyond=0)
+        crops = regions.crop(regions.as_bool(part_masks), centres, sizes, beyond=0)
         inside = [compact[:, i : i + 1] for i, compact in enumerate(crops)]
         return [torch.where(w, new, old) for w, new, old in zip(inside, better, parts)]
 
@@ -367,7 +367,7 @@ class Discriminators(apdrawing.Discriminators):
         self, photo: Tensor, drawing: Tensor, centres: Tensor, mask: Tensor, border: str = "soft"
     ) -> dict[str, Tensor]:
         regions.check_inputs(photo, centres, mask, 1)
-        person, sizes = regions.is_person(mask), region_sizes(photo.shape[-1])
+        person, sizes = regions.as_bool(mask), region_sizes(photo.shape[-1])
         skin = hair_weights(centres, sizes, person, border)
         return self.judge(torch.cat([photo, drawing], 1), centres, sizes, skin, ~person)
 

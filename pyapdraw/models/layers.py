@@ -78,7 +78,7 @@ def noise_for(count: int, dropout: str, seed: int | Sequence[int], device: Any) 
     """The masks of a forward pass over `count` samples; None without dropout. One seed serves every sample."""
     if dropout == "off":
         return None
-    seeds = [seed] * count if isinstance(seed, int) else list(seed)
+    seeds = list(seed) if isinstance(seed, Sequence) else [seed] * count
     if len(seeds) != count:
         raise BadInput(f"seed: {len(seeds)} given, one for each of the {count} samples expected")
     return Noise(seeds, device)

@@ -106,8 +106,8 @@ def masked(image: Tensor, weight: Tensor) -> Tensor:
     return (image + 1) * weight.to(image.dtype) - 1
 
 
-def is_person(mask: Tensor) -> Tensor:
-    """bool [N,1,H,W] of a person mask: bool, uint8 (nonzero), or floating point (>= 0.5)."""
+def as_bool(mask: Tensor) -> Tensor:
+    """A mask as bool, of the same shape: bool, integers (nonzero), or floating point (>= 0.5)."""
     return mask >= 0.5 if mask.dtype.is_floating_point else mask != 0
 
 

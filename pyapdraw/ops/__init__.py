@@ -1,8 +1,10 @@
 """Native operations for numpy arrays and torch tensors, on the CPU and on CUDA: same kind out as in.
 
-One file an operation: the wrapper, its fake and its backward. torch is not imported before a torch tensor comes in.
+CUDA arrays of CuPy, pycuda, Numba, JAX and others are taken as they are (docs/gpu.md). One file an operation: the
+wrapper, its fake and its backward. No array library is imported before one of its arrays comes in.
 """
 
+from pyapdraw.ops._device import on_stream
 from pyapdraw.ops.bias_act import bias_act
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.conv_to_one import conv_to_one
@@ -32,6 +34,7 @@ __all__ = [
     "fuse_regions",
     "modulated_conv2d",
     "nchw_to_rgb",
+    "on_stream",
     "paste_yuv",
     "resize",
     "rgb_to_nchw",

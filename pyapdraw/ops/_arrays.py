@@ -1,14 +1,19 @@
 """What the wrappers of the native operations share: which kind of array came in, and how the native call is made."""
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pyapdraw import _C
-from pyapdraw.errors import BadInput
+from pyapdraw.errors import BadInput, DeviceError
+from pyapdraw.ops._device import View, takes_device_arrays
 
-Array = Any  # numpy.ndarray or torch.Tensor; torch is not imported for the annotation
+__all__ = ["EMPTY", "Array", "View", "all_torch", "call", "empty", "empty_like", "is_torch", "takes_device_arrays"]
+
+Array = Any  # numpy.ndarray, torch.Tensor, or a CUDA array of another library; none is imported for the annotation
 
 EMPTY = np.empty(0, np.uint8)  # stands for an output that is not wanted
 
@@ -43,7 +48,7 @@ def check_numpy(name: str, x: np.ndarray) -> None:
 
 
 def all_torch(**arrays: Array) -> bool:
-    """True if all arguments are torch tensors, False if all are numpy arrays that the core can read.
+    """True if all arguments are torch tensors, False if all are numpy arrays, or Views of CUDA arrays.
 
     None counts only for the names of OPTIONAL. Raises BadInput for anything else, and for a mixture: same kind out as
     in would have no meaning.
@@ -53,26 +58,57 @@ def all_torch(**arrays: Array) -> bool:
         if x is None and name in OPTIONAL:
             continue
         if isinstance(x, np.ndarray):
-            this = False
+            this = "numpy arrays"
             check_numpy(name, x)
         elif is_torch(x):
-            this = True
+            this = "torch tensors"
+        elif isinstance(x, View):
+            this = "CUDA arrays of other libraries"
         else:
             given = "None" if x is None else type(x).__name__
-            raise BadInput(f"{name}: {given} given, numpy array or torch tensor expected")
+            raise BadInput(f"{name}: {given} given, numpy array, torch tensor or CUDA array expected")
         if kind is None:
             kind = this
         elif this != kind:
-            raise BadInput(f"{name}: numpy arrays and torch tensors are mixed, one kind expected")
-    return bool(kind)
+            raise BadInput(f"{name}: {' and '.join(sorted((kind, this)))} are mixed, one kind expected")
+    return kind == "torch tensors"
+
+
+def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
+    """A new array of the kind of `like`, a numpy array or a View: of the same library, on the same device."""
+    if isinstance(like, View):
+        return like.call.empty(shape, dtype, like.device)
+    return np.empty(shape, dtype)
+
+
+def empty_like(like: Array) -> Array:
+    """The same with the shape and dtype of `like`, and its memory format where it is a numpy array."""
+    return like.call.empty(like.shape, like.dtype, like.device) if isinstance(like, View) else np.empty_like(like)
 
 
 def call(native: Any, *args: Any, like: Array) -> None:
-    """Run a native function. With a CUDA tensor `like`: on its device and on torch's current stream there."""
-    if isinstance(like, np.ndarray) or not like.is_cuda:
+    """Run a native function. With a CUDA array `like`: on the current stream of its library, on its device.
+
+    Scratch memory, where an operation needs it, comes from the same library: with torch from its caching allocator,
+    which knows streams and graph capture.
+    """
+    if isinstance(like, np.ndarray):
         native(*args)
-        return
+    elif isinstance(like, View):
+        native(*args, ctx=like.call.context(like))
+    elif not like.is_cuda:
+        native(*args)
+    else:
+        import torch
+
+        stream = torch.cuda.current_stream(like.device).cuda_stream
+        native(*args, ctx=_C.Context(stream=stream, allocate=partial(_torch_scratch, like.device)))
+
+
+def _torch_scratch(device: Any, count: int) -> Any:
     import torch
 
-    with torch.cuda.device(like.device):
-        native(*args, ctx=_C.Context(stream=torch.cuda.current_stream().cuda_stream))
+    try:
+        return torch.empty(count, dtype=torch.uint8, device=device)
+    except torch.OutOfMemoryError as e:
+        raise DeviceError(f"no free memory on the CUDA device for {count} bytes of scratch ({e})") from e

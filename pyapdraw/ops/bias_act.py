@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401 - of the doctests
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call
+from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty_like, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 # Activations and their gains: what keeps the variance of normal inputs roughly as it is.
@@ -24,6 +24,7 @@ GAINS = {
 NO_CLAMP = -1.0
 
 
+@takes_device_arrays
 def bias_act(
     x: Array,
     b: Array | None = None,
@@ -64,8 +65,8 @@ def bias_act(
     clamp = NO_CLAMP if clamp is None else float(clamp)
     if all_torch(x=x, b=b):
         return operators().bias_act(x, b, dim, act, alpha, gain, clamp)
-    out = np.empty_like(x)
-    _C.bias_act(x, EMPTY if b is None else b, out, _C.BiasAct(act, alpha, gain, clamp), dim)
+    out = empty_like(x)
+    call(_C.bias_act, x, EMPTY if b is None else b, out, _C.BiasAct(act, alpha, gain, clamp), dim, like=x)
     return out
 
 

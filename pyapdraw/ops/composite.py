@@ -6,10 +6,11 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, is_torch, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def composite(drawing: Array, alpha: Array, background: Array | float, *, out: Array | None = None) -> Array:
     """background + (drawing - background) * alpha.
 
@@ -41,7 +42,7 @@ def composite(drawing: Array, alpha: Array, background: Array | float, *, out: A
     if torch_kind and out is None:
         return operators().composite(drawing, alpha, background)
     if out is None:
-        out = np.empty(_shape(drawing, alpha, background), drawing.dtype)
+        out = empty(_shape(drawing, alpha, background), drawing.dtype, like=drawing)
     _write(drawing, alpha, background, out)
     return out
 
@@ -53,7 +54,8 @@ def _constant(value: Any, drawing: Array) -> Any:
     shape = drawing.shape[:2] if drawing.ndim < 4 else (drawing.shape[0], 1, *drawing.shape[2:])
     if isinstance(drawing, np.ndarray):
         return np.broadcast_to(np.array(value, drawing.dtype), shape)
-    return drawing.new_full((), value).expand(*shape)
+    one = drawing.new_full((), value) if is_torch(drawing) else drawing.full(value, drawing.dtype)
+    return one.expand(*shape)
 
 
 def _shape(drawing: Array, alpha: Array, background: Array) -> tuple[int, ...]:

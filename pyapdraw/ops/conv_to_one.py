@@ -2,16 +2,17 @@
 
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401 - of the doctests
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call
+from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 ACTIVATIONS = ("linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish")
 
 
+@takes_device_arrays
 def conv_to_one(
     x: Array,
     weight: Array,
@@ -59,9 +60,9 @@ def conv_to_one(
         return out
     if out is None:
         size = output_size(x, weight, up, padding)
-        out = np.empty((x.shape[0], 1, *size), x.dtype)
+        out = empty((x.shape[0], 1, *size), x.dtype, like=x)
     how = _C.ConvToOne(up, padding, padding_mode, activation)
-    _C.conv_to_one(x, weight, EMPTY if bias is None else bias, out, how)
+    call(_C.conv_to_one, x, weight, EMPTY if bias is None else bias, out, how, like=x)
     return out
 
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, call, is_torch
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, is_torch, takes_device_arrays
 from pyapdraw.ops._images import Size, size_of
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.warp_affine import Filter, matrices_of
 from pyapdraw.ops.yuv_to_rgb import Matrix, chroma_planes
 
 
+@takes_device_arrays
 def crop_yuv(
     y: Array,
     u: Array,
@@ -62,7 +63,7 @@ def crop_yuv(
         given = torch.from_numpy(affine)
         return operators().crop_yuv(y, u, v, given, (h, w), filter, float(border), matrix, full_range, bits)
     if out is None:
-        out = np.empty((1, 3, h, w), np.float32)
+        out = empty((1, 3, h, w), np.float32, like=y)
     elif tuple(out.shape) != (1, 3, h, w):
         raise BadInput(f"out: shape {list(out.shape)} given, {[1, 3, h, w]} expected")
     _write(y, u, v, affine, out, filter, border, _C.YuvFormat(matrix, full_range, bits))

@@ -10,10 +10,11 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call
+from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty, is_torch, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def distance_transform(
     sites: Array,
     *,
@@ -55,14 +56,11 @@ def distance_transform(
     spacing_y, spacing_x = _spacings(sampling)
     if return_indices or spacing_y != 1 or spacing_x != 1:
         return _nearest(sites, squared, (spacing_y, spacing_x), return_indices, out)
-    if torch_given:
-        if out is None:
-            return operators().distance_transform(sites, squared)
-        call(_C.distance_transform, sites, out, squared, like=sites)
-        return out
     if out is None:
-        out = np.empty(sites.shape, np.float32)
-    _C.distance_transform(sites, out, squared)
+        if torch_given:
+            return operators().distance_transform(sites, squared)
+        out = empty(sites.shape, np.float32, like=sites)
+    call(_C.distance_transform, sites, out, squared, like=sites)
     return out
 
 
@@ -80,14 +78,14 @@ def _nearest(
     sites: Array, squared: bool, sampling: tuple[float, float], return_indices: bool, out: Array | None
 ) -> Any:
     """The general way: with spacings, with indices, or with both."""
-    if not isinstance(sites, np.ndarray):
+    if is_torch(sites):
         if out is None:
             found, nearest = operators().distance_transform_nearest(sites, squared, *sampling, return_indices)
             return (found, nearest) if return_indices else found
         nearest = sites.new_empty(sites.shape if return_indices else (0,), dtype=_index_type(sites))
     else:
-        out = np.empty(sites.shape, np.float32) if out is None else out
-        nearest = np.empty(sites.shape, _index_type(sites)) if return_indices else EMPTY
+        out = empty(sites.shape, np.float32, like=sites) if out is None else out
+        nearest = empty(sites.shape, _index_type(sites), like=sites) if return_indices else EMPTY
     call(_C.distance_transform_nearest, sites, out, nearest, squared, *sampling, like=sites)
     return (out, nearest) if return_indices else out
 
@@ -95,13 +93,14 @@ def _nearest(
 def _index_type(sites: Array) -> Any:
     """int32 where it holds every flat index of an image."""
     small = len(sites.shape) < 2 or sites.shape[-2] * sites.shape[-1] < 2**31
-    if isinstance(sites, np.ndarray):
+    if not is_torch(sites):
         return np.int32 if small else np.int64
     import torch
 
     return torch.int32 if small else torch.int64
 
 
+@takes_device_arrays
 def distance_transform_chamfer(sites: Array, *, out: Array | None = None) -> Array:
     """OpenCV's 5x5 approximation of the distance to the nearest site, in px.
 
@@ -125,17 +124,16 @@ def distance_transform_chamfer(sites: Array, *, out: Array | None = None) -> Arr
     array([[2.       , 1.       , 0.       ],
            [2.1968994, 1.3999939, 1.       ]], dtype=float32)
     """
-    if all_torch(sites=sites, out=out):
-        if out is None:
-            return operators().distance_transform_chamfer(sites)
-        call(_C.distance_transform_chamfer, sites, out, like=sites)
-        return out
+    torch_given = all_torch(sites=sites, out=out)
     if out is None:
-        out = np.empty(sites.shape, np.float32)
-    _C.distance_transform_chamfer(sites, out)
+        if torch_given:
+            return operators().distance_transform_chamfer(sites)
+        out = empty(sites.shape, np.float32, like=sites)
+    call(_C.distance_transform_chamfer, sites, out, like=sites)
     return out
 
 
+@takes_device_arrays
 def distance_transform_pair(ink: Array, *, squared: bool = False) -> tuple[Array, Array]:
     """Both maps of a drawing in one call: (distance to the nearest ink, distance to the nearest paper), in px.
 
@@ -155,8 +153,8 @@ def distance_transform_pair(ink: Array, *, squared: bool = False) -> tuple[Array
     """
     if all_torch(ink=ink):
         return operators().distance_transform_pair(ink, squared)
-    to_ink, to_paper = np.empty(ink.shape, np.float32), np.empty(ink.shape, np.float32)
-    _C.distance_transform_pair(ink, to_ink, to_paper, squared)
+    to_ink, to_paper = (empty(ink.shape, np.float32, like=ink) for _ in range(2))
+    call(_C.distance_transform_pair, ink, to_ink, to_paper, squared, like=ink)
     return to_ink, to_paper
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401 - of the doctests
 
 from pyapdraw import _C
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def flow_dog(
     image: Array,
     *,
@@ -56,7 +57,7 @@ def flow_dog(
         if out is None:
             return operators().flow_dog(image, *options)
     elif out is None:
-        out = np.empty(image.shape, image.dtype)
+        out = empty(image.shape, image.dtype, like=image)
     call(_C.flow_dog, image.detach() if hasattr(image, "detach") else image, out, *options, like=out)
     return out
 

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
+import numpy as np  # noqa: F401 - of the doctests
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call
+from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 Mode = Literal["min", "max"]
 
 
+@takes_device_arrays
 def fuse_regions(
     parts: Sequence[Array],
     centres: Array,
@@ -67,8 +68,8 @@ def fuse_regions(
         call(_C.fuse_regions, *parts, centres, hair, background, mask, out, EMPTY, mode, like=hair)
         return out
     if out is None:
-        out = np.empty(hair.shape, hair.dtype)
-    _C.fuse_regions(*parts, centres, hair, background, mask, out, EMPTY, mode)
+        out = empty(hair.shape, hair.dtype, like=hair)
+    call(_C.fuse_regions, *parts, centres, hair, background, mask, out, EMPTY, mode, like=hair)
     return out
 
 

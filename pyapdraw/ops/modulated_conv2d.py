@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pyapdraw import _C
-from pyapdraw.errors import BadInput, Unsupported
+from pyapdraw.errors import BadInput, DeviceError, Unsupported
 from pyapdraw.need import need
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, View, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.bias_act import GAINS, bias_act
 
@@ -22,6 +22,7 @@ FUSED = ("linear", "relu", "lrelu")  # the activations that the kernel applies i
 _ABSENT = np.empty(0, np.float32)  # stands for a filter, noise or bias that is not given
 
 
+@takes_device_arrays
 def modulated_conv2d(
     x: Array,
     weight: Array,
@@ -70,7 +71,8 @@ def modulated_conv2d(
     >>> modulated_conv2d(x, weight, np.array([[3, 4]], np.float32))
     array([[[[1.4, 1.4]]]], dtype=float32)
     """
-    in_torch = all_torch(x=x, weight=weight, styles=styles, resample_filter=resample_filter, noise=noise, bias=bias)
+    filters = _host_filter(resample_filter) if isinstance(x, View) else {"resample_filter": resample_filter}
+    in_torch = all_torch(x=x, weight=weight, styles=styles, noise=noise, bias=bias, **filters)
     up, down = _factor(up, "up"), _factor(down, "down")
     if up == 2 and down == 2:
         raise BadInput("down: 2 given together with up 2, only one of them may be 2")
@@ -93,6 +95,13 @@ def modulated_conv2d(
         y = layer(*operands, bool(demodulate), up, down, "linear", 1.0, -1.0)
         y = bias_act(y, act=activation, gain=gain, clamp=clamp)
     return y if y.dtype == x.dtype else y.to(x.dtype)  # float16 on the CPU was computed in float32
+
+
+def _host_filter(filter: Any) -> dict[str, Array]:
+    """The kernel reads the filter on the host, so beside CUDA arrays it is a numpy array: no array of their kind."""
+    if filter is not None and not isinstance(filter, np.ndarray):
+        raise BadInput(f"resample_filter: {type(filter).__name__} given, a numpy array expected beside CUDA arrays")
+    return {}
 
 
 def _factor(value: int, name: str) -> int:
@@ -130,8 +139,15 @@ def _side(side: int, up: int, down: int) -> int:
 
 
 def _numpy_operands(x: Any, weight: Any, *small: Any) -> list:
-    """x and weight as they are, the small operands in float32."""
-    return [x, weight, *(a if a is None or a.dtype.kind != "f" else np.asarray(a, np.float32) for a in small)]
+    """x and weight as they are, the small operands in float32: cast where they are numpy arrays."""
+    for name, a in zip(_SMALL[1:], small):
+        if a is not None and not isinstance(a, np.ndarray) and a.dtype != np.float32:
+            raise BadInput(f"{name}: dtype {a.dtype} given, float32 expected")
+    return [x, weight, *(np.asarray(a, np.float32) if _is_numpy_float(a) else a for a in small)]
+
+
+def _is_numpy_float(a: Any) -> bool:
+    return isinstance(a, np.ndarray) and a.dtype.kind == "f"
 
 
 _SMALL = ("weight", "styles", "resample_filter", "noise", "bias")
@@ -150,7 +166,7 @@ def _torch_operands(x: Any, *others: Any) -> list:
             if not a.dtype.is_floating_point:
                 raise BadInput(f"{name}: dtype {a.dtype} given, a floating-point dtype expected")
             if a.device != x.device and not (name == "resample_filter" and a.device.type == "cpu"):
-                raise BadInput(f"{name}: on {a.device}, the device of x, {x.device}, expected")
+                raise DeviceError(f"{name}: on {a.device}, the device of x, {x.device}, expected")
             if a.dtype != small and not (name == "weight" and a.dtype == out[0].dtype):
                 a = a.to(small)
         out.append(a)
@@ -203,11 +219,13 @@ def _run_numpy(*arguments: Any) -> Any:
     x, weight = operands[:2]
     n, channels, up, down = x.shape[0], weight.shape[0], options[1], options[2]
     h, w = (_side(side, up, down) for side in x.shape[2:])
-    if x.shape[1] > 1 and x.strides[1] == x.itemsize:
+    if isinstance(x, np.ndarray) and x.shape[1] > 1 and x.strides[1] == x.itemsize:
         out = np.moveaxis(np.empty((n, h, w, channels), x.dtype), 3, 1)
     else:
-        out = np.empty((n, channels, h, w), x.dtype)
+        out = empty((n, channels, h, w), x.dtype, like=x)
     if not _native(operands, options, out):
+        if not isinstance(x, np.ndarray):
+            raise Unsupported("modulated_conv2d: no CUDA kernel for these arguments; torch tensors expected")
         torch = need("torch", extra="train", why="a resample_filter that is not of rank one")
         as_torch = (None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in operands)
         out[...] = _composed(*as_torch, *options).numpy()

@@ -6,10 +6,11 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def nchw_to_rgb(image: Array, *, out: Array | None = None) -> Array:
     """(x + 1) * 127.5, rounded and saturated, with the channels moved to the end.
 
@@ -30,7 +31,7 @@ def nchw_to_rgb(image: Array, *, out: Array | None = None) -> Array:
         if out is None:
             return operators().nchw_to_rgb(image.detach())
     elif out is None:
-        out = np.empty(_shape(image), np.uint8)
+        out = empty(_shape(image), np.uint8, like=image)
     _write(image, out)
     return out
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 from pyapdraw import _C
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, takes_device_arrays
 from pyapdraw.ops.warp_affine import matrices_of
 from pyapdraw.ops.yuv_to_rgb import Matrix, chroma_planes
 
 
+@takes_device_arrays
 def paste_yuv(
     y: Array,
     u: Array,

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 
 from pyapdraw import _C
-from pyapdraw.ops._arrays import Array, all_torch
+from pyapdraw.ops._arrays import Array, all_torch, empty, takes_device_arrays
 from pyapdraw.ops._images import Size, check_out, each_image, resized_shape, size_of
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def resize(image: Array, size: Size, *, out: Array | None = None) -> Array:
     """Resample an image: bilinear where it grows, area-weighted (antialiased) where it shrinks.
 
@@ -34,7 +35,7 @@ def resize(image: Array, size: Size, *, out: Array | None = None) -> Array:
         if out is None:
             return operators().resize(image, wanted)
     elif out is None:
-        out = np.empty(resized_shape(image.shape, wanted), image.dtype)
+        out = empty(resized_shape(image.shape, wanted), image.dtype, like=image)
     check_out(image, wanted, out)
     each_image(_C.resize, image, out)
     return out

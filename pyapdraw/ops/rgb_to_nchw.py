@@ -6,10 +6,11 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def rgb_to_nchw(image: Array, *, out: Array | None = None) -> Array:
     """x / 127.5 - 1, with the channels moved in front.
 
@@ -31,7 +32,7 @@ def rgb_to_nchw(image: Array, *, out: Array | None = None) -> Array:
         if out is None:
             return operators().rgb_to_nchw(image)
     elif out is None:
-        out = np.empty(_shape(image), np.float32)
+        out = empty(_shape(image), np.float32, like=image)
     _write(image, out)
     return out
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, call
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.yuv_to_rgb import Matrix, chroma_planes
 
 
+@takes_device_arrays
 def rgb_to_yuv(
     image: Array, *, matrix: Matrix = "bt601", full_range: bool = False, out: tuple[Array, ...] | None = None
 ) -> tuple[Array, ...]:
@@ -37,7 +38,7 @@ def rgb_to_yuv(
     if out is None:
         if all_torch(image=image):
             return tuple(operators().rgb_to_yuv(image, matrix, full_range))
-        out = tuple(np.empty(shape, np.uint8) for shape in _shapes(image))
+        out = tuple(empty(shape, np.uint8, like=image) for shape in _shapes(image))
     if len(out) not in (2, 3):
         raise BadInput(f"out: {len(out)} planes given, (y, u, v) or (y, uv) expected")
     u, v = chroma_planes(out[1], out[2] if len(out) == 3 else None)

@@ -7,10 +7,11 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call
+from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 
+@takes_device_arrays
 def upfirdn2d(
     x: Array,
     f: Array | None,
@@ -53,10 +54,12 @@ def upfirdn2d(
     if x.ndim != 4:
         raise BadInput(f"x: shape {list(x.shape)} given, [N,C,H,W] expected")
     size = output_size(x.shape, filter_size(f), up2, down2, sides)
-    out = np.empty((*x.shape[:2], *size), x.dtype)
-    if _channels_last_numpy(x):
+    if isinstance(x, np.ndarray) and _channels_last_numpy(x):
         out = np.empty((x.shape[0], *size, x.shape[1]), x.dtype).transpose(0, 3, 1, 2)
-    _C.upfirdn2d(x, EMPTY if f is None else f, out, _C.Resampling(up2, down2, sides, bool(flip_filter), float(gain)))
+    else:
+        out = empty((*x.shape[:2], *size), x.dtype, like=x)
+    how = _C.Resampling(up2, down2, sides, bool(flip_filter), float(gain))
+    call(_C.upfirdn2d, x, EMPTY if f is None else f, out, how, like=x)
     return out
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, is_torch
+from pyapdraw.ops._arrays import Array, all_torch, empty, is_torch, takes_device_arrays
 from pyapdraw.ops._images import Size, check_out, each_image, resized_shape, size_of
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.resize import resize_adjoint
@@ -15,6 +15,7 @@ from pyapdraw.ops.resize import resize_adjoint
 Filter = Literal["bilinear", "antialias"]
 
 
+@takes_device_arrays
 def warp_affine(
     image: Array,
     matrix: Array,
@@ -56,7 +57,7 @@ def warp_affine(
         if out is None:
             return operators().warp_affine(image, _torch_matrices(matrices), wanted, filter, mode, value)
     elif out is None:
-        out = np.empty(resized_shape(image.shape, wanted), image.dtype)
+        out = empty(resized_shape(image.shape, wanted), image.dtype, like=image)
     check_out(image, wanted, out)
     each_image(_native, image, out, list(matrices), filter, mode, value)
     return out
@@ -76,7 +77,10 @@ def _border(border: Any) -> tuple[str, float]:
 
 def matrices_of(matrix: Any, image: Array, arg: str = "matrix") -> np.ndarray:
     """float64 [1 or N, 2, 3]."""
-    m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
+    try:
+        m = matrix.detach().cpu().numpy() if is_torch(matrix) else np.asarray(matrix)
+    except (TypeError, ValueError) as e:  # CuPy gives nothing to the host unasked
+        raise BadInput(f"{arg}: {type(matrix).__name__} given that is no array of the host ({e})") from None
     if not _is_compiling() and m.dtype.kind not in "biuf":  # a graph has no dtypes of numpy arrays
         raise BadInput(f"{arg}: dtype {m.dtype} given, numbers expected")
     batch = getattr(image, "ndim", 0) == 4

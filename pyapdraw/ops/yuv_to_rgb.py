@@ -6,12 +6,13 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.ops._arrays import Array, all_torch, call, is_torch
+from pyapdraw.ops._arrays import Array, all_torch, call, empty, is_torch, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
 
 
+@takes_device_arrays
 def yuv_to_rgb(
     y: Array,
     u: Array,
@@ -46,6 +47,7 @@ def yuv_to_rgb(
     return _convert(y, u, v, matrix, full_range, bits, False, out)
 
 
+@takes_device_arrays
 def yuv_to_nchw(
     y: Array,
     u: Array,
@@ -72,7 +74,7 @@ def _convert(
     if y.ndim != 2:
         raise BadInput(f"y: shape {list(y.shape)} given, [H,W] expected")
     if out is None:
-        out = np.empty((1, 3, *y.shape), np.float32) if nchw else np.empty((*y.shape, 3), np.uint8)
+        out = empty((1, 3, *y.shape), np.float32, like=y) if nchw else empty((*y.shape, 3), np.uint8, like=y)
     _write(y, u, v, out, _C.YuvFormat(matrix, full_range, bits), nchw)
     return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyapdraw import _C
 from pyapdraw.errors import BadInput, DeviceError, Unsupported
 
 if TYPE_CHECKING:
@@ -43,8 +44,21 @@ def plan(entry: Entry, device: str = "auto", runtime: str = "auto") -> Plan:
     if device == "cuda":
         if not entry.runtimes.get("cuda"):
             raise Unsupported(f"device: cuda given, but style {entry.name!r} has no CUDA runtime; cpu or auto expected")
-        raise DeviceError("device: cuda given, but no CUDA device can be used here")
-    chosen = runtime if runtime != "auto" else entry.runtimes["cpu"][0]
+        reason = _C.cuda_devices()["reason"]
+        if reason:
+            raise DeviceError(f"device: cuda given, but {reason}")
+        chosen, why = _chosen(entry, device, runtime)
+        return Plan("cuda", chosen, f"cuda: asked for; runtime {chosen}: {why}")
+    chosen, why = _chosen(entry, "cpu", runtime)
     why_cpu = "asked for" if device == "cpu" else f"the only device style {entry.name!r} runs on"
-    why_runtime = "asked for" if runtime != "auto" else "first choice on cpu"
-    return Plan("cpu", chosen, f"cpu: {why_cpu}; runtime {chosen}: {why_runtime}")
+    return Plan("cpu", chosen, f"cpu: {why_cpu}; runtime {chosen}: {why}")
+
+
+def _chosen(entry: Entry, device: str, runtime: str) -> tuple[str, str]:
+    """The runtime on a device, and why."""
+    if runtime == "auto":
+        return entry.runtimes[device][0], f"first choice on {device}"
+    if runtime not in entry.runtimes[device]:
+        there = ", ".join(entry.runtimes[device])
+        raise BadInput(f"runtime: {runtime!r} given, auto or one of {there} expected on {device}")
+    return runtime, "asked for"

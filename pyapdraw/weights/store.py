@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,6 +105,8 @@ def content(path: str | Path) -> bytes:
 
 def put(path: str | Path, data: bytes, *, overwrite: bool = False) -> None:
     """Writes a file by way of a temporary one beside it. Raises OutputError."""
+    import tempfile
+
     path = Path(path)
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; --overwrite (overwrite=True) replaces it")

@@ -59,13 +59,16 @@ struct Tensor {
 // The rest is for CUDA tensors and ignored on the CPU. stream: a cudaStream_t. Some operations need scratch memory on
 // the device, which is the caller's like any output: workspace, of workspace_bytes, 256-byte aligned, free for reuse by
 // later work of the same stream. workspace_needed: where given, the call only checks its arguments and writes there
-// how many bytes the same call would need; nothing runs.
+// how many bytes the same call would need (nothing where that is none, so start from 0); nothing runs.
+// allocate: asked for the workspace by a call that needs one and was given none, with allocate_with as it is here.
 struct Context {
   int threads = 0;
   void* stream = nullptr;
   void* workspace = nullptr;
   int64_t workspace_bytes = 0;
   int64_t* workspace_needed = nullptr;
+  void* (*allocate)(int64_t bytes, void* allocate_with) = nullptr;
+  void* allocate_with = nullptr;
 };
 
 inline int64_t item_bytes(DType t) {

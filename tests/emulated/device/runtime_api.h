@@ -1,8 +1,8 @@
 #pragma once
-// The host's side: errors, attributes of the device and of kernels.
+// The host's side: attributes of the device and of kernels, and what a launch may not be.
 #include "device.h"
+#include "machine.h"
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorInvalidConfiguration = 9 };
 enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
   cudaFuncAttributePreferredSharedMemoryCarveout = 9
@@ -17,7 +17,6 @@ enum cudaDeviceAttr {
   cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
 };
-typedef void* cudaStream_t;
 
 namespace emulated {
 
@@ -28,22 +27,6 @@ cudaError_t device_attribute(int* value, cudaDeviceAttr which);
 
 }  // namespace emulated
 
-inline const char* cudaGetErrorString(cudaError_t e) {
-  return e == cudaSuccess                     ? "no error"
-         : e == cudaErrorInvalidConfiguration ? "invalid configuration argument"
-                                              : "invalid argument";
-}
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
-inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-inline cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
-}
-inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int) {
   return emulated::device_attribute(value, which);
 }
@@ -52,11 +35,6 @@ cudaError_t cudaFuncSetAttribute(F* kernel, cudaFuncAttribute which, int value) 
   return which == cudaFuncAttributeMaxDynamicSharedMemorySize
              ? emulated::allow_shared(reinterpret_cast<const void*>(kernel), value)
              : cudaSuccess;
-}
-template <typename T>
-cudaError_t cudaMemsetAsync(T* to, int value, size_t bytes, cudaStream_t) {
-  memset(to, value, bytes);
-  return cudaSuccess;
 }
 template <typename T>
 cudaError_t cudaMemcpyAsync(T* to, const void* from, size_t bytes, int, cudaStream_t) {

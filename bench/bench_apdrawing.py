@@ -1,0 +1,117 @@
+"""APDrawingGAN beside its published formulation in torch, answers checked first.
+
+    python bench/bench_apdrawing.py [--threads 2] [--seconds 10] [--only loss] [--json FILE]
+
+"published": the published network of 64 channels as torch runs it by itself: nested modules, float32, batch
+normalisation, the fusion in its sequence of operations (tests/reference_apdrawing.py), with the same weights. Ours runs
+channels last with bfloat16 convolutions; the drawings may differ by 0.02 in the mean.
+
+"published form" of the distance-transform loss, on one drawing of 512 px, forward and backward: two U-Nets of 67
+million parameters imitate distances of the drawing and carry its gradient, two find lines in the target, two in the
+drawing. There is no answer to check that against, the networks having no weights; ours is held against its slow
+definition on a small picture.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from record import OURS, Suite
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+SIDE = 512
+GENERATOR_MACS = 87.7e9
+LOSS = "distance-transform loss, both maps, both directions, with gradient"
+NETWORKS = {mode: f"network, {mode} statistics" for mode in ("per_image", "running")}
+
+
+def networks(suite: Suite, threads: int) -> None:
+    import reference_apdrawing as reference
+    import torch
+    from cases_apdrawing import face
+
+    from pyapdraw.models import apdrawing, layers
+    from pyapdraw.weights import apdrawing as layout
+
+    nets = reference.randomise(reference.generator())
+    photo, centres, mask, _ = face(1, SIDE)
+    sizes = apdrawing.region_sizes(SIDE)
+    slots = layout.slots("generator", {"ngf": 64, "levels": 8})
+    state = {slot.ours: nets[name].state_dict()[slot.official] for name, each in slots.items() for slot in each}
+    for mode, case in NETWORKS.items():
+        ours = apdrawing.build(apdrawing.Config(norm=mode)).eval()
+        ours.load_state_dict(state)
+        layers.half(ours)
+        reference.settings(nets, mode)
+
+        def published():
+            with torch.no_grad():
+                return reference.draw(nets, photo, centres, mask, sizes)["fake_B"]
+
+        def mine(ours=ours):
+            with torch.no_grad():
+                return ours(photo, centres, mask).drawing
+
+        def check(mine=mine, published=published):
+            off = (mine() - published()).abs().mean()
+            assert off <= 0.02, f"the drawings differ by {off:.4f} in the mean"
+
+        work = {"threads": threads, "flop": 2 * GENERATOR_MACS, "pixels": SIDE * SIDE}
+        suite.compare(case, {OURS: mine, "published": published}, check=check, must={"published": 2.5}, **work)
+
+
+def loss(suite: Suite, threads: int) -> None:
+    import reference_apdrawing as reference
+    import torch
+    from cases_apdrawing import face
+
+    from pyapdraw.losses import apdrawing as losses
+    from pyapdraw.models.apdrawing import Auxiliary
+
+    _, _, _, target = face(1, SIDE)
+    drawing = (0.8 * target + 0.5 * torch.randn(target.shape)).clamp(-1, 1).requires_grad_()
+    nets = {name: reference.global_unet(1, 64, 9).requires_grad_(False).train() for name in Auxiliary.NAMES}
+    maps = losses.official_maps(target)
+
+    def auxiliary(name, image, _):
+        return nets[name](image)
+
+    def step(form, *given):
+        drawing.grad = None
+        form(drawing, target, *given).total.backward()
+
+    def check():
+        from test_losses_apdrawing import sums
+
+        small, small_target = (torch.where(x[..., 100:124, 200:220] < 0, -1.0, 1.0) for x in (drawing, target))
+        wanted = sum(sums(small[0, 0].numpy(), small_target[0, 0].numpy()))
+        np.testing.assert_allclose(float(losses.distance_transform(small, small_target).total), wanted, rtol=1e-5)
+
+    forms = {
+        OURS: lambda: step(losses.distance_transform),
+        "published form": lambda: step(losses.distance_transform_official, auxiliary, maps),
+    }
+    work = {"threads": threads, "pixels": SIDE * SIDE}
+    suite.compare(LOSS, forms, check=check, must={"published form": 600}, **work)
+
+
+def main() -> int:
+    suite = Suite("apdrawing", __doc__)
+    try:
+        import torch
+    except ImportError:
+        print("the networks are torch code, and torch is not installed")
+        return 0
+    for threads in suite.threads:
+        torch.set_num_threads(threads)
+        if suite.only in LOSS:
+            loss(suite, threads)
+        if any(suite.only in case for case in NETWORKS.values()):
+            networks(suite, threads)
+    return suite.finish()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
