@@ -71,18 +71,5 @@ SUITES: dict[str, dict[str, str]] = {
     },
     "test_pixels_cuda.py": {},
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
-    "test_guided_upsample.py": {},
-    "test_crop.py": {},
-    "test_flow_dog.py": {"torch": TORCH},
-    "test_ink.py": {
-        "drawings_are_near": "22 portraits; test_ink_agreement.py compares with the CPU",
-        "exposure": "what the style makes of a photo, as on the CPU",
-        "sensor_noise": "what the style makes of a photo, as on the CPU",
-    },
-    "test_mask.py": {
-        "any_side": "minutes; sizes are varied in test_crop.py and test_guided_upsample.py",
-        "portraits": "minutes; the network's own answer is compared",
-        "threads": "a device has no worker threads",
-    },
     "test_carrier.py": {"read_only_arrive": "about memory alone", "found": "about memory alone"},
 }

@@ -157,8 +157,8 @@ class Trainer:
         for net in (self.generator, self.judges):
             net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             loop.share_weights(net)
-        adam = {"lr": config.rate, "betas": config.betas}
-        self.optimizers = [torch.optim.Adam(net.parameters(), **adam) for net in (self.generator, self.judges)]
+        nets = (self.generator, self.judges)
+        self.optimizers = [torch.optim.Adam(net.parameters(), lr=config.rate, betas=config.betas) for net in nets]
         self.average = loop.Average(self.generator, config.average)
 
     def state(self) -> dict[str, Any]:

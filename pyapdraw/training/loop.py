@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -189,7 +189,7 @@ def share_weights(net: nn.Module) -> None:
             dist.broadcast(tensor, 0)
 
 
-def check_finite(losses: dict[str, float | Tensor], step: int) -> dict[str, float]:
+def check_finite(losses: Mapping[str, float | Tensor], step: int) -> dict[str, float]:
     """The losses as numbers; Diverged names the first that is none."""
     values = {name: float(value) for name, value in losses.items()}
     for name, value in values.items():
