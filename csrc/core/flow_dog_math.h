@@ -62,8 +62,9 @@ PA_HD void tangent_of(float a, float b, float c, float* x, float* y) {
 // anyway), tangents to 1/32767.
 constexpr float kUnit = 1.f / 8192, kTangentUnit = 1.f / 32767;
 PA_HD int32_t quantised(float v, float unit) {
-  const float most = 32767.f;
-  return static_cast<int32_t>(std::floor(clamp(v * (1.f / unit), -most, most) + 0.5f));
+  const float most = 32767.f, scaled = v * (1.f / unit);
+  const float above = scaled > -most ? scaled : -most;  // NaN too: it has no integer
+  return static_cast<int32_t>(std::floor((above < most ? above : most) + 0.5f));
 }
 // Two such numbers in one word.
 PA_HD uint32_t pack(float a, float b, float unit) {

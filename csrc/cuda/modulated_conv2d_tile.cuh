@@ -91,7 +91,7 @@ class TileCopy {
     const int channel = chunk * S::kChannels + first_channel_;
     patch_bytes_ = channel < c_.channels ? channel * int{sizeof(T)} : -1;
     patch_to_ = patch(slot) + place_;
-    part_ = first, last_part_ = last;
+    part_ = first < last ? first : last, last_part_ = last;  // the table ends soon behind the last
   }
   __device__ bool patch_left() const { return part_ < last_part_; }
   __device__ void copy_patch() {  // the next part, if one is left: no branch
