@@ -198,7 +198,8 @@ void run(const Layer& p, const Context& ctx) {
 
 // C neighbouring channels a thread.
 template <int C>
-PA_KERNEL __launch_bounds__(kPoolThreads) void max_pool2d_kernel(Tensor x, Tensor out, int kernel, int stride, int64_t count) {
+PA_KERNEL __launch_bounds__(kPoolThreads) void max_pool2d_kernel(Tensor x, Tensor out, int kernel, int stride,
+                                                                 int64_t count) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kPoolThreads + threadIdx.x, groups = out.shape[3] / C;
   if (i >= count) return;
   const int64_t c = i % groups * C, u = i / groups % out.shape[2], row = i / groups / out.shape[2];

@@ -22,7 +22,8 @@ __device__ float grey_at(const Tensor& image, int64_t y, int64_t x) {
   return guided::grey(p[0], p[image.stride[2]], p[2 * image.stride[2]]);
 }
 
-PA_KERNEL __launch_bounds__(kThreads) void guided_upsample_guide_kernel(Tensor image, float* guide, int64_t h, int64_t w) {
+PA_KERNEL __launch_bounds__(kThreads) void guided_upsample_guide_kernel(Tensor image, float* guide, int64_t h,
+                                                                        int64_t w) {
   const int64_t cell = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) / kCellLanes;
   const int lane = threadIdx.x % kCellLanes;
   const int64_t at = cell < h * w ? cell : h * w - 1, i = at / w, j = at % w;
