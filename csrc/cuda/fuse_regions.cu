@@ -148,7 +148,7 @@ struct Images {
 };
 
 template <typename T, int N, bool Winners>
-PA_KERNEL void __launch_bounds__(kThreads, 2) fuse_regions_kernel(Images images) {
+PA_KERNEL void __launch_bounds__(kThreads) fuse_regions_kernel(Images images) {
   __shared__ PlacedPart parts[4];
   const Tensor &out = images.out, &winners = images.winners;
   Span<N> s;
