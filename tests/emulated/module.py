@@ -31,8 +31,19 @@ def find(tool: str) -> str | None:
 
 
 def build(target: str = "_C") -> Path:
-    """Only what has changed is compiled; nothing where all is up to date."""
+    """Only what has changed is compiled; nothing where all is up to date.
+
+    Suites run side by side and each asks for it, so one at a time: two configurings of a folder get in each other's way.
+    """
+    import fcntl  # not on every system, and this module is imported on all
+
     BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return build_alone(target)
+
+
+def build_alone(target: str) -> Path:
     configure = [find("cmake"), "-S", ROOT, "-B", BUILD, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find('ninja')}"]
     configure += ["-DPYAPDRAW_EMULATED=ON", f"-DPython_EXECUTABLE={sys.executable}"]
     for command in (configure, [find("cmake"), "--build", BUILD, "--target", target]):
