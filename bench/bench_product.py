@@ -126,14 +126,19 @@ def quality(shared: Path) -> None:
     import bench_faces
     from cases_faces import portraits
 
-    from pyapdraw.evaluate import evaluate_folder
+    from pyapdraw.evaluate import evaluate, items_of
     from pyapdraw.mask import PersonMask
 
     pairs = shared / "data" / "pairs"
     for aligned in (True, False):
-        rows = evaluate_folder(str(pairs / "photo"), str(pairs / "drawing"), aligned=aligned)
+        report = evaluate(items_of(pairs / "photo", pairs / "drawing"), aligned=aligned)
+        rows = [*report.rows, report.mean]
         way = "given as aligned" if aligned else "faces found     "
-        print(f"ink, {way}: " + ", ".join(f"{n} {f:.3f}/{t:.4f}" for n, f, t in rows) + "  (F/T, must 0.69/0.072)")
+        print(
+            f"ink, {way}: "
+            + ", ".join(f"{row.name} {row.f:.3f}/{row.t:.4f}" for row in rows)
+            + "  (F/T, must 0.69/0.072)"
+        )
     segment, overlaps = PersonMask(), []
     for name, photo, _ in portraits(shared):
         from PIL import Image
