@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 SIDE = 512
 GENERATOR_MACS = 87.7e9
 LOSS = "distance-transform loss, both maps, both directions, with gradient"
+SMALL_MACS = 1.74e9
+STYLE, DRAWN = "style apdrawing, network", "style apdrawing, with ink's drawing"
 NETWORKS = {mode: f"network, {mode} statistics" for mode in ("per_image", "running")}
 
 
@@ -97,6 +99,40 @@ def loss(suite: Suite, threads: int) -> None:
     suite.compare(LOSS, forms, check=check, must={"published form": 600}, **work)
 
 
+def style(suite: Suite, threads: int) -> None:
+    """The shipped network on native operations beside itself in torch; wanted: 33 ms on two cores."""
+    import torch
+    from cases_apdrawing import face
+
+    from pyapdraw import align, models
+    from pyapdraw.models.apdrawing_live import ApDrawing
+
+    photo, centres, mask, _ = face(1, SIDE)
+    pixels = ((photo[0].permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
+    person, style = mask[0, 0].numpy() >= 0.5, ApDrawing(threads)
+    person_bytes, landmarks = person.astype(np.uint8) * 255, align.template(SIDE)
+    ink = style._ink.draw(pixels, person_bytes, landmarks)
+    inked = torch.from_numpy(ink / np.float32(127.5) - 1)[None, None]
+    net = models.load("apdrawing").to(memory_format=torch.channels_last)
+    exact = torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)[None]
+
+    def mine():
+        return style.forward(pixels, person, ink, centres.numpy())
+
+    def in_torch():
+        with torch.inference_mode():
+            return net(exact, centres, mask, ink=inked).drawing
+
+    def check():
+        off = np.abs(mine() - in_torch()[0, 0].numpy()).mean()
+        assert off < 1e-4, f"the drawings differ by {off:.6f} in the mean"
+
+    work = {"threads": threads, "flop": 2 * SMALL_MACS, "pixels": SIDE * SIDE}
+    suite.compare(STYLE, {OURS: mine, "torch": in_torch}, check=check, **work)
+    whole = {OURS: lambda: style.draw(pixels, person_bytes, landmarks)}
+    suite.compare(DRAWN, whole, check=check, threads=threads, pixels=SIDE * SIDE)
+
+
 def main() -> int:
     suite = Suite("apdrawing", __doc__)
     try:
@@ -108,6 +144,8 @@ def main() -> int:
         torch.set_num_threads(threads)
         if suite.only in LOSS:
             loss(suite, threads)
+        if suite.only in STYLE or suite.only in DRAWN:
+            style(suite, threads)
         if any(suite.only in case for case in NETWORKS.values()):
             networks(suite, threads)
     return suite.finish()

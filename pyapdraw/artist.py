@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pyapdraw.errors import BadInput
 from pyapdraw.faces import Detector, Face
 from pyapdraw.mask import PersonMask
 from pyapdraw.models import registry
+from pyapdraw.ops import resize
 from pyapdraw.pipeline import BACKGROUNDS, CANVAS_PX, draw_faces
 from pyapdraw.runtime import plan
 from pyapdraw.tracking import Tracker
@@ -34,6 +36,7 @@ class Options:
     faces: "all" or "largest". no_face: what a picture without a face becomes: "pass" unchanged, "skip" no result (in a
     video: an empty sheet), "error". aligned: the picture is a crop already (eyes where the template has them).
     background: see `pipeline.draw_faces`. largest_px: upper limit of a crop's side in px, None = by kind of input.
+    weights: a file for the style instead of its shipped weights (see `pyapdraw weights`).
     """
 
     faces: str = "all"
@@ -41,6 +44,7 @@ class Options:
     aligned: bool = False
     background: str = "white"
     largest_px: int | None = None
+    weights: str | Path | None = None
 
     def __post_init__(self) -> None:
         fixed = {"faces": ("all", "largest"), "no_face": ("pass", "skip", "error"), "background": BACKGROUNDS}
@@ -72,10 +76,11 @@ class Artist:
         style: a name from `pyapdraw.styles()`.
         device: "auto", "cpu" or "cuda"; "cuda" fails loudly where the style cannot run there.
         runtime: "auto" or the name of a runtime of the style (see `pyapdraw info`).
-        options: fields of `Options` (faces, no_face, aligned, background, largest_px).
+        options: fields of `Options` (faces, no_face, aligned, background, largest_px, weights).
 
     Raises:
-        BadInput: unknown style or option value. Unsupported, DeviceError: nothing can run the style as asked.
+        BadInput: unknown style or option value. WeightsError: a file that holds no weights of the style. Unsupported,
+        DeviceError: nothing can run the style as asked.
     """
 
     def __init__(self, style: str = "ink", device: str = "auto", runtime: str = "auto", **options: Any) -> None:
@@ -86,7 +91,7 @@ class Artist:
         entry = registry.find(style)
         self.plan = plan(entry, device, runtime)
         self.style_name = style
-        self.style = entry.create()
+        self.style = entry.create(self.options.weights)
         self.segment = PersonMask()
         self.detector = Detector()
 
@@ -116,8 +121,18 @@ class Artist:
             return torch.from_numpy(drawn).to(rgb.device)
         return drawn
 
-    def draw_pixels(self, rgb: Any, faces: Sequence[Face] | None = None, clock: Clock | None = None) -> np.ndarray:
-        """As `draw`, with faces found elsewhere if given; grey drawings on white paper stay uint8 [H,W]."""
+    def draw_pixels(
+        self,
+        rgb: Any,
+        faces: Sequence[Face] | None = None,
+        clock: Clock | None = None,
+        *,
+        person: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """As `draw`, with faces found elsewhere if given; grey drawings on white paper stay uint8 [H,W].
+
+        person: mask uint8 [H,W] of a picture that is an aligned crop, 255 = person, instead of the one found here.
+        """
         clock = clock or Clock()
         pixels = check_rgb(rgb)
         if faces is None:
@@ -133,7 +148,7 @@ class Artist:
             pixels,
             chosen,
             self.style,
-            self.segment,
+            self.segment if person is None else (lambda crop: _mask_for(crop, person)),
             background=self.options.background,
             largest_px=largest,
             still=True,
@@ -141,7 +156,11 @@ class Artist:
         )
 
     def with_options(self, **changes: Any) -> Artist:
-        """The same tools under other options."""
+        """The same tools under other options, which the style's weights are not."""
+        if "weights" in changes:
+            raise BadInput(
+                f"weights: {changes['weights']} given, but they belong to the style: another Artist expected"
+            )
         other = object.__new__(Artist)
         other.__dict__.update(self.__dict__)
         other.options = replace(self.options, **changes)
@@ -177,12 +196,22 @@ class FrameArtist:
         return None if options.no_face == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
 
 
-def aligned_face(pixels: np.ndarray) -> Face:
-    """The face of a picture that is a crop already: the template's points, scaled to the picture."""
+def aligned_face(pixels: np.ndarray, landmarks_px: np.ndarray | None = None) -> Face:
+    """The face of a picture that is a crop already: at the given points, or the template's scaled to the picture."""
     h, w = pixels.shape[:2]
     if h != w:
         raise BadInput(f"image: {w}x{h} given, a square crop expected with aligned=True")
-    return Face(box_px=(0.0, 0.0, w - 1.0, h - 1.0), landmarks_px=align.template(w), score=1.0, track=None)
+    return Face(
+        box_px=(0.0, 0.0, w - 1.0, h - 1.0),
+        landmarks_px=align.template(w) if landmarks_px is None else landmarks_px,
+        score=1.0,
+        track=None,
+    )
+
+
+def _mask_for(crop: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """A given mask at the size of the crop, which is the whole picture."""
+    return person if person.shape == crop.shape[:2] else resize(person, crop.shape[0])
 
 
 def _area(face: Face) -> float:

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.artist import Artist, FrameArtist, NoFace
+from pyapdraw.aligned import beside as file_beside
+from pyapdraw.aligned import read_aligned_landmarks, read_mask
+from pyapdraw.artist import Artist, FrameArtist, NoFace, aligned_face
 from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput, Error, OutputError
 from pyapdraw.files import atomic_write, check_output, what_is
@@ -21,6 +23,20 @@ from pyapdraw.photo import read_photo, write_image
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 VIDEO_SUFFIXES = (".mp4",)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is known of aligned photos: landmark files and person masks, each a file or a folder with their names."""
+
+    landmarks: str | None = None
+    masks: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.landmarks is not None or self.masks is not None
+
+
+NOTHING = Given()
 
 
 class Usage(Error):
@@ -95,15 +111,23 @@ def side_by_side(photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
     return np.concatenate([photo, drawing], axis=1)
 
 
-def draw_photo_file(artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool) -> dict[str, Any]:
+def draw_photo_file(
+    artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool, given: Given
+) -> dict[str, Any]:
     """Draws one photo file; returns faces, size and stage times."""
     clock = Clock()
     with clock("read"):
         check_output(target, overwrite=overwrite, inputs=[source])
         photo = read_photo(source)
+        points, person = None, None
+        if given.landmarks is not None:
+            path = file_beside(given.landmarks, source, (".txt",))
+            points = read_aligned_landmarks(path, source, photo.pixels.shape)
+        if given.masks is not None:
+            person = read_mask(file_beside(given.masks, source), source, photo.pixels.shape)
     with clock("faces"):
-        faces = artist.choose(artist.faces(photo.pixels))
-    drawing = artist.draw_pixels(photo.pixels, faces, clock)
+        faces = artist.choose(artist.faces(photo.pixels)) if points is None else [aligned_face(photo.pixels, points)]
+    drawing = artist.draw_pixels(photo.pixels, faces, clock, person=person)
     with clock("write"):
         result = side_by_side(photo.pixels, drawing) if beside else drawing
         write_image(result, target, overwrite=overwrite, inputs=[source])
@@ -116,8 +140,12 @@ def draw_photo_file(artist: Artist, source: Path, target: Path, *, beside: bool,
     }
 
 
-def draw_video_file(artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool) -> dict[str, Any]:
+def draw_video_file(
+    artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool, given: Given
+) -> dict[str, Any]:
     """Draws one video file; returns the report of the video loop with the stages of the drawing in it."""
+    if given:
+        raise BadInput(f"{source}: a video given, photos expected with landmark or mask files")
     from pyapdraw.video import VideoOptions, draw_video  # PyAV is loaded for videos alone
 
     frames = FrameArtist(artist)
@@ -139,7 +167,9 @@ def is_moving(source: Path, targets: Targets) -> bool:
     )
 
 
-def draw_one(artist: Artist, source: Path, targets: Targets, *, beside: bool, overwrite: bool) -> Outcome:
+def draw_one(
+    artist: Artist, source: Path, targets: Targets, *, beside: bool, overwrite: bool, given: Given = NOTHING
+) -> Outcome:
     """Draws one input whatever it is; every failure becomes part of the outcome."""
     outcome = Outcome(str(source))
     start = time.perf_counter()
@@ -148,7 +178,7 @@ def draw_one(artist: Artist, source: Path, targets: Targets, *, beside: bool, ov
         target = targets.of(source, is_video)
         outcome.target = str(target)
         work = draw_video_file if is_video else draw_photo_file
-        outcome.details = work(artist, source, target, beside=beside, overwrite=overwrite)
+        outcome.details = work(artist, source, target, beside=beside, overwrite=overwrite, given=given)
     except NoFace as e:
         skip = artist.options.no_face == "skip"
         outcome.status, outcome.error = ("skipped" if skip else "failed"), str(e).replace("image", str(source), 1)
@@ -161,7 +191,7 @@ def draw_one(artist: Artist, source: Path, targets: Targets, *, beside: bool, ov
 
 
 def draw_all(
-    artist: Artist, sources: Sequence[Path], targets: Targets, tell: Callable[[Outcome], None], **options: bool
+    artist: Artist, sources: Sequence[Path], targets: Targets, tell: Callable[[Outcome], None], **options: Any
 ) -> list[Outcome]:
     """Draws every input in turn; `tell` hears of each outcome as it comes."""
     outcomes = []
@@ -194,4 +224,4 @@ def _face_record(face: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["BadInput", "Outcome", "Targets", "Usage", "draw_all", "draw_one", "expand", "write_report"]
+__all__ = ["BadInput", "Given", "Outcome", "Targets", "Usage", "draw_all", "draw_one", "expand", "write_report"]

@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument(
         "--aligned", action="store_true", help="inputs are aligned square crops already: no face detection"
     )
+    draw.add_argument("--landmarks", metavar="PATH",
+                      help="with --aligned: folder of NAME.txt, or a file: five lines 'x y' from 1")  # fmt: skip
+    draw.add_argument("--masks", metavar="PATH", help="with --aligned: folder of person masks NAME.png, or one mask")
     draw.add_argument("--background", choices=("white", "keep", "photo"), default="white",
                       help="around the person: white, what the style draws, or the photo (default: white)")  # fmt: skip
     draw.add_argument("--side-by-side", action="store_true", help="photo and drawing next to each other")
@@ -47,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument(
         "--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)"
     )
+    draw.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
     draw.add_argument("--report", metavar="FILE.json", help="write times, faces and choices of every input")
     draw.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     draw.add_argument("-q", "--quiet", action="store_true", help="print only what failed")
@@ -84,10 +88,16 @@ def parser() -> argparse.ArgumentParser:
     for action in (listing, verify, bring, give):
         action.set_defaults(run=run_weights)
 
-    evaluate = verbs.add_parser("eval", help="boundary F and tone difference of a style against given drawings")
-    evaluate.add_argument("photos", help="folder of aligned photos")
-    evaluate.add_argument("drawings", help="folder of drawings of the same names")
-    evaluate.add_argument("--style", default="ink")
+    evaluate = verbs.add_parser("eval", help="figures and a contact sheet of a style against given drawings")
+    evaluate.add_argument("what", metavar="STYLE|PHOTOS", help="a style with --data, or a folder of aligned photos")
+    evaluate.add_argument("drawings", nargs="?", help="with PHOTOS: folder of drawings of the same names")
+    evaluate.add_argument("--data", metavar="DIR", help="aligned portraits with drawings; see `pyapdraw data check`")
+    evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
+    evaluate.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
+    evaluate.add_argument("--sheet", metavar="FILE.png", help="write photos, given drawings and ours side by side")
+    evaluate.add_argument("--json", metavar="FILE", help="write the figures")
+    evaluate.add_argument("--fid", metavar="MODULE:FUNCTION",
+                          help="features of a picture uint8 [H,W,3], for the Frechet distance")  # fmt: skip
     evaluate.set_defaults(run=run_eval)
 
     commands.add_to(verbs)
@@ -101,12 +111,15 @@ def run_draw(args: argparse.Namespace) -> int:
     from pyapdraw.artist import Artist
     from pyapdraw.errors import OutputError
 
+    given = batch.Given(args.landmarks, args.masks)
+    if given and not args.aligned:
+        raise batch.Usage("--landmarks, --masks: given without --aligned, of whose photos they are expected to be")
     sources = batch.expand(args.inputs)
     several = len(sources) > 1 or any(s not in args.inputs for s in map(str, sources))
     targets = batch.Targets(args.output, several)
     artist = Artist(
         args.style, args.device, args.runtime, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
-        background=args.background, largest_px=args.size,
+        background=args.background, largest_px=args.size, weights=args.weights,
     )  # fmt: skip
     load_s = time.perf_counter() - start
 
@@ -118,7 +131,9 @@ def run_draw(args: argparse.Namespace) -> int:
             if not _face_count(outcome) and outcome.status == "done":
                 print(f"pyapdraw: {outcome.source}: no face found, passed through unchanged", file=sys.stderr)
 
-    outcomes = batch.draw_all(artist, sources, targets, tell, beside=args.side_by_side, overwrite=args.overwrite)
+    outcomes = batch.draw_all(
+        artist, sources, targets, tell, beside=args.side_by_side, overwrite=args.overwrite, given=given
+    )
     failed = [o for o in outcomes if o.status == "failed"]
     if failed and len(outcomes) > 1:
         print(f"pyapdraw: {len(failed)} of {len(outcomes)} inputs failed", file=sys.stderr)
@@ -228,12 +243,18 @@ def _verify_weights(wanted: Sequence[str]) -> int:
 
 def run_eval(args: argparse.Namespace) -> int:
     """`pyapdraw eval`."""
-    from pyapdraw.evaluate import evaluate_folder
+    from pyapdraw import evaluate
+    from pyapdraw.errors import BadInput
 
-    rows = evaluate_folder(args.photos, args.drawings, args.style)
-    print(f"{'picture':32} {'F':>7} {'T':>7}")
-    for name, f, t in rows:
-        print(f"{name:32} {f:7.4f} {t:7.4f}")
+    if (args.data is None) == (args.drawings is None):
+        raise BadInput("eval: STYLE --data DIR, or PHOTOS DRAWINGS [--style STYLE], expected")
+    features = evaluate.features_named(args.fid) if args.fid else None
+    style = args.what if args.data else args.style
+    items = evaluate.items_of(args.data) if args.data else evaluate.items_of(args.what, args.drawings)
+    report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet)
+    print(evaluate.table(report))
+    if args.json:
+        evaluate.write(report, args.json)
     return DONE
 
 

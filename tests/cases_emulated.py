@@ -31,6 +31,7 @@ SUITES: dict[str, dict[str, str]] = {
     "test_composite.py": {"torch": TORCH},
     "test_conv2d.py": {"torch": TORCH},
     "test_guided_upsample.py": {},
+    "test_local_contrast.py": {},
     "test_crop.py": {},
     "test_flow_dog.py": {"torch": TORCH},
     "test_ink.py": {

@@ -35,6 +35,60 @@ def test_conv2d_is_its_definition(case):
     np.testing.assert_allclose(got, expected, rtol=0, atol=bound(weight))
 
 
+def rounded(x):
+    """To bfloat16, to nearest even, as float32."""
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+def check_bf16(x, weight, bias, slope, stride, pad, view=None, out=None):
+    """Either of the rounded operands, where the processor multiplies those, or conv2d to the bit."""
+    expected = reference.conv2d(rounded(x), rounded(weight), bias, slope, stride, pad)
+    got = np.empty(expected.shape, np.float32) if out is None else out
+    _C.conv2d_bf16(x if view is None else view, weight, bias, slope, got, stride, pad)
+    if not np.array_equal(got, conv2d(x, weight, bias, slope, stride=stride, pad=pad)):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=bound(weight))
+    return got
+
+
+@pytest.mark.parametrize("case", LAYERS + ODD, ids=str)
+def test_conv2d_bf16_is_conv2d_of_rounded_numbers(case):
+    n, h, w, c, o, k, stride, pad = case
+    x, weight, bias, slope = inputs(n, h, w, c, o, k, 7)
+    check_bf16(x, weight, bias, slope, stride, pad)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(1, 3), st.integers(1, 14), st.integers(1, 30), st.integers(1, 9), st.integers(1, 70), st.integers(1, 11),
+    st.integers(1, 3), st.integers(0, 3), st.integers(0, 2**31),
+)  # fmt: skip
+def test_conv2d_bf16_on_any_view(n, h, w, c, o, k, stride, pad, seed):
+    """Also kernels taller than what it takes, which conv2d computes. Nothing beside the output changes."""
+    if min(h, w) + 2 * pad < k:
+        h = w = k
+    x, weight, bias, slope = inputs(n, h, w, c, o, k, seed)
+    room = np.full((n + 1, 2 * h, w + 3, c + 4), np.nan, np.float32)
+    view = room[:n, ::2, 2 : 2 + w, 1 : 1 + c]
+    view[:] = x
+    ho, wo = ((side + 2 * pad - k) // stride + 1 for side in (h, w))
+    target = np.full((n, ho + 2, wo + 2, o + 5), GUARD)
+    out = target[:, 1 : 1 + ho, 1 : 1 + wo, 3 : 3 + o]
+    check_bf16(x, weight, bias, slope, stride, pad, view, out)
+    out[:] = GUARD
+    assert (target == GUARD).all()
+
+
+def test_conv2d_bf16_does_not_depend_on_threads():
+    x, weight, bias, slope = inputs(2, 37, 41, 6, 20, 3)
+    results = []
+    for threads in (1, 2, 5):
+        out = np.empty((2, 37, 41, 20), np.float32)
+        _C.conv2d_bf16(x, weight, bias, slope, out, 1, 1, _C.Context(threads))
+        results.append(out)
+    assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
+
+
 @settings(max_examples=1000, deadline=None)
 @given(
     st.integers(1, 3), st.integers(1, 14), st.integers(1, 30), st.integers(1, 9), st.integers(1, 70), st.integers(1, 4),

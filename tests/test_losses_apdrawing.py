@@ -15,6 +15,7 @@ from hypothesis import strategies as st  # noqa: E402
 from pyapdraw import models  # noqa: E402
 from pyapdraw.errors import BadInput  # noqa: E402
 from pyapdraw.losses import apdrawing as losses  # noqa: E402
+from pyapdraw.metrics.boundary import boundary_f, tone_difference  # noqa: E402
 from pyapdraw.weights.apdrawing import PARTS  # noqa: E402
 
 FORMS = [losses.distance_transform, losses.distance_transform_paper]
@@ -320,7 +321,70 @@ def test_terms_of_the_whole_and_their_weights():
     assert all(torch.isfinite(p.grad).all() for p in generator.parameters())
 
 
-@pytest.mark.parametrize("form", [*FORMS, losses.pixelwise])
+def strokes(seed, side=96):
+    """A two-tone drawing of blots, float32 [1,1,side,side]."""
+    random = torch.Generator().manual_seed(seed)
+    rough = torch.nn.functional.interpolate(torch.randn(1, 1, 12, 12, generator=random), (side, side), mode="bilinear")
+    return torch.where(rough > 0, 1.0, -1.0)
+
+
+def bytes_of(drawing):
+    return ((drawing[0, 0] + 1) * 127.5).round().to(torch.uint8).numpy()
+
+
+def test_boundary_is_the_metric_for_two_tones():
+    drawing, target = strokes(1), strokes(1).roll((1, 3), (2, 3))
+    expected = 1 - boundary_f(bytes_of(drawing), bytes_of(target))
+    assert 0.1 < expected < 0.9
+    assert float(losses.boundary(drawing, target, steepness=50)) == pytest.approx(expected, abs=1e-3)
+    assert float(losses.boundary(target, target, steepness=50)) < 1e-3
+    both = losses.boundary(torch.cat([drawing, target]), torch.cat([target, target]), steepness=50)
+    assert float(both) == pytest.approx(expected / 2, abs=1e-3)
+
+
+def test_boundary_prefers_a_line_off_by_a_pixel_to_a_blurred_one():
+    target = torch.ones(1, 1, 32, 32)
+    target[..., 10:14] = -1
+    blurred = torch.nn.functional.avg_pool2d(target, 9, 1, 4, count_include_pad=False)
+    assert losses.pixelwise(blurred, target) < 2 * losses.pixelwise(target.roll(1, -1), target) + 0.2
+    assert losses.boundary(target.roll(1, -1), target) < 0.6 * losses.boundary(blurred, target)
+
+
+def test_boundary_pulls_a_faint_line_into_the_drawing():
+    target = torch.ones(1, 1, 32, 32)
+    target[..., 10:14] = -1
+    drawing = torch.where(target < 0, 0.2, 1.0).requires_grad_()
+    losses.boundary(drawing, target).backward()
+    assert (drawing.grad[..., [10, 13]] > 0).all() and float(drawing.grad[..., 20:].abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("ink", [-1.0, 1.0])
+def test_boundary_of_constant_drawings_is_finite(ink):
+    drawing = torch.full((1, 1, 16, 16), ink, requires_grad=True)
+    loss = losses.boundary(drawing, strokes(0, 16))
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(drawing.grad).all()
+
+
+def test_tone_is_near_the_metric():
+    for seed in range(3):
+        drawing, target = strokes(seed), strokes(seed + 9)
+        expected = tone_difference(bytes_of(drawing), bytes_of(target))
+        assert float(losses.tone(drawing, target)) == pytest.approx(expected, rel=0.25)
+    assert float(losses.tone(target, target)) == 0
+
+
+def test_terms_of_our_own_come_with_their_weights():
+    photo, centres, mask, target = face(1, 64)
+    out = models.create("apdrawing.small")(photo, centres, mask, ink=photo[:, :1])
+    given = losses.LossWeights(l1=2, local=0, between=3, boundary=5, tone=7)
+    terms = losses.generator_losses(out, None, target, centres, mask, None, given)
+    assert set(terms) == {"l1", "between", "boundary", "tone"}
+    torch.testing.assert_close(terms["boundary"], 5 * losses.boundary(out.drawing, target))
+    torch.testing.assert_close(terms["tone"], 7 * losses.tone(out.drawing, target))
+
+
+@pytest.mark.parametrize("form", [*FORMS, losses.pixelwise, losses.boundary, losses.tone])
 def test_bad_input(form):
     good = torch.zeros(1, 1, 8, 8)
     for drawing, target in ((good, good[..., :4]), (good > 0, good), (good[0, 0], good[0, 0])):

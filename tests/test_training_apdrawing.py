@@ -213,3 +213,80 @@ def test_two_processes_train_alike(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, env=alone)
     assert done.returncode == 0, done.stderr[-3000:]
     assert checkpoint.load(tmp_path / "o" / loop.LAST)["step"] == 3
+
+
+SMALL_NET = {"network": "small", "precision": "bfloat16"}
+
+
+def test_small_network_rehearses_ink_and_its_weights_draw(tmp_path):
+    """Pre-training without discriminators, then drawings and portraits without any in turn; the result is a style."""
+    from pyapdraw import align, models
+    from pyapdraw.models.apdrawing_live import style
+
+    data, others = plain(tmp_path / "data", names=("a", "b")), plain(tmp_path / "others", names=("c", "d", "e"))
+    first = trained(data, tmp_path / "one", 1, stage="pretrain", adversarial=False, **SMALL_NET)
+    assert not list((tmp_path / "one").glob("sheet*")) and first.config.adversarial is False
+    weights = {"weights.boundary": 5.0, "weights.tone": 5.0, "weights.between": 1.0, "weights.local": 1.0}
+    rehearsal = {"rehearsal.folder": str(others), "rehearsal.share": 0.5, "rehearsal.without": ["e"]}
+    start = str(tmp_path / "one" / loop.LAST)
+    trained(data, tmp_path / "two", 8, start=start, reach_px=8.0, **SMALL_NET, **weights, **rehearsal)
+    lines = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
+    taught = ["gan" not in line for line in lines]
+    assert len(lines) == 8 and any(taught) and not all(taught)
+    assert all(("local" in line) != alone and "boundary" in line for line, alone in zip(lines, taught))
+    path = tmp_path / "two" / apdrawing.WEIGHTS
+    net = models.load(path)
+    assert net.config.width == 16 and checkpoint.same(
+        dict(net.state_dict()), checkpoint.load(tmp_path / "two" / loop.LAST)["trainer"]["average"]["tensors"]
+    )
+    pixels = np.zeros((512, 512, 3), np.uint8)
+    assert style(path).draw(pixels, np.full((512, 512), 255, np.uint8), align.template(512)).shape == (512, 512)
+
+
+def test_small_network_resumes_to_the_bit(tmp_path):
+    data, others = plain(tmp_path / "data", names=("a",)), plain(tmp_path / "others", names=("c",))
+    rehearsal = {"rehearsal.folder": str(others), "rehearsal.share": 0.5}
+    whole = trained(data, tmp_path / "whole", 4, **SMALL_NET, **rehearsal)
+    trained(data, tmp_path / "cut", 2, **SMALL_NET, **rehearsal, fall=0.25)
+    cut = trained(data, tmp_path / "cut", 4, **SMALL_NET, **rehearsal)
+    assert checkpoint.same(whole.state()["generator"], cut.state()["generator"])
+
+
+def test_outside_the_face_alone_ink_is_the_teacher():
+    from pyapdraw.models.apdrawing import Drawings
+
+    target, other = torch.zeros(1, 1, 64, 64), torch.ones(1, 1, 64, 64)
+    changed = apdrawing._outside_face(Drawings(*[other] * 9), target)
+    for drawing in (changed.drawing, changed.whole, changed.fused):
+        assert drawing[0, 0, 37, 32] == 0 and drawing[0, 0, 4, 4] == 1
+    assert changed.hair is other
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": "tiny"}, "network: 'tiny' given"),
+        ({"rehearsal.share": 0.5}, "both or none expected"),
+        ({"rehearsal.share": 1.0, "rehearsal.folder": "x"}, "the share below 1"),
+        ({"rehearsal.share": 0.5, "rehearsal.folder": "x", "schedule.batch": 2}, "1 expected with a rehearsal"),
+        ({"rehearsal.without": [1]}, "without"),
+    ],
+)
+def test_settings_of_the_small_network_that_do_not_fit(changes, message):
+    with pytest.raises(BadInput, match=message):
+        apdrawing.read_config(None, **changes)
+
+
+def test_names_held_out_and_left_out(tmp_path):
+    data = plain(tmp_path / "data", names=("a", "b", "c"))
+    trainer = trained(data, tmp_path / "out", 1, held_names=["b"], without=["c"])
+    assert [item.name for item in trainer.judged.items] == ["b"]
+    with pytest.raises(BadInput, match="held_names: 'x' given, one of a, b, c expected"):
+        trained(data, tmp_path / "other", 1, held_names=["x"])
+
+
+@pytest.mark.parametrize("name", ["apdrawing", "apdrawing_pretrain"])
+def test_recipes_can_be_read(name):
+    config = apdrawing.read_config(ROOT / "pyapdraw" / "training" / "recipes" / f"{name}.toml",
+                                   **({} if "pre" in name else {"rehearsal.folder": "portraits"}))  # fmt: skip
+    assert config.network == "small" and config.schedule.steps > 100

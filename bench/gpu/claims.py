@@ -46,6 +46,7 @@ OPERATIONS = {
     "crop_area": "test_crop",
     "crop_warp": "test_crop",
     "guided_upsample": "test_guided_upsample",
+    "local_contrast": "test_local_contrast",
     "nms": "test_crop",
     "modulated_conv2d": "test_modulated_conv2d",
     "modulated_conv2d_backward_weight": "test_modulated_conv2d_backward_weight",

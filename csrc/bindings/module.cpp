@@ -187,6 +187,8 @@ PYBIND11_MODULE(_C, m) {
       py::arg("grad_background"), ctx, nogil());
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
         py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());
+  m.def("conv2d_bf16", &conv2d_bf16, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("slope"), py::arg("out"),
+        py::arg("stride") = 1, py::arg("pad") = 0, ctx, nogil());
   m.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("out"), py::arg("kernel"), py::arg("stride"), ctx, nogil());
   m.def("crop_area", &crop_area, py::arg("image"), py::arg("boxes"), py::arg("out"), py::arg("subtract") = 0,
         py::arg("multiply") = 1, ctx, nogil());
@@ -194,6 +196,8 @@ PYBIND11_MODULE(_C, m) {
         py::arg("multiply") = 1, ctx, nogil());
   m.def("guided_upsample", &guided_upsample, py::arg("coarse"), py::arg("image"), py::arg("out"), py::arg("radius") = 4,
         py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
+  m.def("local_contrast", &local_contrast, py::arg("image"), py::arg("out"), py::arg("cell"), py::arg("flat"), ctx,
+        nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0,
         py::arg("minimum") = false, ctx, nogil());
   m.def(

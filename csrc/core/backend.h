@@ -45,6 +45,8 @@ struct Backend {
   void (*fuse_regions_backward)(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                                 const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                                 const Context& ctx) = nullptr;
+  void (*conv2d_bf16)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+                      int stride, int pad, const Context& ctx) = nullptr;
   void (*conv2d)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
                  int stride, int pad, const Context& ctx) = nullptr;
   void (*max_pool2d)(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) = nullptr;
@@ -54,6 +56,7 @@ struct Backend {
                     const Context& ctx) = nullptr;
   void (*guided_upsample)(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
                           float gain, const Context& ctx) = nullptr;
+  void (*local_contrast)(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum,
               const Context& ctx) = nullptr;
   void (*modulated_conv2d)(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,

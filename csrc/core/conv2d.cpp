@@ -25,10 +25,9 @@ void no_shared_element(const Tensor& out, const Tensor& x) {
   if (!separate_channel_slices(out, x)) check::no_overlap(out, "out", x, "x");
 }
 
-}  // namespace
-
-void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
-            int stride, int pad, const Context& ctx) {
+// Raises what does not fit; whether there is anything to do.
+bool checked(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+             int stride, int pad) {
   channel_last(x, "x");
   channel_last(out, "out");
   check::ndim(weight, "weight", 4, 4);
@@ -55,11 +54,26 @@ void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
   check::shape(out, "out", {x.shape[0], (h - kh) / stride + 1, (w - kw) / stride + 1, outputs});
   check::same_device(weight, "weight", x, "x");
   check::same_device(out, "out", x, "x");
-  if (out.numel() == 0) return;
+  if (out.numel() == 0) return false;
   check::output(out, "out");
   no_shared_element(out, x);
+  return true;
+}
+
+}  // namespace
+
+void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+            int stride, int pad, const Context& ctx) {
+  if (!checked(x, weight, bias, slope, out, stride, pad)) return;
   const Backend& b = backend_for(x);
   require(b, b.conv2d, "conv2d")(x, weight, bias, slope, out, stride, pad, ctx);
+}
+
+void conv2d_bf16(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+                 int stride, int pad, const Context& ctx) {
+  if (!checked(x, weight, bias, slope, out, stride, pad)) return;
+  const Backend& b = backend_for(x);
+  require(b, b.conv2d_bf16, "conv2d_bf16")(x, weight, bias, slope, out, stride, pad, ctx);
 }
 
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) {

@@ -31,10 +31,12 @@ const Backend& backend() {
     b.fuse_regions = fuse_regions;
     b.fuse_regions_backward = fuse_regions_backward;
     b.conv2d = conv2d;
+    b.conv2d_bf16 = conv2d_bf16;
     b.max_pool2d = max_pool2d;
     b.crop_area = crop_area;
     b.crop_warp = crop_warp;
     b.guided_upsample = guided_upsample;
+    b.local_contrast = local_contrast;
     b.nms = nms;
     b.modulated_conv2d = modulated_conv2d;
     b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;

@@ -35,6 +35,8 @@ void fuse_regions(const FaceParts& parts, const Tensor& centres, const Tensor& h
 void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tensor& centres, const Tensor& weights,
                            const FaceParts& grad_parts, const Tensor& grad_hair, const Tensor& grad_background,
                            const Context& ctx);
+void conv2d_bf16(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+                 int stride, int pad, const Context& ctx);
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride, int pad, const Context& ctx);
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx);
@@ -44,6 +46,7 @@ void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, f
                const Context& ctx);
 void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
                      float gain, const Context& ctx);
+void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx);
 void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,
                       const Tensor& bias, const Tensor& out, const ModulatedConvPlan& plan, const Context& ctx);

@@ -29,10 +29,12 @@ const Backend* cuda_backend() {
     b.fuse_regions = cuda::fuse_regions;
     b.fuse_regions_backward = cuda::fuse_regions_backward;
     b.conv2d = cuda::conv2d;
+    b.conv2d_bf16 = cuda::conv2d;
     b.max_pool2d = cuda::max_pool2d;
     b.crop_area = cuda::crop_area;
     b.crop_warp = cuda::crop_warp;
     b.guided_upsample = cuda::guided_upsample;
+    b.local_contrast = cuda::local_contrast;
     b.nms = cuda::nms;
     b.modulated_conv2d = cuda::modulated_conv2d;
     b.modulated_conv2d_backward_weight = cuda::modulated_conv2d_backward_weight;

@@ -6,67 +6,26 @@ columns [x - w/2, x + w/2) of the truncated x, as in `ops.fuse_regions`, which p
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pyapdraw.errors import BadInput
+from pyapdraw.models import rectangles
+from pyapdraw.models.rectangles import FRAME, LOCALS, PARTS, SIZES, Sizes, corners, region_sizes
 
-PARTS = ("eyel", "eyer", "nose", "mouth")  # "l": the eye at the smaller x
-LOCALS = (*PARTS, "hair", "background")
-SIZES = ((80, 112), (80, 112), (96, 96), (80, 128))  # (height, width) in a frame of 512 px
-FRAME = 512
-
-Sizes = Sequence[tuple[int, int]]
-
-
-def region_sizes(side: int, sizes: Sizes = SIZES, multiple: int = 8) -> list[tuple[int, int]]:
-    """(height, width) of the four rectangles in a frame of `side` px.
-
-    Departure: where a size is not a multiple of what the networks halve it by (frames other than 256 k px), the nearest
-    multiple is taken; the published sizes would not come back to themselves.
-    """
-
-    def near(size: int) -> int:
-        return max(multiple, multiple * math.floor(size * side / FRAME / multiple + 0.5))
-
-    return [(near(h), near(w)) for h, w in sizes]
+__all__ = ["FRAME", "LOCALS", "PARTS", "SIZES", "Sizes", "region_centres", "region_sizes"]
 
 
 def region_centres(landmarks: Tensor, side: int) -> Tensor:
-    """Centres int32 [N,4,2] of the rectangles from five landmarks [N,5,2] (eye, eye, nose tip, mouth corners) in px.
-
-    Eyes: 8 px above the eye; nose: 16 px above its tip; mouth: midway between the corners (all at 512 px). Truncated
-    to integers, as the training code does.
-
-    Raises BadInput: another shape, or eyes in the wrong order.
+    """`rectangles.region_centres` of a tensor: int32 [N,4,2] on its device.
 
     >>> points = torch.tensor([[[201, 247], [311, 247], [256, 312], [207, 371], [305, 371]]])
     >>> region_centres(points, 512).tolist()
     [[[201, 239], [311, 239], [256, 296], [256, 371]]]
     """
-    if landmarks.dim() != 3 or landmarks.shape[1:] != (5, 2):
-        raise BadInput(f"landmarks: {tuple(landmarks.shape)} given, [N, 5, 2] expected")
-    points = landmarks.double()
-    if bool((points[:, 0, 0] >= points[:, 1, 0]).any()):
-        raise BadInput("landmarks: the first eye is not left of the second, expected the eye at the smaller x first")
-    mouth = ((points[:, 3] + points[:, 4]) / 2).trunc()
-    up = torch.tensor([8.0, 8.0, 16.0], dtype=torch.float64, device=points.device) * side / FRAME
-    upper = points[:, :3].clone()
-    upper[:, :, 1] -= up
-    return torch.cat([upper, mouth[:, None]], 1).to(torch.int32)
-
-
-def corners(centres: Tensor, sizes: Sizes) -> list[list[tuple[int, int]]]:
-    """(top, left) of each rectangle of each sample."""
-
-    def start(centre: float, size: int) -> int:
-        return math.floor(math.trunc(centre) - size / 2)
-
-    return [[(start(y, h), start(x, w)) for (x, y), (h, w) in zip(sample, sizes)] for sample in centres.tolist()]
+    centres = rectangles.region_centres(landmarks.detach().double().cpu().numpy(), side)
+    return torch.from_numpy(centres).to(landmarks.device)
 
 
 def crop(image: Tensor, centres: Tensor, sizes: Sizes, beyond: float = 1.0) -> list[Tensor]:

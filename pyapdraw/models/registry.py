@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,22 @@ class Entry:
     """A style: where its class is, what it draws, and what can run it (device -> runtimes, best first)."""
 
     name: str
-    target: str  # "module:Class"
+    target: str  # "module:Class" or "module:function"
     summary: str
     runtimes: dict[str, tuple[str, ...]]
 
-    def create(self) -> Any:
-        """Makes the style object (see `pipeline.Style`)."""
-        module, cls = self.target.split(":")
-        return getattr(importlib.import_module(module), cls)()
+    def create(self, weights: str | Path | None = None) -> Any:
+        """Makes the style object (see `pipeline.Style`), with other weights than the shipped ones if given.
+
+        Raises WeightsError. BadInput: weights for a style that has none.
+        """
+        module, maker = self.target.split(":")
+        make = getattr(importlib.import_module(module), maker)
+        if weights is None:
+            return make()
+        if "weights" not in signature(make).parameters:
+            raise BadInput(f"weights: {weights} given, but style {self.name!r} takes none")
+        return make(weights=weights)
 
 
 STYLES: dict[str, Entry] = {
@@ -31,6 +40,12 @@ STYLES: dict[str, Entry] = {
         "ink",
         "pyapdraw.models.ink:Ink",
         "brush and pen: two-tone regions with flow-guided lines; no weights, any size",
+        {"cpu": ("native",)},
+    ),
+    "apdrawing": Entry(
+        "apdrawing",
+        "pyapdraw.models.apdrawing_live:style",
+        "an artist's line drawing: a small hierarchical network [APDrawingGAN] that starts from ink; 512 px a face",
         {"cpu": ("native",)},
     ),
 }
@@ -46,7 +61,9 @@ def find(name: str) -> Entry:
 # Networks: name -> "module:Class"; made from an object of its `config_class`.
 MODELS: dict[str, str] = {
     "apdrawing": "pyapdraw.models.apdrawing:Generator",
+    "apdrawing.small": "pyapdraw.models.apdrawing_small:Generator",
     "apdrawing.discriminators": "pyapdraw.models.apdrawing:Discriminators",
+    "apdrawing.lines": "pyapdraw.models.apdrawing_lines:LineDetectors",
     "apdrawing.auxiliary": "pyapdraw.models.apdrawing:Auxiliary",
     "apdrawing2": "pyapdraw.models.apdrawing2:Generator",
     "apdrawing2.discriminators": "pyapdraw.models.apdrawing2:Discriminators",

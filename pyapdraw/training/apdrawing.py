@@ -30,15 +30,31 @@ from pyapdraw.errors import BadInput, DeviceError
 from pyapdraw.losses import apdrawing as losses
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
 from pyapdraw.models import apdrawing as models
-from pyapdraw.models import regions
+from pyapdraw.models import apdrawing_small as small
+from pyapdraw.models import regions, registry
 from pyapdraw.training import loop
 from pyapdraw.training.apdrawing_data import Augmentation, Portraits, Sample, collate
 from pyapdraw.training.portraits import Item, find
+from pyapdraw.weights import Weights, write
 
 STAGES = ("pretrain", "formal")
 PRECISIONS = ("float32", "bfloat16")
 CHAMFERS = ("ours", "paper", "none")
 SHEET_ROWS = 6
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Portraits without drawings among those with: a few drawings do not say how all hair is drawn, so that outside the
+    face style ink remains the teacher on them.
+
+    folder: of portraits. share: of the samples, 0: none. without: names that are left out.
+    """
+
+    folder: str = ""
+    share: float = 0.0
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,10 @@ class Config:
     zero. average: decay of the moving average. precision: of the networks' arithmetic. distance_transform: form of the
     loss, "none" in the first stage. held_out: every so-many-th portrait is judged instead of trained on; 0: none.
     start: a checkpoint of an earlier training to begin from.
+    network: "full", the paper's, or "small" (`models.apdrawing_small`), which starts from ink's drawing. held_names:
+    portraits that are judged instead of trained on, by name; without: those that are left out. adversarial: whether
+    discriminators take part. reach_px: distances of that loss count up to here, 0: all; lines: only what our line
+    detectors find counts. rehearsal: see there.
     """
 
     stage: str = "formal"
@@ -67,6 +87,13 @@ class Config:
     distance_transform: str = "ours"
     held_out: int = 0
     start: str = ""
+    network: str = "full"
+    held_names: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    adversarial: bool = True
+    reach_px: float = 0.0
+    lines: bool = False
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
     weights: losses.LossWeights = field(default_factory=losses.LossWeights)
     augmentation: Augmentation = field(default_factory=Augmentation)
     schedule: loop.Schedule = field(default_factory=loop.Schedule)
@@ -77,6 +104,7 @@ class Config:
             ("precision", self.precision, PRECISIONS),
             ("distance_transform", self.distance_transform, CHAMFERS),
             ("device", self.device, ("cpu", "cuda")),
+            ("network", self.network, ("full", "small")),
         ):
             if given not in allowed:
                 raise BadInput(f"{name}: {given!r} given, one of {', '.join(allowed)} expected")
@@ -84,6 +112,11 @@ class Config:
             raise BadInput(f"size_px: {self.size_px} given, a power of two from 64 up expected")
         if not 0 < self.rate < 1:
             raise BadInput(f"rate: {self.rate} given, a learning rate between 0 and 1 expected")
+        if not 0 <= self.rehearsal.share < 1 or bool(self.rehearsal.folder) != bool(self.rehearsal.share):
+            given = f"folder {self.rehearsal.folder!r}, share {self.rehearsal.share}"
+            raise BadInput(f"rehearsal: {given} given, both or none expected, the share below 1")
+        if self.rehearsal.share and self.schedule.batch != 1:
+            raise BadInput(f"schedule.batch: {self.schedule.batch} given, 1 expected with a rehearsal")
 
 
 def read_config(path: str | Path | None, **changes: Any) -> Config:
@@ -135,6 +168,8 @@ def _value(what: str, value: Any, kept: Any) -> Any:
     """The value in the type of the default."""
     if isinstance(kept, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kept == () and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
     if isinstance(kept, tuple) and isinstance(value, (list, tuple)) and len(value) == len(kept):
         return tuple(_value(what, v, k) for v, k in zip(value, kept))
     if type(value) is not type(kept):
@@ -152,11 +187,16 @@ class Trainer:
         torch.manual_seed(config.schedule.seed)
         levels = min(8, int(math.log2(config.size_px)))
         patches = 3 if config.size_px >= 256 else 2 if config.size_px == 128 else 1
-        self.generator = models.Generator(models.Config(config.ngf, levels, config.norm, config.dropout))
+        self.generator: Any = (
+            small.Generator(small.Config())
+            if config.network == "small"
+            else models.Generator(models.Config(config.ngf, levels, config.norm, config.dropout))
+        )
         self.judges = models.Discriminators(models.DiscriminatorConfig(config.ndf, patches, config.norm))
         for net in (self.generator, self.judges):
             net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             loop.share_weights(net)
+        self.detect_lines = registry.load("apdrawing_lines").to(self.device) if config.lines else None
         nets = (self.generator, self.judges)
         self.optimizers = [torch.optim.Adam(net.parameters(), lr=config.rate, betas=config.betas) for net in nets]
         self.average = loop.Average(self.generator, config.average)
@@ -170,6 +210,13 @@ class Trainer:
             "average": self.average.state(),
         }
 
+    def weights(self) -> Weights:
+        """The average, as a weight file holds it."""
+        part = "small" if self.config.network == "small" else "generator"
+        config = dataclasses.asdict(self.generator.config) | ({} if part == "small" else {"dropout": "off"})
+        tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self.average.tensors.items()}
+        return Weights("apdrawing", part, config, tensors)
+
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on where a training of the same networks was. Raises BadInput where they differ."""
         self.load_networks(state, "checkpoint")
@@ -178,13 +225,15 @@ class Trainer:
         self.average.restore(state["average"])
 
     def load_networks(self, state: dict[str, Any], where: str) -> None:
-        """The networks of another training, such as the first stage."""
-        for name in ("size_px", "ngf", "ndf"):
-            given, own = state["config"][name], getattr(self.config, name)
+        """The networks of another training, such as the first stage; discriminators if it had them. BadInput."""
+        judged = state["config"].get("adversarial", True)
+        for name in ("size_px", "ngf", "network", *(["ndf"] if judged else [])):
+            given, own = state["config"].get(name, "full"), getattr(self.config, name)
             if given != own:
                 raise BadInput(f"{where}: trained with {name} = {given}, {own} expected as configured")
         self.generator.load_state_dict(state["generator"])
-        self.judges.load_state_dict(state["judges"])
+        if judged:
+            self.judges.load_state_dict(state["judges"])
         self.average = loop.Average(self.generator, self.config.average)
 
     def _arithmetic(self) -> AbstractContextManager:
@@ -212,32 +261,50 @@ class Trainer:
         # Dropout of its own for each sample of each step, whatever happened before.
         first = ((number * self.config.schedule.accumulate + part) * loop.ranks() + loop.rank()) * len(batch.photo)
         seeds = [self.config.schedule.seed + 1_000_003 * (first + n) for n in range(len(batch.photo))]
+        photo = batch.photo.contiguous(memory_format=torch.channels_last)
         with self._arithmetic():
-            return batch, centres, self.generator(batch.photo, centres, batch.mask, seeds)
+            drawings = self.generator(photo, centres, batch.mask, seeds, **self._also(batch))
+        return batch, centres, models.Drawings(*(x.float() for x in drawings))
+
+    def _also(self, batch: Sample) -> dict[str, Tensor]:
+        """What the small network is given too. It pre-trains without ink's drawing, which would be the answer."""
+        if self.config.network == "full" or self.config.stage == "pretrain":
+            return {}
+        return {"ink": batch.ink}
 
     def _step_judges(self, parts: list[tuple[Sample, Tensor, models.Drawings]], number: int) -> dict[str, float]:
         self.judges.requires_grad_(True)
         self.optimizers[1].zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
-        for batch, centres, drawings in parts:
+        for batch, centres, drawings in self._judged(parts):
             with self._arithmetic():
                 fake = self.judges(batch.photo, drawings.drawing.detach(), centres, batch.mask)
                 real = self.judges(batch.photo, batch.drawing, centres, batch.mask)
             terms = losses.adversarial_discriminator(fake, real)
             _backward({f"judges_{name}": term for name, term in terms.items()}, totals, len(parts))
-        return self._stepped(1, self.judges, totals, number)
+        return self._stepped(1, self.judges, totals, number) if totals else {}
+
+    def _judged(self, parts: list[tuple[Sample, Tensor, models.Drawings]]) -> list:
+        """The parts that the discriminators see: what an artist drew, or all of the first stage."""
+        if not self.config.adversarial:
+            return []
+        return parts if self.config.stage == "pretrain" else [part for part in parts if not bool(part[0].taught.any())]
 
     def _step_generator(self, parts: list[tuple[Sample, Tensor, models.Drawings]], number: int) -> dict[str, float]:
         self.judges.requires_grad_(False)
         self.optimizers[0].zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
-        for batch, centres, drawings in parts:
-            with self._arithmetic():
-                logits = self.judges(batch.photo, drawings.drawing, centres, batch.mask)
-            terms = losses.generator_losses(
-                drawings, logits, batch.drawing, centres, batch.mask, self._chamfer(drawings.drawing, batch.drawing),
-                self.config.weights,
-            )  # fmt: skip
+        judged = self._judged(parts)
+        for part in parts:
+            batch, centres, drawings = part
+            weights, logits = self.config.weights, None
+            if any(part is other for other in judged):
+                with self._arithmetic():
+                    logits = self.judges(batch.photo, drawings.drawing, centres, batch.mask)
+            elif self.config.stage == "formal" and bool(batch.taught.any()):
+                drawings, weights = _outside_face(drawings, batch.drawing), dataclasses.replace(weights, local=0.0)
+            chamfer = self._chamfer(drawings.drawing, batch.drawing)
+            terms = losses.generator_losses(drawings, logits, batch.drawing, centres, batch.mask, chamfer, weights)
             _backward(terms, totals, len(parts))
         values = self._stepped(0, self.generator, totals, number)
         self.average.update(self.generator)
@@ -247,7 +314,14 @@ class Trainer:
         if self.config.stage == "pretrain" or self.config.distance_transform == "none":
             return None
         forms = {"ours": losses.distance_transform, "paper": losses.distance_transform_paper}
-        return forms[self.config.distance_transform](drawing, target)
+        found: dict[str, losses.Lines] = {}
+        if self.detect_lines is not None:
+            found = {
+                "target_lines": losses.Lines(*self.detect_lines(target)),
+                "drawing_lines": losses.Lines(*self.detect_lines(drawing.detach())),
+            }
+        form = forms[self.config.distance_transform]
+        return form(drawing, target, reach_px=self.config.reach_px or None, **found)
 
     def _stepped(self, which: int, net: nn.Module, totals: dict[str, Tensor], number: int) -> dict[str, float]:
         values = loop.check_finite(totals, number)
@@ -260,13 +334,16 @@ class Trainer:
         """Every portrait of a data set as it is, and the average's drawing uint8 [S,S]."""
         kept = {name: tensor.clone() for name, tensor in self.generator.state_dict().items()}
         self.generator.load_state_dict(self.average.tensors)
-        config, self.generator.config = self.generator.config, dataclasses.replace(self.generator.config, dropout="off")
+        config = self.generator.config
+        if self.config.network == "full":
+            self.generator.config = dataclasses.replace(config, dropout="off")
         try:
             for index in range(len(data)):
                 sample = collate([data[0, index]])
                 centres = regions.region_centres(sample.landmarks, self.config.size_px)
                 photo, centres, mask = (t.to(self.device) for t in (sample.photo, centres, sample.mask))
-                drawing = self.generator(photo, centres, mask).drawing
+                also = {name: value.to(self.device) for name, value in self._also(sample).items()}
+                drawing = self.generator(photo, centres, mask, **also).drawing
                 yield sample, _bytes(drawing[0, 0])
         finally:
             self.generator.config = config
@@ -302,15 +379,47 @@ def _backward(terms: dict[str, Tensor], totals: dict[str, Tensor], parts: int) -
         totals[name] = totals.get(name, 0) + term.detach() / parts
 
 
+def _outside_face(drawings: models.Drawings, target: Tensor) -> models.Drawings:
+    """Drawings that are right within an ellipse about the face of an aligned portrait, whatever they were."""
+    side = target.shape[-1]
+    at = torch.arange(side, device=target.device) * (512 / side)
+    face = ((at - 256) / 125) ** 2 + (((at - 300) / 150) ** 2)[:, None] < 1
+    changed = {name: torch.where(face, target, getattr(drawings, name)) for name in ("drawing", "whole", "fused")}
+    return drawings._replace(**changed)
+
+
 def _bytes(image: Tensor) -> np.ndarray:
     """[-1,1] to uint8."""
     return ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
-def split(items: Sequence[Item], every: int) -> tuple[list[Item], list[Item]]:
-    """(trained on, held out): every `every`-th is held out; none with 0."""
-    held = [item for i, item in enumerate(items) if every and i % every == every - 1]
+def split(items: Sequence[Item], every: int, names: Sequence[str] = ()) -> tuple[list[Item], list[Item]]:
+    """(trained on, held out): every `every`-th is held out, none with 0, and those of the given names.
+
+    Raises BadInput: a name that no portrait has.
+    """
+    missing = sorted(set(names) - {item.name for item in items}) if names else ()
+    if missing:
+        raise BadInput(f"held_names: {missing[0]!r} given, one of {', '.join(i.name for i in items)} expected")
+    held = [
+        item for i, item in enumerate(items) if (names and item.name in names) or (every and i % every == every - 1)
+    ]
     return [item for item in items if item not in held], held
+
+
+def with_rehearsal(items: list[Item], rehearsal: Rehearsal) -> list[Item]:
+    """Portraits with drawings, repeated so that those without, which are added, have their share. BadInput."""
+    if not rehearsal.share:
+        return items
+    others = [
+        dataclasses.replace(item, drawing=None)
+        for item in find(rehearsal.folder)
+        if item.name not in rehearsal.without and not item.combined
+    ]
+    if not others:
+        raise BadInput(f"rehearsal: {rehearsal.folder}: no portrait left, at least one expected")
+    times = max(1, round(len(others) * (1 - rehearsal.share) / (rehearsal.share * len(items))))
+    return items * times + others
 
 
 def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = False) -> Trainer:
@@ -318,7 +427,8 @@ def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = Fal
 
     Args:
         folder: of portraits, see `portraits.find`; the formal stage needs a drawing for each.
-        out: folder for last.safetensors, best.safetensors, log.jsonl, sheets and config.
+        out: folder for last.safetensors, best.safetensors, log.jsonl, sheets, and at the end weights.safetensors, the
+            average, which `pyapdraw draw --weights` and `models.load` take.
 
     Returns:
         The trainer after its last step.
@@ -328,22 +438,25 @@ def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = Fal
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("device: cuda given, but torch sees no CUDA device here")
-    items = find(folder)
+    items = [item for item in find(folder) if item.name not in config.without]
     undrawn = [item.photo for item in items if not item.drawn]
     if config.stage == "formal" and undrawn:
         count = f"{len(undrawn)} of {len(items)} photos"
         raise BadInput(f"{undrawn[0]}: no drawing of this name, which stage formal needs ({count} without)")
     loop.join(config.device)
     teacher = "ink" if config.stage == "pretrain" else "given"
-    seen, held = split(items, config.held_out)
+    seen, held = split(items, config.held_out, config.held_names)
     size_px, seed = config.size_px, config.schedule.seed
-    data = Portraits(seen, size_px, config.augmentation, seed, teacher)
-    shown = Portraits((held or seen)[:SHEET_ROWS], size_px, None, seed, teacher)
-    judged = Portraits(held, size_px, None, seed, teacher) if held else None
+    small_net = config.network == "small"
+    data = Portraits(with_rehearsal(seen, config.rehearsal), size_px, config.augmentation, seed, teacher, small_net)
+    shown = Portraits((held or seen)[:SHEET_ROWS], size_px, None, seed, teacher, small_net)
+    judged = Portraits(held, size_px, None, seed, teacher, small_net) if held else None
     trainer = Trainer(config, shown, judged)
     if config.start and not (Path(out) / loop.LAST).is_file():
         from pyapdraw.training import checkpoint
 
         trainer.load_networks(checkpoint.load(config.start)["trainer"], config.start)
     loop.run(trainer, data, collate, config.schedule, Path(out), quiet)
+    if loop.rank() == 0:
+        write(Path(out) / WEIGHTS, trainer.weights(), overwrite=True)
     return trainer

@@ -52,6 +52,8 @@ class Sample(NamedTuple):
     mask: Tensor  # bool [1,S,S], person
     landmarks: Tensor  # float32 [5,2], px
     item: Tensor  # int64 [], its number
+    ink: Tensor  # float32 [1,S,S], what style ink draws of the photo; ones where it was not asked for
+    taught: Tensor  # bool [], whether the drawing is that of style ink
 
 
 class Portraits(Dataset):
@@ -64,6 +66,7 @@ class Portraits(Dataset):
         augmentation: None: the portraits as they are.
         seed: of everything random.
         teacher: "given" or "ink".
+        with_ink: whether samples carry ink's drawing of their photo.
 
     Raises:
         BadInput: no items, or a file that cannot be read, when its turn comes.
@@ -76,13 +79,14 @@ class Portraits(Dataset):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         teacher: str = "given",
+        with_ink: bool = False,
     ) -> None:
         if not items:
             raise BadInput("items: none given, at least one portrait expected")
         if teacher not in ("given", "ink"):
             raise BadInput(f"teacher: {teacher!r} given, one of given, ink expected")
         self.items, self.size_px, self.seed, self.teacher = list(items), size_px, seed, teacher
-        self.augmentation = augmentation or NONE
+        self.augmentation, self.with_ink = augmentation or NONE, with_ink
         self._reader = Reader(size_px)
         self._ink = Ink(threads=1)
         self._kept: dict[int, Portrait] = {}
@@ -103,15 +107,20 @@ class Portraits(Dataset):
         random = np.random.default_rng([self.seed, epoch, index])
         seen = moved(portrait, self.augmentation, random)
         pixels = relit(seen.pixels, self.augmentation, random)
-        drawing = seen.drawing
-        if drawing is None or self.teacher == "ink":
-            drawing = self._ink.draw(pixels, seen.mask, seen.landmarks_px)
+        taught = seen.drawing is None or self.teacher == "ink"
+        drawn = taught or self.with_ink
+        ink = (
+            self._ink.draw(pixels, seen.mask, seen.landmarks_px) if drawn else np.full(pixels.shape[:2], 255, np.uint8)
+        )
+        drawing = ink if taught or seen.drawing is None else seen.drawing
         return Sample(
             torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32)) / 127.5 - 1,
             torch.from_numpy(drawing[None].astype(np.float32)) / 127.5 - 1,
             torch.from_numpy(seen.mask[None] >= 128),
             torch.from_numpy(seen.landmarks_px.astype(np.float32)),
             torch.tensor(index),
+            torch.from_numpy(ink[None].astype(np.float32)) / 127.5 - 1,
+            torch.tensor(taught),
         )
 
 

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from pyapdraw import align
+from pyapdraw.aligned import PICTURES, read_grey, read_landmarks
 from pyapdraw.errors import BadInput
 from pyapdraw.faces import Detector
 from pyapdraw.mask import PersonMask
 from pyapdraw.ops import resize
 from pyapdraw.photo import read_photo
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".avif")
 FOLDERS = {
     "photo": ("photo", "photos"),
     "drawing": ("drawing", "drawings"),
@@ -68,7 +68,7 @@ def pictures(folder: Path) -> dict[str, Path]:
     """Picture files of a folder by their names without suffix. Raises BadInput where two share one."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
+        if path.is_file() and path.suffix.lower() in PICTURES:
             if path.stem in found:
                 raise BadInput(f"{path}: {found[path.stem].name} has the same name, one picture a name expected")
             found[path.stem] = path
@@ -94,7 +94,7 @@ def _first(root: Path, kind: str) -> Path | None:
 
 def _beside(root: Path, kind: str, name: str) -> Path | None:
     """The file of that name in whichever folder of its kind has it."""
-    suffixes = (".txt",) if kind == "landmarks" else SUFFIXES
+    suffixes = (".txt",) if kind == "landmarks" else PICTURES
     for folder in FOLDERS[kind]:
         for suffix in suffixes:
             path = root / folder / f"{name}{suffix}"
@@ -138,11 +138,12 @@ class Reader:
     """Loads items at one size; keeps the detector and the mask network, so each process needs its own.
 
     first: what landmark files call the first pixel. 1, as the published pipeline writes them; its networks were trained
-    with these numbers read as if they were 0-based, so that 0 gives what they saw.
+    with these numbers read as if they were 0-based, so that 0 gives what they saw. aligned: photos without landmarks
+    are crops already, with their points where the template has them, and no face is looked for.
     """
 
-    def __init__(self, size_px: int = 512, first: int = 1) -> None:
-        self.size_px, self.first = size_px, first
+    def __init__(self, size_px: int = 512, first: int = 1, aligned: bool = False) -> None:
+        self.size_px, self.first, self.aligned = size_px, first, aligned
         self._detector: Detector | None = None
         self._segment: PersonMask | None = None
 
@@ -158,17 +159,20 @@ class Reader:
         if drawing is not None and drawing.shape != pixels.shape[:2]:
             expected = f"the size of {item.photo}, {_size(pixels)}"
             raise BadInput(f"{item.drawing}: {_size(drawing)} given, {expected}, expected")
-        mask = None if item.mask is None else self._read_mask(item)
-        if item.landmarks is not None:
+        mask = None if item.mask is None else read_grey(item.mask)
+        if item.landmarks is not None or self.aligned:
             return self._aligned(item, pixels, drawing, mask)
         return self._found(item, pixels, drawing, mask)
 
     def _aligned(self, item: Item, pixels: np.ndarray, drawing: np.ndarray | None, mask: np.ndarray | None) -> Portrait:
-        """A photo with a landmark file: aligned by whoever wrote it."""
-        assert item.landmarks is not None
+        """A photo with a landmark file, aligned by whoever wrote it, or one that is said to be aligned."""
         if pixels.shape[0] != pixels.shape[1]:
-            raise BadInput(f"{item.photo}: {_size(pixels)} given, a square photo expected beside {item.landmarks}")
-        points = read_landmarks(item.landmarks, pixels.shape[1]) - self.first
+            why = " of an aligned one" if item.landmarks is None else f" beside {item.landmarks}"
+            raise BadInput(f"{item.photo}: {_size(pixels)} given, a square photo expected{why}")
+        if item.landmarks is None:
+            points = align.template(pixels.shape[1])
+        else:
+            points = read_landmarks(item.landmarks, pixels.shape[1]) - self.first
         scale = self.size_px / pixels.shape[1]
         pixels, drawing = self._sized(pixels), None if drawing is None else self._sized(drawing)
         mask = self._mask_of(pixels) if mask is None else self._sized(mask)
@@ -188,13 +192,6 @@ class Reader:
         drawing = None if drawing is None else align.crop(drawing, to_crop, self.size_px).pixels
         mask = self._mask_of(crop) if mask is None else _warped_mask(mask, to_crop, self.size_px)
         return Portrait(item.name, crop, drawing, mask, align.transform_points(to_crop, points))
-
-    def _read_mask(self, item: Item) -> np.ndarray:
-        assert item.mask is not None
-        pixels = read_photo(item.mask).pixels
-        if np.ptp(pixels.astype(np.int16), axis=2).max(initial=0) > 0:
-            raise BadInput(f"{item.mask}: a coloured picture given, a grey mask (white = person) expected")
-        return np.ascontiguousarray(pixels[:, :, 0])
 
     def _mask_of(self, crop: np.ndarray) -> np.ndarray:
         self._segment = self._segment or PersonMask(threads=1)
@@ -218,27 +215,6 @@ def grey(pixels: np.ndarray) -> np.ndarray:
 
 def _size(picture: np.ndarray) -> str:
     return f"{picture.shape[1]}x{picture.shape[0]} px"
-
-
-def read_landmarks(path: Path, side_px: int) -> np.ndarray:
-    """Five lines "x y", eye at smaller x, other eye, nose, mouth corner at smaller x, other corner -> float64 [5,2].
-
-    Raises BadInput: another number of lines, no numbers, points outside the photo, or left and right exchanged.
-    """
-    try:
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        points = np.array([[float(value) for value in row] for row in rows], np.float64)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as landmarks ({error}), five lines 'x y' expected") from None
-    if points.shape != (5, 2) or not np.isfinite(points).all():
-        raise BadInput(f"{path}: {len(rows)} lines given, five lines 'x y' of finite numbers expected")
-    if (points < 0).any() or (points > side_px).any():
-        raise BadInput(f"{path}: {points.tolist()} given, points inside the photo of {side_px} px expected")
-    for first, second, what in ((0, 1, "eyes"), (3, 4, "mouth corners")):
-        if points[first, 0] >= points[second, 0]:
-            given = f"{points[first].tolist()} before {points[second].tolist()}"
-            raise BadInput(f"{path}: {given} given, the {what} are exchanged: smaller x first expected")
-    return points
 
 
 def problems(folder: str | Path, *, drawings: bool = True) -> Iterator[str]:
@@ -287,4 +263,4 @@ def _orphans(root: Path, names: set[str]) -> Iterator[str]:
                     yield f"{path}: no photo of this name"
 
 
-__all__ = ["Item", "Portrait", "Reader", "find", "grey", "problems", "read_landmarks"]
+__all__ = ["Item", "Portrait", "Reader", "find", "grey", "problems"]

@@ -33,7 +33,7 @@ def find(tool: str) -> str | None:
 def build(target: str = "_C") -> Path:
     """Only what has changed is compiled; nothing where all is up to date.
 
-    Suites run side by side and each asks for it, so one at a time: two configurings of a folder get in each other's way.
+    Suites run side by side and each asks for it, so one at a time: two that configure one folder disturb each other.
     """
     import fcntl  # not on every system, and this module is imported on all
 

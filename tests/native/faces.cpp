@@ -4,7 +4,8 @@
 using namespace pyapdraw;
 using trial::Layout;
 
-PA_TRIAL(conv2d) {
+template <typename Run>
+void convolution(Trial& t, Run run) {
   const int64_t k = t.pick(1, 4), c = t.pick(1, 40), o = t.pick(1, 40), pad = t.pick(0, 2), stride = t.pick(1, 3);
   const int64_t n = t.pick(0, 2), h = t.pick(4, 30), w = t.pick(4, 40);
   const Tensor& x = t.in<float>({n, h, w, c}, -1, 1, Layout::rows);
@@ -12,8 +13,12 @@ PA_TRIAL(conv2d) {
   const Tensor &bias = t.in<float>({o}, -1, 1, Layout::contiguous), &slope = t.in<float>({o}, 0, 1, Layout::contiguous);
   const Tensor& out =
       t.out<float>({n, (h + 2 * pad - k) / stride + 1, (w + 2 * pad - k) / stride + 1, o}, Layout::rows);
-  t.call([&] { conv2d(x, weight, bias, slope, out, static_cast<int>(stride), static_cast<int>(pad), t.ctx); });
+  t.call([&] { run(x, weight, bias, slope, out, static_cast<int>(stride), static_cast<int>(pad), t.ctx); });
 }
+
+PA_TRIAL(conv2d) { convolution(t, conv2d); }
+
+PA_TRIAL(conv2d_bf16) { convolution(t, conv2d_bf16); }
 
 PA_TRIAL(max_pool2d) {
   const int64_t n = t.pick(0, 2), h = t.pick(3, 30), w = t.pick(3, 40), c = t.pick(1, 40);
@@ -59,6 +64,14 @@ PA_TRIAL(guided_upsample) {
   const Tensor& out = t.out<uint8_t>({h, w});
   const int radius = static_cast<int>(t.pick(0, 9));
   t.call([&] { guided_upsample(coarse, image, out, radius, 1e-3f, t.one_of({1.0f, 4.0f}), t.ctx); });
+}
+
+PA_TRIAL(local_contrast) {
+  const int cell = static_cast<int>(t.pick(1, 9));
+  const int64_t h = cell * t.pick(0, 12), w = cell * t.pick(0, 14);
+  const Tensor& image = t.in<uint8_t>({h, w, 3}, 0, 255, Layout::rows);
+  const Tensor& out = t.out<float>({h, w});
+  t.call([&] { local_contrast(image, out, cell, 0.04f, t.ctx); });
 }
 
 PA_TRIAL(nms) {

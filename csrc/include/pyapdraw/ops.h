@@ -159,6 +159,11 @@ void fuse_regions_backward(const Tensor& grad, const Tensor& winners, const Tens
 void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
             int stride = 1, int pad = 0, const Context& ctx = {});
 
+// The same with x and weight rounded to bfloat16 where that is faster: on a processor with its dot product. Elsewhere,
+// and on CUDA, it is conv2d.
+void conv2d_bf16(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+                 int stride = 1, int pad = 0, const Context& ctx = {});
+
 // Maximum over kernel x kernel windows of x f32 [N,H,W,C]. out f32 [N,Ho,Wo,C]; its size chooses whether a last
 // window that the border cuts counts (ceil) or not (floor).
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx = {});
@@ -178,6 +183,10 @@ void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, f
 // gain steepens around 1/2.
 void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius = 4,
                      float epsilon = 1e-3f, float gain = 1, const Context& ctx = {});
+
+// Luma of image u8 [H,W,3] against its surroundings, f32 [H,W]: (L - mean) / sqrt(variance + flat^2), L in [-1,1], with
+// the mean and variance of cells of cell x cell px, bilinear between their centres. H and W are whole cells.
+void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx = {});
 
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two

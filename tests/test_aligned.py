@@ -1,0 +1,167 @@
+"""Aligned photos with landmark and mask files, drawn and judged: `draw --aligned --landmarks --masks`, `eval`."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data as skimage_data
+
+from pyapdraw import align, aligned, cli, evaluate
+from pyapdraw.artist import Artist
+from pyapdraw.errors import BadInput
+from pyapdraw.metrics.boundary import boundary_f
+from pyapdraw.photo import read_photo
+
+
+@pytest.fixture(scope="module")
+def crop():
+    pixels = np.ascontiguousarray(skimage_data.astronaut())
+    (face,) = Artist("ink").faces(pixels)
+    cut = align.crop(pixels, align.fit(face.landmarks_px, 512), 512)
+    return cut.pixels, align.transform_points(cut.to_crop, face.landmarks_px)
+
+
+@pytest.fixture
+def folder(tmp_path, crop):
+    """The published layout: landmarks from 1, a grey mask."""
+    pixels, points = crop
+    for name in ("photo", "landmarks", "mask"):
+        (tmp_path / name).mkdir()
+    Image.fromarray(pixels).save(tmp_path / "photo" / "one.png")
+    np.savetxt(tmp_path / "landmarks" / "one.txt", points + 1, fmt="%.2f")
+    mask = np.zeros((512, 512), np.uint8)
+    mask[:400, 90:420] = 255
+    Image.fromarray(mask).save(tmp_path / "mask" / "one.png")
+    return tmp_path
+
+
+def draw(folder, *words, code=cli.DONE):
+    out = folder / "out.png"
+    given = ["draw", folder / "photo" / "one.png", "-o", out, "--overwrite", *words]
+    assert cli.main([str(word) for word in given]) == code
+    return read_photo(out).pixels[:, :, 0] if code == cli.DONE else None
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["folders", "files"])
+def test_landmarks_and_mask_are_used(folder, crop, whole):
+    landmarks, masks = folder / "landmarks", folder / "mask"
+    if whole:
+        landmarks, masks = landmarks / "one.txt", masks / "one.png"
+    drawn = draw(folder, "--aligned", "--landmarks", landmarks, "--masks", masks)
+    mask = np.array(Image.open(folder / "mask" / "one.png"))
+    points = np.loadtxt(folder / "landmarks" / "one.txt") - 1
+    expected = Artist("ink").style.draw(crop[0], mask, points)
+    inside = mask == 255
+    np.testing.assert_array_equal(drawn[inside], expected[inside])
+    assert (drawn[420:] == 255).all(), "beyond the given mask is paper"
+    assert not np.array_equal(drawn, draw(folder, "--aligned"))
+
+
+def test_a_mask_of_another_size_is_resized(folder):
+    path = folder / "mask" / "one.png"
+    drawn = draw(folder, "--aligned", "--masks", folder / "mask")
+    Image.open(path).resize((256, 256), Image.BOX).save(path)
+    assert boundary_f(draw(folder, "--aligned", "--masks", folder / "mask"), drawn) > 0.97
+
+
+def spoilt_landmarks(folder):
+    text = (folder / "landmarks" / "one.txt").read_text().splitlines()
+    return {
+        "cannot be read as landmarks": ["a b"] * 5,
+        "five lines": text[:4],
+        "the eyes are exchanged": [text[1], text[0], *text[2:]],
+        "points inside the photo": [*text[:4], "600 600"],
+        "points near": [f"{float(x) + 90} {y}" for x, y in (line.split() for line in text)],
+    }
+
+
+def test_what_is_wrong_is_named(folder, capsys):
+    path = folder / "landmarks" / "one.txt"
+    for message, lines in spoilt_landmarks(folder).items():
+        path.write_text("\n".join(lines))
+        draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.SOME_FAILED)
+        error = capsys.readouterr().err
+        assert str(path) in error and message in error and "expected" in error
+    path.unlink()
+    draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.SOME_FAILED)
+    assert "no one.txt for" in capsys.readouterr().err
+    coloured = np.zeros((16, 16, 3), np.uint8)
+    coloured[..., :2] = np.arange(16)[:, None, None]
+    Image.fromarray(coloured).save(folder / "mask" / "one.png")
+    draw(folder, "--aligned", "--masks", folder / "mask", code=cli.SOME_FAILED)
+    assert "a coloured picture given, a grey mask" in capsys.readouterr().err
+    Image.fromarray(np.zeros((30, 40), np.uint8)).save(folder / "mask" / "one.png")
+    draw(folder, "--aligned", "--masks", folder / "mask", code=cli.SOME_FAILED)
+    assert "40x30 px given" in capsys.readouterr().err
+
+
+def test_only_with_aligned(folder, capsys):
+    draw(folder, "--masks", folder / "mask", code=cli.WRONG_USAGE)
+    assert "given without --aligned" in capsys.readouterr().err
+
+
+def test_landmarks_of_an_oblong_photo(folder):
+    with pytest.raises(BadInput, match="20x10 px given, a square aligned photo expected"):
+        aligned.read_aligned_landmarks(folder / "landmarks" / "one.txt", folder / "p.png", (10, 20, 3))
+
+
+@pytest.fixture
+def pairs(folder, crop):
+    """With drawings: ink's own, and one moved by five pixels."""
+    drawing = Artist("ink", aligned=True).draw(crop[0])
+    (folder / "drawing").mkdir()
+    Image.fromarray(crop[0]).save(folder / "photo" / "two.png")
+    for name in ("landmarks", "mask"):
+        next((folder / name).iterdir()).unlink()
+    Image.fromarray(drawing).save(folder / "drawing" / "one.png")
+    Image.fromarray(np.roll(drawing, 5, 1)).save(folder / "drawing" / "two.png")
+    return folder
+
+
+def test_figures_of_equal_and_of_moved_drawings(pairs, capsys):
+    sheet, figures = pairs / "sheet.png", pairs / "figures.json"
+    words = ["eval", "ink", "--data", pairs, "--sheet", sheet, "--json", figures, "--fid", "test_aligned:features"]
+    assert cli.main([str(word) for word in words]) == cli.DONE
+    report = json.loads(figures.read_text())
+    one, two = report["rows"]
+    assert one == {"name": "one", "f": 1.0, "t": 0.0, "chamfer_px": 0.0, "ssim": 1.0}
+    assert two["f"] < 0.9 and two["t"] > 0.005 and two["chamfer_px"] > 0.2 and two["ssim"] < 0.95
+    for name in ("f", "t", "chamfer_px", "ssim"):
+        assert report["mean"][name] == pytest.approx((one[name] + two[name]) / 2)
+    assert report["fid"] >= 0
+    assert Image.open(sheet).size == (3 * evaluate.SHEET_PX, 2 * evaluate.SHEET_PX)
+    text = capsys.readouterr().out
+    assert "one" in text and "mean" in text and "Frechet" in text
+
+
+def features(picture):
+    return picture.reshape(8, 64, 8, 64, 3).mean((1, 3)).ravel()
+
+
+def test_two_folders_and_a_style(pairs, capsys):
+    assert cli.main(["eval", str(pairs / "photo"), str(pairs / "drawing"), "--style", "ink"]) == cli.DONE
+    assert "1.0000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["ink"], "STYLE --data DIR"),
+        (["ink", "folder", "--data", "folder"], "STYLE --data DIR"),
+        (["ink", "--data", "nowhere"], "nowhere"),
+        (["chalk", "--data", "{}"], "style: 'chalk'"),
+        (["ink", "--data", "{}", "--fid", "json"], "MODULE:FUNCTION"),
+        (["ink", "--data", "{}", "--fid", "no.such:thing"], "MODULE:FUNCTION"),
+        (["ink", "--data", "{}", "--weights", "x"], "takes none"),
+    ],
+)
+def test_wrong_usage(pairs, capsys, words, message):
+    assert cli.main(["eval", *(word.format(pairs) for word in words)]) == cli.WRONG_USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_a_photo_without_drawing(pairs, capsys):
+    (pairs / "drawing" / "two.png").unlink()
+    assert cli.main(["eval", "ink", "--data", str(pairs)]) == cli.WRONG_USAGE
+    assert "no drawing named two.*" in capsys.readouterr().err
