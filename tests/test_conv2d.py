@@ -60,8 +60,8 @@ def test_conv2d_bf16_is_conv2d_of_rounded_numbers(case):
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(1, 3), st.integers(1, 14), st.integers(1, 30), st.integers(1, 9), st.integers(1, 70), st.integers(1, 11),
-    st.integers(1, 3), st.integers(0, 3), st.integers(0, 2**31),
+    st.integers(1, 3), st.integers(1, 14), st.integers(1, 30), st.integers(1, 9), st.integers(1, 70),
+    st.integers(1, 11), st.integers(1, 3), st.integers(0, 3), st.integers(0, 2**31),
 )  # fmt: skip
 def test_conv2d_bf16_on_any_view(n, h, w, c, o, k, stride, pad, seed):
     """Also kernels taller than what it takes, which conv2d computes. Nothing beside the output changes."""

@@ -63,6 +63,7 @@ def test_views_and_threads():
     expected = run(image, 8, threads=1)
     np.testing.assert_array_equal(run(wide[:, :, :3], 8), expected)
     np.testing.assert_array_equal(run(np.ascontiguousarray(image[::-1])[::-1], 8), expected)
+    np.testing.assert_array_equal(run(np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0), 8), expected)
     np.testing.assert_array_equal(run(image, 8, threads=2), expected)
 
 

@@ -21,11 +21,13 @@ void between_cells(int64_t count, int64_t cell, int32_t* before, float* share) {
     before[i] = static_cast<int32_t>(guided::cell_below(i, count, count / cell, &share[i]));
 }
 
-void luma_row(const uint8_t* rgb, int64_t step, int64_t width, float* luma) {
-  if (step == 3)
-    for (int64_t x = 0; x < width; ++x) luma[x] = contrast::luma(rgb[3 * x], rgb[3 * x + 1], rgb[3 * x + 2]);
+void luma_row(const Tensor& image, int64_t y, float* luma) {
+  const int64_t width = image.shape[1], step = image.stride[1], channel = image.stride[2];
+  const uint8_t* p = image.as<uint8_t>() + y * image.stride[0];
+  if (step == 3 && channel == 1)
+    for (int64_t x = 0; x < width; ++x) luma[x] = contrast::luma(p[3 * x], p[3 * x + 1], p[3 * x + 2]);
   else
-    for (int64_t x = 0; x < width; ++x, rgb += step) luma[x] = contrast::luma(rgb[0], rgb[1], rgb[2]);
+    for (int64_t x = 0; x < width; ++x, p += step) luma[x] = contrast::luma(p[0], p[channel], p[2 * channel]);
 }
 
 }  // namespace
@@ -39,7 +41,7 @@ void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat
       for (int64_t x = 0; x < width; ++x) sum[x] = square[x] = 0;
       for (int64_t y = r * cell; y < (r + 1) * cell; ++y) {
         float* line = &luma[y * width];
-        luma_row(image.as<uint8_t>() + y * image.stride[0], image.stride[1], width, line);
+        luma_row(image, y, line);
         for (int64_t x = 0; x < width; ++x) {
           sum[x] += line[x];
           square[x] += line[x] * line[x];

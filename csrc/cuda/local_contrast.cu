@@ -16,7 +16,7 @@ constexpr int kThreads = 128, kCellLanes = 8;
 
 __device__ float luma_at(const Tensor& image, int64_t y, int64_t x) {
   const uint8_t* p = image.as<uint8_t>() + y * image.stride[0] + x * image.stride[1];
-  return contrast::luma(p[0], p[1], p[2]);
+  return contrast::luma(p[0], p[image.stride[2]], p[2 * image.stride[2]]);
 }
 
 PA_KERNEL __launch_bounds__(kThreads) void local_contrast_cells_kernel(Tensor image, int cell, int64_t rows,

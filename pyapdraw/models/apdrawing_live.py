@@ -66,7 +66,7 @@ class ApDrawing:
             raise BadInput(f"pixels: {list(np.shape(pixels))} given, an aligned crop [512,512,3] expected")
         ink = self._ink.draw(pixels, mask, landmarks_px)
         centres = region_centres(np.asarray(landmarks_px, np.float64)[None], SIDE)
-        drawing = self.forward(pixels, mask >= 128, ink, centres)
+        drawing = self.forward(pixels, np.asarray(mask) >= 128, ink, centres)
         return np.rint(drawing * 127.5 + 127.5).astype(np.uint8)
 
     def forward(self, pixels: np.ndarray, person: np.ndarray, ink: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -75,9 +75,7 @@ class ApDrawing:
         given = maps["given"]
         np.take(TO_UNIT, ink, out=maps["ink"])
         given[0, :, :, 0] = maps["ink"]
-        np.copyto(given[0, :, :, 1], person)
-        given[0, :, :, 1] *= 2
-        given[0, :, :, 1] -= 1
+        given[0, :, :, 1] = SIGNS[person.view(np.uint8)]
         self._contrasts(pixels, given[0])
         features = self._whole(maps)
         frames = self._heads(maps, features)
@@ -280,3 +278,4 @@ def plane(side: int, channels: int) -> np.ndarray:
 
 
 TO_UNIT = (np.arange(256, dtype=np.float32) / np.float32(127.5) - 1).astype(np.float32)
+SIGNS = np.array([-1, 1], np.float32)

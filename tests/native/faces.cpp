@@ -69,7 +69,7 @@ PA_TRIAL(guided_upsample) {
 PA_TRIAL(local_contrast) {
   const int cell = static_cast<int>(t.pick(1, 9));
   const int64_t h = cell * t.pick(0, 12), w = cell * t.pick(0, 14);
-  const Tensor& image = t.in<uint8_t>({h, w, 3}, 0, 255, Layout::rows);
+  const Tensor& image = t.in<uint8_t>({h, w, 3}, 0, 255);
   const Tensor& out = t.out<float>({h, w});
   t.call([&] { local_contrast(image, out, cell, 0.04f, t.ctx); });
 }
