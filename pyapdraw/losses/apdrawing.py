@@ -23,6 +23,7 @@ from torch import Tensor
 
 from pyapdraw import ops
 from pyapdraw.errors import BadInput
+from pyapdraw.losses.figures import boundary, tone
 from pyapdraw.models import regions
 from pyapdraw.models.apdrawing import Auxiliary, Drawings, region_sizes
 
@@ -303,54 +304,6 @@ class _Membership(torch.autograd.Function):
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
-
-
-# Of our own: what the figures of `pyapdraw eval` measure, with gradients ----------------------------------------------
-
-
-def boundary(drawing: Tensor, target: Tensor, steepness: float = 4.0) -> Tensor:
-    """1 - F1 of the ink's boundaries within 2 px: `metrics.boundary_f` with soft membership. Mean over the batch.
-
-    A pixel is ink by the logistic function of -steepness times its value, and boundary as far as a neighbour beside,
-    above or below is less so. Grey counts for nothing, so a blurred drawing loses lines and is worth less than one
-    whose lines lie a pixel off: what pixel-wise losses do to hair. (The paper has the adversarial loss alone for it.)
-
-    drawing, target: [N,1,H,W] in [-1,1]; the gradient is that of `drawing`. Returns a float32 scalar in [0,1].
-    """
-    _same_shape(drawing, target)
-    ours = _edges(torch.sigmoid(-steepness * drawing.float()))
-    with torch.no_grad():
-        theirs = _edges((target < 0).float())
-        near_theirs = _within_2_px(theirs)
-    of_ours, of_theirs = (x.sum((1, 2, 3)) + 1e-3 for x in (ours, theirs))
-    precision = (ours * near_theirs).sum((1, 2, 3)) / of_ours
-    recall = (theirs * _within_2_px(ours)).sum((1, 2, 3)) / of_theirs
-    return (1 - 2 * precision * recall / (precision + recall + 1e-6)).mean()
-
-
-def _edges(ink: Tensor) -> Tensor:
-    """How much each pixel is ink and the least inky of its four neighbours is not."""
-    return ink - torch.minimum(ink, -_cross(-ink))
-
-
-def _within_2_px(x: Tensor) -> Tensor:
-    """Largest value within a Euclidean distance of 2 px: the same as two steps to the four neighbours."""
-    return _cross(_cross(x))
-
-
-def _cross(x: Tensor) -> Tensor:
-    """Largest of each pixel and its four neighbours."""
-    rows = F.max_pool2d(x, (3, 1), 1, (1, 0))
-    return torch.maximum(rows, F.max_pool2d(x, (1, 3), 1, (0, 1)))
-
-
-def tone(drawing: Tensor, target: Tensor, cell_px: int = 8) -> Tensor:
-    """Mean absolute difference of the drawings' means over overlapping cells, 0 to 1: `metrics.tone_difference` with a
-    box of `cell_px` applied twice, about its Gaussian of 4 px."""
-    _same_shape(drawing, target)
-    difference = drawing.float() - target.float()
-    difference = F.avg_pool2d(F.avg_pool2d(difference, cell_px, 2), cell_px // 2, 1)
-    return difference.abs().mean() / 2
 
 
 # The whole, equation 1 ------------------------------------------------------------------------------------------------

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,148 +31,15 @@ from pyapdraw.models import apdrawing as models
 from pyapdraw.models import apdrawing_small as small
 from pyapdraw.models import regions, registry
 from pyapdraw.training import loop
-from pyapdraw.training.apdrawing_data import Augmentation, Portraits, Sample, collate
+from pyapdraw.training.apdrawing_config import Config, Rehearsal, read_config
+from pyapdraw.training.apdrawing_data import Portraits, Sample, collate
 from pyapdraw.training.portraits import Item, find
 from pyapdraw.weights import Weights, write
 
-STAGES = ("pretrain", "formal")
-PRECISIONS = ("float32", "bfloat16")
-CHAMFERS = ("ours", "paper", "none")
+__all__ = ["WEIGHTS", "Config", "Rehearsal", "Trainer", "read_config", "train"]
+
 SHEET_ROWS = 6
 WEIGHTS = "weights.safetensors"
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """Portraits without drawings among those with: a few drawings do not say how all hair is drawn, so that outside the
-    face style ink remains the teacher on them.
-
-    folder: of portraits. share: of the samples, 0: none. without: names that are left out.
-    """
-
-    folder: str = ""
-    share: float = 0.0
-    without: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Config:
-    """A whole training; a TOML file holds the same names, nested ones as tables.
-
-    stage: see above. size_px: of a sample. ngf, ndf: widths of generator and discriminators. norm, dropout: see
-    `models.apdrawing.Config`. rate, betas: of Adam. fall: share of the steps, at the end, in which the rate falls to
-    zero. average: decay of the moving average. precision: of the networks' arithmetic. distance_transform: form of the
-    loss, "none" in the first stage. held_out: every so-many-th portrait is judged instead of trained on; 0: none.
-    start: a checkpoint of an earlier training to begin from.
-    network: "full", the paper's, or "small" (`models.apdrawing_small`), which starts from ink's drawing. held_names:
-    portraits that are judged instead of trained on, by name; without: those that are left out. adversarial: whether
-    discriminators take part. reach_px: distances of that loss count up to here, 0: all; lines: only what our line
-    detectors find counts. rehearsal: see there.
-    """
-
-    stage: str = "formal"
-    size_px: int = 512
-    ngf: int = 64
-    ndf: int = 64
-    norm: str = "per_image"
-    dropout: str = "seeded"
-    rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    fall: float = 0.5
-    average: float = 0.999
-    precision: str = "float32"
-    device: str = "cpu"
-    distance_transform: str = "ours"
-    held_out: int = 0
-    start: str = ""
-    network: str = "full"
-    held_names: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    adversarial: bool = True
-    reach_px: float = 0.0
-    lines: bool = False
-    rehearsal: Rehearsal = field(default_factory=Rehearsal)
-    weights: losses.LossWeights = field(default_factory=losses.LossWeights)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    schedule: loop.Schedule = field(default_factory=loop.Schedule)
-
-    def __post_init__(self) -> None:
-        for name, given, allowed in (
-            ("stage", self.stage, STAGES),
-            ("precision", self.precision, PRECISIONS),
-            ("distance_transform", self.distance_transform, CHAMFERS),
-            ("device", self.device, ("cpu", "cuda")),
-            ("network", self.network, ("full", "small")),
-        ):
-            if given not in allowed:
-                raise BadInput(f"{name}: {given!r} given, one of {', '.join(allowed)} expected")
-        if self.size_px < 64 or self.size_px & (self.size_px - 1):
-            raise BadInput(f"size_px: {self.size_px} given, a power of two from 64 up expected")
-        if not 0 < self.rate < 1:
-            raise BadInput(f"rate: {self.rate} given, a learning rate between 0 and 1 expected")
-        if not 0 <= self.rehearsal.share < 1 or bool(self.rehearsal.folder) != bool(self.rehearsal.share):
-            given = f"folder {self.rehearsal.folder!r}, share {self.rehearsal.share}"
-            raise BadInput(f"rehearsal: {given} given, both or none expected, the share below 1")
-        if self.rehearsal.share and self.schedule.batch != 1:
-            raise BadInput(f"schedule.batch: {self.schedule.batch} given, 1 expected with a rehearsal")
-
-
-def read_config(path: str | Path | None, **changes: Any) -> Config:
-    """A configuration from a TOML file and changes that come before it. Raises BadInput naming file and key."""
-    values: dict[str, Any] = {}
-    if path is not None:
-        values = _read_toml(Path(path))
-    for name, value in changes.items():
-        place = values
-        *tables, key = name.split(".")
-        for table in tables:
-            place = place.setdefault(table, {})
-        place[key] = value
-    return _record(Config, values, str(path or "configuration"))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        from pyapdraw.need import need
-
-        tomllib = need("tomli", extra="train", why="a configuration file")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as TOML: {error}") from None
-
-
-def _record(cls: Any, values: dict[str, Any], where: str) -> Any:
-    """A dataclass from a table; nested dataclasses from nested tables."""
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise BadInput(f"{where}: {unknown[0]!r} is no setting, one of {', '.join(fields)} expected")
-    defaults, made = cls(), {}
-    for name, value in values.items():
-        kept = getattr(defaults, name)
-        if dataclasses.is_dataclass(kept):
-            if not isinstance(value, dict):
-                raise BadInput(f"{where}: {name} = {value!r} given, a table expected")
-            made[name] = _record(type(kept), value, f"{where}, [{name}]")
-        else:
-            made[name] = _value(f"{where}: {name}", value, kept)
-    return cls(**made)
-
-
-def _value(what: str, value: Any, kept: Any) -> Any:
-    """The value in the type of the default."""
-    if isinstance(kept, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kept == () and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    if isinstance(kept, tuple) and isinstance(value, (list, tuple)) and len(value) == len(kept):
-        return tuple(_value(what, v, k) for v, k in zip(value, kept))
-    if type(value) is not type(kept):
-        raise BadInput(f"{what} = {value!r} given, {type(kept).__name__} as in {kept!r} expected")
-    return value
 
 
 class Trainer:
