@@ -42,6 +42,7 @@ OPERATIONS = {
     "fuse_regions": "test_fuse_regions",
     "fuse_regions_backward": "test_fuse_regions",
     "conv2d": "test_conv2d",
+    "conv2d_bf16": "test_conv2d",
     "max_pool2d": "test_conv2d",
     "crop_area": "test_crop",
     "crop_warp": "test_crop",
