@@ -5,7 +5,7 @@ using namespace pyapdraw;
 using trial::Layout;
 
 template <typename Run>
-void convolution(Trial& t, Run run) {
+void convolution(trial::Trial& t, Run run) {
   const int64_t k = t.pick(1, 4), c = t.pick(1, 40), o = t.pick(1, 40), pad = t.pick(0, 2), stride = t.pick(1, 3);
   const int64_t n = t.pick(0, 2), h = t.pick(4, 30), w = t.pick(4, 40);
   const Tensor& x = t.in<float>({n, h, w, c}, -1, 1, Layout::rows);
