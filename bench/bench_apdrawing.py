@@ -106,12 +106,13 @@ def style(suite: Suite, threads: int) -> None:
 
     from pyapdraw import align, models
     from pyapdraw.models.apdrawing_live import ApDrawing
+    from pyapdraw.models.ink import Ink
 
     photo, centres, mask, _ = face(1, SIDE)
     pixels = ((photo[0].permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
     person, style = mask[0, 0].numpy() >= 0.5, ApDrawing(threads)
     person_bytes, landmarks = person.astype(np.uint8) * 255, align.template(SIDE)
-    ink = style._ink.draw(pixels, person_bytes, landmarks)
+    ink = Ink(threads).draw(pixels, person_bytes, landmarks)
     inked = torch.from_numpy(ink / np.float32(127.5) - 1)[None, None]
     net = models.load("apdrawing").to(memory_format=torch.channels_last)
     exact = torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)[None]

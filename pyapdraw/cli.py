@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 DONE, SOME_FAILED, WRONG_USAGE, NO_BACKEND, NOT_WRITTEN = 0, 1, 2, 3, 4
 INTERRUPTED = 130
@@ -23,6 +24,29 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pyapdraw {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
 
+    add_draw(verbs)
+    styles = verbs.add_parser("styles", help="list the styles")
+    styles.set_defaults(run=run_styles)
+    info = verbs.add_parser("info", help="version, backends and what they can do")
+    info.add_argument("--table", action="store_true", help="only which operation runs on which backend, as Markdown")
+    info.set_defaults(run=run_info)
+
+    bench = verbs.add_parser("bench", help="time the native operations beside this machine's measured peaks")
+    bench.add_argument("operations", nargs="*", metavar="OP", help="operations (default: all)")
+    bench.add_argument("--threads", type=int, default=0, metavar="N", help="default: those of the process")
+    bench.add_argument("--seconds", type=float, default=0.3, metavar="S", help="of calls for an operation (0.3)")
+    bench.add_argument("--json", metavar="FILE", help="write the figures")
+    bench.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True,
+                       help="also OpenCV, SciPy and torch where they are installed (default: yes)")  # fmt: skip
+    bench.set_defaults(run=run_bench)
+
+    add_weights_and_eval(verbs)
+    commands.add_to(verbs)
+    return top
+
+
+def add_draw(verbs: Any) -> None:
+    """Adds `draw` to the command line's verbs."""
     draw = verbs.add_parser("draw", help="draw photos, folders, glob patterns and videos")
     draw.add_argument(
         "inputs", nargs="+", metavar="IN", help="photo, video, folder or glob pattern; told apart by content"
@@ -56,21 +80,9 @@ def parser() -> argparse.ArgumentParser:
     draw.add_argument("-q", "--quiet", action="store_true", help="print only what failed")
     draw.set_defaults(run=run_draw)
 
-    styles = verbs.add_parser("styles", help="list the styles")
-    styles.set_defaults(run=run_styles)
-    info = verbs.add_parser("info", help="version, backends and what they can do")
-    info.add_argument("--table", action="store_true", help="only which operation runs on which backend, as Markdown")
-    info.set_defaults(run=run_info)
 
-    bench = verbs.add_parser("bench", help="time the native operations beside this machine's measured peaks")
-    bench.add_argument("operations", nargs="*", metavar="OP", help="operations (default: all)")
-    bench.add_argument("--threads", type=int, default=0, metavar="N", help="default: those of the process")
-    bench.add_argument("--seconds", type=float, default=0.3, metavar="S", help="of calls for an operation (0.3)")
-    bench.add_argument("--json", metavar="FILE", help="write the figures")
-    bench.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True,
-                       help="also OpenCV, SciPy and torch where they are installed (default: yes)")  # fmt: skip
-    bench.set_defaults(run=run_bench)
-
+def add_weights_and_eval(verbs: Any) -> None:
+    """Adds `weights` and `eval` to the command line's verbs."""
     weights = verbs.add_parser("weights", help="list, verify, import and export weights")
     actions = weights.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="names of the shipped weights")
@@ -99,9 +111,6 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--fid", metavar="MODULE:FUNCTION",
                           help="features of a picture uint8 [H,W,3], for the Frechet distance")  # fmt: skip
     evaluate.set_defaults(run=run_eval)
-
-    commands.add_to(verbs)
-    return top
 
 
 def run_draw(args: argparse.Namespace) -> int:

@@ -21,9 +21,10 @@ from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.weights import Weights, find
 
 SIDE = 512
-SLOPE = np.float32(0.1)
-CELLS_PX, FLAT = (4, 16, 32), 0.04
-GIVEN = 2 + len(CELLS_PX)
+SLOPE = 0.1  # of the leaky ReLUs
+CELLS_PX = (4, 16, 32)  # of the grids on which the photo's luma is put in relation to its surroundings
+FLAT = 0.04  # standard deviation of luma in [-1,1] that counts as flat
+GIVEN = 2 + len(CELLS_PX)  # channels in: ink, person, contrasts
 HEADS = ("whole_head", "hair", "background")
 SMOOTH = (0.25, 0.5, 0.25)
 
@@ -84,9 +85,7 @@ class ApDrawing:
         fused = fuse_regions(parts, centres, hair, background, person[None, None])[0, 0]
         return self._fusion(maps, frames[0], fused)
 
-    def _conv(
-        self, name: str, x: np.ndarray, out: np.ndarray, stride: int = 1, slope: float = float(SLOPE)
-    ) -> np.ndarray:
+    def _conv(self, name: str, x: np.ndarray, out: np.ndarray, stride: int = 1, slope: float = SLOPE) -> np.ndarray:
         weight, bias = self._net.convs[name]
         slopes = self._net.slopes(bias.size, slope)
         self._run_conv(x, weight, bias, slopes, out, stride, (weight.shape[0] - 1) // 2, self._context)

@@ -29,14 +29,10 @@ from pyapdraw import ops
 from pyapdraw.errors import BadInput
 from pyapdraw.models import regions
 from pyapdraw.models.apdrawing import Drawings, region_sizes
+from pyapdraw.models.apdrawing_live import CELLS_PX, FLAT, GIVEN, SLOPE, SMOOTH
 from pyapdraw.models.layers import counted
 
-SLOPE = 0.1
-CELLS_PX = (4, 16, 32)  # of the grids on which the photo's luma is put in relation to its surroundings
-GIVEN = 2 + len(CELLS_PX)  # channels in: ink, person, contrasts
 LUMA = (0.299, 0.587, 0.114)
-FLAT = 0.04  # standard deviation of luma in [-1,1] that counts as flat
-SMOOTH = (0.25, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
