@@ -32,6 +32,8 @@ SUITES: dict[str, dict[str, str]] = {
     "test_conv2d.py": {"torch": TORCH},
     "test_guided_upsample.py": {},
     "test_local_contrast.py": {},
+    "test_pixel_unshuffle.py": {},
+    "test_add_upsampled.py": {},
     "test_crop.py": {},
     "test_flow_dog.py": {"torch": TORCH},
     "test_ink.py": {

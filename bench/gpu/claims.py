@@ -48,6 +48,8 @@ OPERATIONS = {
     "crop_warp": "test_crop",
     "guided_upsample": "test_guided_upsample",
     "local_contrast": "test_local_contrast",
+    "pixel_unshuffle": "test_pixel_unshuffle",
+    "add_upsampled": "test_add_upsampled",
     "nms": "test_crop",
     "modulated_conv2d": "test_modulated_conv2d",
     "modulated_conv2d_backward_weight": "test_modulated_conv2d_backward_weight",

@@ -60,6 +60,8 @@ const OpEntry kEntries[] = {
     PA_OP(crop_warp),
     PA_OP(guided_upsample),
     PA_OP(local_contrast),
+    PA_OP(pixel_unshuffle),
+    PA_OP(add_upsampled),
     PA_OP(nms),
     PA_OP(modulated_conv2d),
     PA_OP(modulated_conv2d_backward_weight),

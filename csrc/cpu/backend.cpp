@@ -37,6 +37,8 @@ const Backend& backend() {
     b.crop_warp = crop_warp;
     b.guided_upsample = guided_upsample;
     b.local_contrast = local_contrast;
+    b.pixel_unshuffle = pixel_unshuffle;
+    b.add_upsampled = add_upsampled;
     b.nms = nms;
     b.modulated_conv2d = modulated_conv2d;
     b.modulated_conv2d_backward_weight = modulated_conv2d_backward_weight;

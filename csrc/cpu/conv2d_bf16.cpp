@@ -3,8 +3,8 @@
 // Method: the register tile of modulated_conv2d over pairs of channels, an odd last one beside a zero. The input rows
 // that an output row needs are rounded once, into a ring of as many rows as the kernel has, with zeros at the ends; a
 // row of taps is one run over kx and channels. 1.6 to 2 times as fast as conv2d where the processor has the dot product
-// (AVX-512-BF16) and channels are even and adjacent to the next pixel's; slower for an odd few, whose rows are rounded
-// one by one. Elsewhere this is conv2d itself.
+// (AVX-512-BF16) and channels are even; slower for an odd few, which are rounded one by one. Elsewhere this is conv2d
+// itself.
 // Numerics: rounding to nearest even, denormal numbers to zero. Pairs are summed in the order ky, kx, i, whatever the
 // number of threads.
 #include "cpu/convert.h"
@@ -29,6 +29,13 @@ Pair pair(float first, float second) {
   return from_float<Bfloat16>(first).bits | static_cast<uint32_t>(from_float<Bfloat16>(second).bits) << 16;
 }
 
+// Two rows of 16 weights as pairs.
+PA_BF16 void pair_rows(const float* first, const float* second, Pair* to) {
+  const auto round = [](const float* p)
+                         PA_BF16 { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(p))); };
+  _mm512_storeu_si512(to, _mm512_or_si512(round(first), _mm512_slli_epi32(round(second), 16)));
+}
+
 int block_width(int64_t vectors_left) { return vectors_left >= 4 ? 4 : vectors_left >= 2 ? 2 : 1; }
 
 // Weights by blocks of output channels, each [kh][kw][channel pairs][block]; bias and slope with zeros at the end.
@@ -50,8 +57,10 @@ struct Packed {
       for (int64_t t = 0; t < taps; ++t)
         for (int64_t i = 0; i < inputs; i += 2) {
           const float *row = w.as<float>() + (t * inputs + i) * outputs, *next = row + outputs;
-          for (int64_t o = first; o < first + width; ++o)
-            *to++ = o >= outputs ? 0 : pair(row[o], i + 1 < inputs ? next[o] : 0.0f);
+          int64_t o = first;
+          for (; i + 1 < inputs && o + kLanes <= outputs && o < first + width; o += kLanes, to += kLanes)
+            pair_rows(row + o, next + o, to);
+          for (; o < first + width; ++o) *to++ = o >= outputs ? 0 : pair(row[o], i + 1 < inputs ? next[o] : 0.0f);
         }
       first += width;
     }
@@ -70,6 +79,15 @@ PA_BF16 void round_row(const float* x, int64_t width, int64_t step, int64_t chan
     for (; i + 16 <= count; i += 16)
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i / 2), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
     for (; i < count; i += 2) to[i / 2] = pair(x[i], x[i + 1]);
+    return;
+  }
+  if (channels % 2 == 0) {
+    for (int64_t px = 0; px < width; ++px, x += step, to += channels / 2)
+      for (int64_t i = 0; i < channels; i += 16) {
+        const int64_t left = channels - i;
+        const __mmask16 there = left >= 16 ? 0xffff : static_cast<__mmask16>((1 << left) - 1);
+        _mm256_mask_storeu_epi16(to + i / 2, there, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, x + i)));
+      }
     return;
   }
   for (int64_t px = 0; px < width; ++px, x += step)

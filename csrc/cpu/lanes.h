@@ -40,6 +40,21 @@ inline Halves narrow(Vec x) {
 }
 
 inline void store(float* p, Vec x) { *reinterpret_cast<Vec*>(p) = x; }
+
+// table[index], each index below kCount.
+inline Vec pick(Vec table, Bits index) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Vec>(
+      _mm512_permutexvar_ps(reinterpret_cast<__m512i>(index), reinterpret_cast<__m512>(table)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Vec>(
+      _mm256_permutevar8x32_ps(reinterpret_cast<__m256>(table), reinterpret_cast<__m256i>(index)));
+#else
+  Vec out;
+  for (int i = 0; i < kCount; ++i) out[i] = table[index[i]];
+  return out;
+#endif
+}
 inline void store(Bfloat16* p, Vec x) { *reinterpret_cast<Halves*>(p) = narrow(x); }
 
 // Past the caches; p is aligned to the vector. A fence is due afterwards (cpu/stream.h).

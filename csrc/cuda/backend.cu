@@ -35,6 +35,8 @@ const Backend* cuda_backend() {
     b.crop_warp = cuda::crop_warp;
     b.guided_upsample = cuda::guided_upsample;
     b.local_contrast = cuda::local_contrast;
+    b.pixel_unshuffle = cuda::pixel_unshuffle;
+    b.add_upsampled = cuda::add_upsampled;
     b.nms = cuda::nms;
     b.modulated_conv2d = cuda::modulated_conv2d;
     b.modulated_conv2d_backward_weight = cuda::modulated_conv2d_backward_weight;

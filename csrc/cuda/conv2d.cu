@@ -180,12 +180,6 @@ PA_KERNEL __launch_bounds__(kThreads) void conv2d_kernel(Layer p, int64_t output
   put(p, pixel + m0, output + o0, sum);
 }
 
-bool vectors(const Tensor& t, int64_t channels) {
-  for (int i = 0; i < 3; ++i)
-    if (t.shape[i] > 1 && t.stride[i] % 4 != 0) return false;
-  return channels % 4 == 0 && reinterpret_cast<uintptr_t>(t.data) % 16 == 0;
-}
-
 template <int BM, int BN, int TM, int TN>
 void run(const Layer& p, const Context& ctx) {
   const int64_t output_blocks = blocks(p.out.shape[3], BN);
@@ -230,9 +224,9 @@ void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
             int stride, int pad, const Context& ctx) {
   if (out.numel() == 0) return;
   Layer p{x, weight, bias, slope, out, stride, pad, out.shape[0] * out.shape[1] * out.shape[2], false, false, false};
-  p.x_vectors = vectors(x, x.shape[3]);
+  p.x_vectors = channel_quads(x);
   p.weight_vectors = weight.shape[3] % 4 == 0 && reinterpret_cast<uintptr_t>(weight.data) % 16 == 0;
-  p.out_vectors = vectors(out, out.shape[3]);
+  p.out_vectors = channel_quads(out);
   if (int64_t{blocks(p.pixels, 64)} * blocks(out.shape[3], 32) >= kManyBlocks)
     run<64, 32, 4, 4>(p, ctx);
   else
@@ -240,7 +234,7 @@ void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
 }
 
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) {
-  const bool wide = vectors(x, x.shape[3]) && vectors(out, out.shape[3]);
+  const bool wide = channel_quads(x) && channel_quads(out);
   const int64_t count = out.numel() / (wide ? 4 : 1);
   launch(wide ? max_pool2d_kernel<4> : max_pool2d_kernel<1>, dim3(blocks(count, kPoolThreads)), dim3(kPoolThreads), 0,
          ctx, x, out, kernel, stride, count);

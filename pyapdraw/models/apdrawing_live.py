@@ -7,6 +7,7 @@ weights/apdrawing.md.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from pyapdraw import _C
 from pyapdraw.errors import BadInput, WeightsError
 from pyapdraw.models.ink import Ink
 from pyapdraw.models.rectangles import PARTS, corners, region_centres, region_sizes
-from pyapdraw.ops.conv_to_one import conv_to_one
 from pyapdraw.ops.fuse_regions import fuse_regions
 from pyapdraw.weights import Weights, find
 
@@ -60,6 +60,9 @@ class ApDrawing:
         held = held or find("apdrawing")
         self._net, self._run_conv = Folded(held.tensors), _C.conv2d_bf16 if half else _C.conv2d
         self._ink, self._context, self._local = Ink(threads), _C.Context(threads), threading.local()
+        # The networks for eyes, nose and mouth are small: they share the threads better than each of them could.
+        workers = min(len(PARTS), threads or _C.default_threads())
+        self._pool = ThreadPoolExecutor(workers, "pyapdraw-part") if workers > 1 else None
 
     def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         """As `models.ink.Ink.draw`, for crops of 512 px: uint8 [512,512]. Raises BadInput."""
@@ -68,37 +71,51 @@ class ApDrawing:
         ink = self._ink.draw(pixels, mask, landmarks_px)
         centres = region_centres(np.asarray(landmarks_px, np.float64)[None], SIDE)
         drawing = self.forward(pixels, np.asarray(mask) >= 128, ink, centres)
-        return np.rint(drawing * 127.5 + 127.5).astype(np.uint8)
+        levels = np.empty((SIDE, SIDE, 1), np.uint8)
+        _C.nchw_to_rgb(drawing[None], levels, self._context)
+        return levels[..., 0]
 
     def forward(self, pixels: np.ndarray, person: np.ndarray, ink: np.ndarray, centres: np.ndarray) -> np.ndarray:
         """uint8 [S,S,3], bool [S,S], uint8 [S,S], int32 [1,4,2] -> float32 [S,S] in [-1,1]."""
         maps = self._maps()
-        given = maps["given"]
-        np.take(TO_UNIT, ink, out=maps["ink"])
-        given[0, :, :, 0] = maps["ink"]
-        given[0, :, :, 1] = SIGNS[person.view(np.uint8)]
-        self._contrasts(pixels, given[0])
+        planes = maps["planes"]
+        self._given(maps, pixels, person, ink)
         features = self._whole(maps)
-        frames = self._heads(maps, features)
-        parts = self._parts(given[0], features[0], centres)
-        hair, background = (x[None, None] for x in frames[1:])
-        fused = fuse_regions(parts, centres, hair, background, person[None, None])[0, 0]
-        return self._fusion(maps, frames[0], fused)
+        _, hair, background = self._heads(maps, features)
+        parts = self._parts(planes[2:], features[0], centres)
+        fuse_regions(parts, centres, hair, background, person[None, None], out=planes[None, None, 1])
+        return self._fusion(maps)
 
-    def _conv(self, name: str, x: np.ndarray, out: np.ndarray, stride: int = 1, slope: float = SLOPE) -> np.ndarray:
+    def _conv(
+        self,
+        name: str,
+        x: np.ndarray,
+        out: np.ndarray,
+        stride: int = 1,
+        slope: float = SLOPE,
+        context: _C.Context | None = None,
+    ) -> np.ndarray:
         weight, bias = self._net.convs[name]
         slopes = self._net.slopes(bias.size, slope)
-        self._run_conv(x, weight, bias, slopes, out, stride, (weight.shape[0] - 1) // 2, self._context)
+        self._run_conv(x, weight, bias, slopes, out, stride, (weight.shape[0] - 1) // 2, context or self._context)
         return out
 
-    def _contrasts(self, pixels: np.ndarray, given: np.ndarray) -> None:
-        """`apdrawing_small.contrast` into the last channels of [S,S,GIVEN]."""
-        for channel, cell in enumerate(CELLS_PX):
-            _C.local_contrast(pixels, given[:, :, 2 + channel], cell, FLAT, self._context)
+    def _unshuffle(self, planes: np.ndarray, out: np.ndarray) -> None:
+        """[K,S,S] to its blocks of 2 x 2 pixels side by side: 4 K channels of [1,S/2,S/2,C]."""
+        _C.pixel_unshuffle(planes, out[0], ctx=self._context)
+
+    def _given(self, maps: dict[str, Any], pixels: np.ndarray, person: np.ndarray, ink: np.ndarray) -> None:
+        """What the networks read: as planes, and unshuffled."""
+        inked, sides, *contrasts = maps["planes"][2:]
+        _C.rgb_to_nchw(ink[..., None], inked[None], self._context)
+        _C.rgb_to_nchw(person.view(np.uint8)[..., None] * np.uint8(255), sides[None], self._context)
+        for plane, cell in zip(contrasts, CELLS_PX):
+            _C.local_contrast(pixels, plane, cell, FLAT, self._context)
+        self._unshuffle(maps["planes"][2:], maps["given"])
 
     def _whole(self, maps: dict[str, Any]) -> np.ndarray:
         skips = maps["skips"]
-        self._conv("whole.stem", maps["given"], skips[0], stride=2)
+        self._conv("whole.stem", maps["given"], skips[0])
         for level in range(3):
             inner = maps["inner"][level]
             self._conv(f"whole.down.{level}", skips[level], inner[..., : inner.shape[3] - 2 * (level == 2)], stride=2)
@@ -106,54 +123,61 @@ class ApDrawing:
         x = skips[3]
         for level in reversed(range(3)):
             side = self._conv(f"whole.side.{level}", x, maps["side"][level], slope=1)
-            _, tall, wide, channels = side.shape
-            skips[level].reshape(tall, 2, wide, 2, channels)[...] += side.reshape(tall, 1, wide, 1, channels)
+            _C.add_upsampled(skips[level], side, ctx=self._context)
             x = self._conv(f"whole.up.{level}", skips[level], maps["up"][level])
         return x
 
     def _heads(self, maps: dict[str, Any], features: np.ndarray) -> list[np.ndarray]:
-        """The drawings of the global network, of hair and of background, each [S,S]."""
-        both = maps["heads"]
+        """The drawings of the global network, of hair and of background, each [1,1,S,S]."""
+        both = maps["heads"]  # features, ink
+        self._unshuffle(maps["planes"][2:3], both[..., -4:])
         self._conv("shared", features, both[..., :-4])
-        unshuffle(maps["ink"], both[0, :, :, -4:])
-        return [self._head(name, both) for name in HEADS]
+        outs = (maps["planes"][0], *maps["masked"])
+        return [self._head(name, both, out[None, None]) for name, out in zip(HEADS, outs)]
 
-    def _head(self, name: str, maps: np.ndarray) -> np.ndarray:
-        """`apdrawing_small.Head` of maps [1,S/2,S/2,C] with their bases: [S,S]."""
+    def _head(self, name: str, maps: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """`apdrawing_small.Head` of maps [1,S/2,S/2,C] with their bases, to [1,1,S,S]."""
         kernel, bias = self._net.heads[name]
-        return conv_to_one(maps.transpose(0, 3, 1, 2), kernel, bias, up=2, padding=1, activation="tanh")[0, 0]
+        how = _C.ConvToOne(2, 1, "zeros", "tanh")
+        _C.conv_to_one(maps.transpose(0, 3, 1, 2), kernel, bias, out, how, self._context)
+        return out
 
-    def _parts(self, given: np.ndarray, features: np.ndarray, centres: np.ndarray) -> list[np.ndarray]:
-        sizes = region_sizes(SIDE)
-        drawings = []
-        for name, (top, left), (tall, wide) in zip(PARTS, corners(centres, sizes)[0], sizes):
-            kind = {"eyel": "eye", "eyer": "mirrored"}.get(name, name)
-            x = window(given, top, left, tall, wide)[None]
-            y = np.empty((1, tall, wide, self._net.convs[f"{kind}.stem"][1].size), np.float32)
-            z, last = np.empty_like(y), np.empty((1, tall, wide, 1), np.float32)
-            self._conv(f"{kind}.stem", x, y, slope=1)
-            rows, columns = (np.arange(first, first + size) // 2 for first, size in ((top, tall), (left, wide)))
-            inside = window(features, rows[0], columns[0], rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)
-            side = np.empty((1, *inside.shape[:2], y.shape[3]), np.float32)
-            self._conv(f"{kind}.side", inside[None], side, slope=1)
-            y += side[:, (rows - rows[0])[:, None], columns - columns[0]]
-            np.maximum(y, SLOPE * y, out=y)
-            self._conv(f"{kind}.body.0", y, z)
-            self._conv(f"{kind}.body.1", z, y)
-            self._conv(f"{kind}.last", y, last, slope=1)
-            last[..., 0] += self._net.gains[kind] * x[..., 0]
-            drawings.append(np.tanh(last[..., 0])[:, None])
-        return drawings
+    def _parts(self, planes: np.ndarray, features: np.ndarray, centres: np.ndarray) -> list[np.ndarray]:
+        """The drawings [1,1,h,w] of eyes, nose and mouth."""
+        places = zip(PARTS, corners(centres, sizes := region_sizes(SIDE))[0], sizes)
+        run = self._pool.map if self._pool else map
+        return list(run(lambda place: self._part(planes, features, *place), places))
 
-    def _fusion(self, maps: dict[str, Any], whole: np.ndarray, fused: np.ndarray) -> np.ndarray:
-        three, both = maps["three"], maps["fusion"]
-        for channel, drawing in enumerate((whole, fused, maps["ink"])):
-            three[0, :, :, channel] = drawing
-        width = both.shape[3] - 8
-        self._conv("fusion_inner", three, both[..., :width], stride=2)
-        unshuffle(whole, both[0, :, :, width : width + 4])
-        unshuffle(fused, both[0, :, :, width + 4 :])
-        return self._head("fusion", both)
+    def _part(
+        self, planes: np.ndarray, features: np.ndarray, name: str, corner: tuple[int, int], size: tuple[int, int]
+    ) -> np.ndarray:
+        kind = {"eyel": "eye", "eyer": "mirrored"}.get(name, name)
+        (top, left), (tall, wide), context = corner, size, _C.Context(1 if self._pool else self._context.threads)
+        kernel, bias = self._net.lasts[kind]
+        x = np.zeros((1, tall, wide, even(GIVEN)), np.float32)
+        x[0, :, :, :GIVEN] = window(planes.transpose(1, 2, 0), top, left, tall, wide)
+        both = np.zeros((1, tall, wide, kernel.shape[1]), np.float32)  # features, ink
+        both[..., -1] = x[..., 0]
+        y = both[..., : self._net.convs[f"{kind}.stem"][1].size]
+        z = np.empty(y.shape, np.float32)
+        self._conv(f"{kind}.stem", x, y, slope=1, context=context)
+        rows, columns = ((first + count + 1) // 2 - first // 2 for first, count in ((top, tall), (left, wide)))
+        inside = window(features, top // 2, left // 2, rows, columns)[None]
+        side = np.empty((1, rows, columns, y.shape[3]), np.float32)
+        self._conv(f"{kind}.side", inside, side, slope=1, context=context)
+        _C.add_upsampled(y, side, top % 2, left % 2, SLOPE, context)
+        self._conv(f"{kind}.body.0", y, z, context=context)
+        self._conv(f"{kind}.body.1", z, y, context=context)
+        drawing = np.empty((1, 1, tall, wide), np.float32)
+        how = _C.ConvToOne(1, 1, "zeros", "tanh")
+        _C.conv_to_one(both.transpose(0, 3, 1, 2), kernel, bias, drawing, how, context)
+        return drawing
+
+    def _fusion(self, maps: dict[str, Any]) -> np.ndarray:
+        both = maps["fusion"]  # features, then the global network's drawing, the fused one, ink
+        self._unshuffle(maps["planes"][:3], both[..., -12:])
+        self._conv("fusion_inner", both[..., -12:], both[..., :-12])
+        return self._head("fusion", both[..., :-4], np.empty((1, 1, SIDE, SIDE), np.float32))[0, 0]
 
     def _maps(self) -> dict[str, Any]:
         """The calling thread's maps; what is constant in them is set once."""
@@ -164,16 +188,18 @@ class ApDrawing:
         widths = [convs["whole.stem"][1].size, *(convs[f"whole.down.{level}"][1].size for level in range(3))]
         sides = [SIDE >> (level + 1) for level in range(4)]
         made: dict[str, Any] = {
-            "ink": np.empty((SIDE, SIDE), np.float32),
-            "given": plane(SIDE, even(GIVEN)),
+            "planes": np.empty((2 + GIVEN, SIDE, SIDE), np.float32),  # global and fused drawing, then what is given
+            "masked": np.empty((2, SIDE, SIDE), np.float32),  # hair, background
             "skips": [plane(side, width) for side, width in zip(sides, widths)],
             "inner": [plane(sides[i + 1], widths[i + 1] + 2 * (i == 2)) for i in range(3)],
             "side": [plane(sides[i + 1], widths[i]) for i in range(3)],
             "up": [plane(sides[i], widths[i]) for i in range(3)],
-            "heads": plane(sides[0], convs["shared"][1].size + 4),
-            "three": plane(SIDE, even(3)),
-            "fusion": plane(sides[0], convs["fusion_inner"][1].size + 8),
         }
+        # One after the other in the same memory, so that caches hold more of all this.
+        channels = {"given": 4 * GIVEN, "heads": widths[0] + 4, "fusion": widths[0] + 12}
+        memory = np.zeros(max(channels.values()) * sides[0] ** 2, np.float32)
+        for name, count in channels.items():
+            made[name] = memory[: count * sides[0] ** 2].reshape(1, sides[0], sides[0], count)
         line = np.linspace(-1, 1, sides[3], dtype=np.float32)
         made["inner"][2][..., -2] = line[None, :]
         made["inner"][2][..., -1] = line[:, None]
@@ -211,7 +237,7 @@ class Folded:
     """Weights of `apdrawing_small.Generator` as the native operations take them.
 
     convs: name -> weight [kh,kw,I,O], bias [O]; "mirrored" is the eye's network for the right eye. heads: name ->
-    kernel [C,1,4,4], bias [1]. gains: of the ink in eye, nose, mouth.
+    kernel [C,1,4,4], bias [1]. lasts: those of eye, nose, mouth over features and ink, [1,C,3,3], and bias [1].
     """
 
     def __init__(self, tensors: dict[str, np.ndarray]) -> None:
@@ -219,15 +245,19 @@ class Folded:
         for name, weight in tensors.items():
             if name.endswith(".weight"):
                 stem = name.removesuffix(".weight")
-                if stem.endswith(("stem", "fusion_inner")):  # that read maps of `even` channels
+                if stem in ("whole.stem", "fusion_inner"):
+                    weight = unshuffled(weight)
+                elif stem.endswith("stem"):  # that read maps of `even` channels
                     weight = np.pad(weight, ((0, 0), (0, weight.shape[1] % 2), (0, 0), (0, 0)))
                 self.convs[stem] = (np.ascontiguousarray(weight.transpose(2, 3, 1, 0)), tensors[f"{stem}.bias"])
         for name in [name for name in self.convs if name.startswith("eye.")]:
             weight, bias = self.convs[name]
             self.convs[name.replace("eye.", "mirrored.")] = (np.ascontiguousarray(weight[:, ::-1]), bias)
         self.heads = {name: (head_kernel(tensors, name), tensors[f"{name}.bias"]) for name in (*HEADS, "fusion")}
-        self.gains = {name: tensors[f"{name}.gain"] for name in ("eye", "nose", "mouth")}
-        self.gains["mirrored"] = self.gains["eye"]
+        self.lasts = {
+            name: (last_kernel(tensors, name), tensors[f"{name}.last.bias"]) for name in ("eye", "nose", "mouth")
+        }
+        self.lasts["mirrored"] = (np.ascontiguousarray(self.lasts["eye"][0][..., ::-1]), self.lasts["eye"][1])
         self._slopes: dict[tuple[int, float], np.ndarray] = {}
 
     def slopes(self, size: int, slope: float) -> np.ndarray:
@@ -249,10 +279,21 @@ def head_kernel(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
     return np.concatenate([change, *(gain * taken for gain in tensors[f"{name}.gain"])])[:, None].astype(np.float32)
 
 
-def unshuffle(drawing: np.ndarray, out: np.ndarray) -> None:
-    """[S,S] to its four pixels side by side, [S/2,S/2,4]."""
-    for pixel in range(4):
-        out[:, :, pixel] = drawing[pixel // 2 :: 2, pixel % 2 :: 2]
+def last_kernel(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """The last convolution of `apdrawing_small.Part`, [1,C,3,3]: features, zeros to an even C, ink with its gain."""
+    features = tensors[f"{name}.last.weight"]
+    count = features.shape[1]
+    kernel = np.zeros((1, even(count + 1), 3, 3), np.float32)
+    kernel[:, :count] = features
+    kernel[:, -1, 1, 1] = tensors[f"{name}.gain"]
+    return kernel
+
+
+def unshuffled(weight: np.ndarray) -> np.ndarray:
+    """A kernel [O,I,2a,2b] of stride 2 as [O,4I,a,b] on maps whose blocks of 2 x 2 pixels lie side by side."""
+    outputs, inputs, tall, wide = weight.shape
+    blocks = weight.reshape(outputs, inputs, tall // 2, 2, wide // 2, 2)
+    return blocks.transpose(0, 1, 3, 5, 2, 4).reshape(outputs, 4 * inputs, tall // 2, wide // 2)
 
 
 def window(x: np.ndarray, top: int, left: int, tall: int, wide: int) -> np.ndarray:
@@ -274,7 +315,3 @@ def even(channels: int) -> int:
 
 def plane(side: int, channels: int) -> np.ndarray:
     return np.zeros((1, side, side, channels), np.float32)
-
-
-TO_UNIT = (np.arange(256, dtype=np.float32) / np.float32(127.5) - 1).astype(np.float32)
-SIGNS = np.array([-1, 1], np.float32)

@@ -74,6 +74,22 @@ PA_TRIAL(local_contrast) {
   t.call([&] { local_contrast(image, out, cell, 0.04f, t.ctx); });
 }
 
+PA_TRIAL(pixel_unshuffle) {
+  const int64_t k = t.pick(0, 4), h = 2 * t.pick(0, 20), w = 2 * t.pick(0, 30);
+  const Tensor& x = t.coin() ? t.in<uint8_t>({k, h, w}, 0, 255) : t.in<float>({k, h, w}, -1, 1);
+  const Tensor& out = t.out<float>({h / 2, w / 2, 4 * k}, Layout::rows);
+  t.call([&] { pixel_unshuffle(x, out, 2, -1, t.ctx); });
+}
+
+PA_TRIAL(add_upsampled) {
+  const int64_t n = t.pick(0, 2), h = t.pick(0, 20), w = t.pick(0, 30), c = t.pick(0, 40);
+  const int top = static_cast<int>(t.pick(0, 1)), left = static_cast<int>(t.pick(0, 1));
+  const Tensor& x = t.inout<float>({n, h, w, c}, -1, 1, Layout::rows);
+  const Tensor& coarse =
+      t.in<float>({n, h ? (top + h + 1) / 2 : 0, w ? (left + w + 1) / 2 : 0, c}, -1, 1, Layout::rows);
+  t.call([&] { add_upsampled(x, coarse, top, left, 0.1f, t.ctx); });
+}
+
 PA_TRIAL(nms) {
   const int64_t n = t.pick(0, 200);
   const Tensor& boxes = t.in<float>({n, 4}, -10, 60, Layout::contiguous, t.coin());

@@ -188,6 +188,16 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
 // the mean and variance of cells of cell x cell px, bilinear between their centres. H and W are whole cells.
 void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx = {});
 
+// Blocks of 2 x 2 pixels side by side as channels: x u8, bool or f32 [K,H,W] with even sides -> out f32 [H/2,W/2,4K] =
+// scale x + offset, of each plane upper left, upper right, lower left, lower right.
+void pixel_unshuffle(const Tensor& x, const Tensor& out, float scale = 1, float offset = 0, const Context& ctx = {});
+
+// Adds a map of half the resolution to x f32 [N,H,W,C] in place, each of its pixels to four, then multiplies what is
+// negative by slope (1: leaves it). coarse f32 [N,h,w,C], h = ceil((top + H) / 2); top and left, 0 or 1, are where x
+// begins in a block of 2 x 2.
+void add_upsampled(const Tensor& x, const Tensor& coarse, int top = 0, int left = 0, float slope = 1,
+                   const Context& ctx = {});
+
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two
 // (minimum). Sides are x1 - x0 + side.
