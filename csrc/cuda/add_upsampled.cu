@@ -2,6 +2,7 @@
 // csrc/cpu/add_upsampled.cpp. Method: a thread four neighbouring channels of a pixel, in one access of 16 bytes, or one
 // channel where they do not lie so. The coarse pixel is read four times, three of them from the cache. Shared memory:
 // none. Numerics: one addition and one multiplication in float32.
+#include "cuda/channels.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
 

@@ -8,6 +8,7 @@
 // Numerics: one float32 accumulator an output, from the bias on in the order ky, kx, i, as on the CPU. Taps beyond the
 // border are multiplied as zeros.
 // max_pool2d: a thread an output, or four of neighbouring channels; the windows meet in the cache. NaN stays.
+#include "cuda/channels.cuh"
 #include "cuda/kernels.h"
 #include "cuda/launch.cuh"
 

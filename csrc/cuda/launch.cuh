@@ -26,12 +26,5 @@ inline unsigned blocks(int64_t n, int64_t per_block, int64_t most = 2147483647) 
   return static_cast<unsigned>(b < most ? b : most);
 }
 
-// Whether the channels of float32 [N,H,W,C] can be accessed by four, 16 bytes.
-inline bool channel_quads(const Tensor& t) {
-  for (int i = 0; i < 3; ++i)
-    if (t.shape[i] > 1 && t.stride[i] % 4 != 0) return false;
-  return t.shape[3] % 4 == 0 && reinterpret_cast<uintptr_t>(t.data) % 16 == 0;
-}
-
 }  // namespace cuda
 }  // namespace pyapdraw
