@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections import OrderedDict
 
@@ -11,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="published checkpoints are torch files")
 
 import reference_apdrawing as reference  # noqa: E402
+from safetensors import safe_open  # noqa: E402
 
 from pyapdraw import cli, models, weights  # noqa: E402
 from pyapdraw.errors import BadInput, OutputError, WeightsError  # noqa: E402
@@ -283,6 +286,17 @@ def test_own_file_keeps_everything(own, wanted):
     )
     assert models.load(own).config.ngf == 3
     assert not [f for f in own.parent.iterdir() if f.name.startswith(".")]  # no temporary file is left
+
+
+def test_equal_weights_make_equal_files(own):
+    """Also in another process, where the library would write the header in another order."""
+    again = own.with_name("again.safetensors")
+    code = f"from pyapdraw.weights import store; store.write({str(again)!r}, store.read({str(own)!r}), overwrite=True)"
+    for seed in ("1", "2", "3"):
+        subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+        assert again.read_bytes() == own.read_bytes()
+    with safe_open(own, "np") as file:
+        assert file.metadata()["system"] == "apdrawing" and len(list(file.keys())) > 50
 
 
 @pytest.mark.parametrize("at", [0.3, 0.6, 0.999])

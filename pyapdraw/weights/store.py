@@ -32,6 +32,8 @@ class Weights(NamedTuple):
 def write(path: str | Path, weights: Weights, *, overwrite: bool = False) -> str:
     """Writes a weight file, whole or not at all, and returns the sha256 of its tensors, which the header carries.
 
+    Equal weights make equal files, to the bit.
+
     Raises OutputError: the file exists already, or cannot be written.
     """
     from safetensors.numpy import save
@@ -40,7 +42,7 @@ def write(path: str | Path, weights: Weights, *, overwrite: bool = False) -> str
     digest = fingerprint(tensors)
     about = {"format": FORMAT, "system": weights.system, "part": weights.part, "sha256": digest}
     about["config"] = json.dumps(weights.config, sort_keys=True)
-    put(path, save(tensors, about), overwrite=overwrite)
+    put(path, _ordered(save(tensors, about)), overwrite=overwrite)
     return digest
 
 
@@ -93,6 +95,16 @@ def fingerprint(tensors: dict[str, np.ndarray]) -> str:
         digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
         digest.update(value.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _ordered(data: bytes) -> bytes:
+    """The same file with its metadata sorted: the library writes them in another order in every process."""
+    size = int.from_bytes(data[:8], "little")
+    fields = json.loads(data[8 : 8 + size])
+    fields["__metadata__"] = dict(sorted(fields["__metadata__"].items()))
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def content(path: str | Path) -> bytes:
