@@ -24,6 +24,7 @@ using modconv::Pair;
 using modconv::Vec;
 
 constexpr int kMostRows = 9;  // of a kernel: the taps that a tile takes
+constexpr int64_t kChunkRows = 8;
 
 Pair pair(float first, float second) {
   return from_float<Bfloat16>(first).bits | static_cast<uint32_t>(from_float<Bfloat16>(second).bits) << 16;
@@ -115,7 +116,9 @@ void run(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor
   const int64_t ho = out.shape[1], wo = out.shape[2], outputs = out.shape[3];
   const Packed packed(weight, bias, slope);
   const int64_t row = (width + 2 * pad) * packed.pairs, units = kw * packed.pairs;
-  const int64_t work = wo * packed.lanes * kh * units, grain = 1 + 400000 / (work + 1);
+  // Rows of a chunk share the ring: with two of them, half of the rounding would be done twice.
+  const int64_t work = wo * packed.lanes * kh * units, least = 1 + 400000 / (work + 1);
+  const int64_t rows = ho / 8 < kChunkRows ? ho / 8 : kChunkRows, grain = least > rows ? least : rows;
   parallel_for(out.shape[0] * ho, grain, ctx, [&](int64_t begin, int64_t end) {
     Scratch<Pair> ring(kh * row);
     std::memset(ring.get(), 0, static_cast<size_t>(kh * row) * sizeof(Pair));
