@@ -247,6 +247,13 @@ def test_it_stops_when_the_held_out_figure_no_longer_falls(tmp_path):
     assert sorted(p.name for p in tmp_path.glob("sheet-*")) == ["sheet-000010.png", "sheet-000020.png"]
 
 
+def test_progress_does_not_fill_a_file(tmp_path, capfd):
+    schedule = loop.Schedule(steps=200, batch=2, sheet_every=0, log_every=10)
+    loop.run(Line(), Numbers(), torch.stack, schedule, tmp_path)
+    shown = capfd.readouterr().err
+    assert "200/200" in shown and len(shown) < 500
+
+
 def test_the_average_follows(tmp_path):
     trainer = trained(tmp_path, 40)
     again = Line()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -224,7 +225,7 @@ def run(trainer: Trainer, data: Dataset, collate: Any, schedule: Schedule, out: 
             done += 1
             if first and (done % schedule.log_every == 0 or done == schedule.steps):
                 log.write(done, values)  # type: ignore[union-attr]
-                progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
+                progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
             if first and schedule.sheet_every and done % schedule.sheet_every == 0:
                 trainer.sheet(out / f"sheet-{done:06d}.png")
             if schedule.judge_every and done % schedule.judge_every == 0:
@@ -278,4 +279,5 @@ class Saver:
 def _bar(steps: int, done: int, quiet: bool) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=steps, initial=done, disable=quiet, unit="step", dynamic_ncols=True)
+    often_s = 0.1 if sys.stderr.isatty() else 60.0  # a file need not hold every step
+    return tqdm(total=steps, initial=done, disable=quiet, unit="step", dynamic_ncols=True, mininterval=often_s)
