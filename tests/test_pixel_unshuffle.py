@@ -11,30 +11,24 @@ from pyapdraw.errors import BadInput
 GUARD = np.float32(77)
 
 
-def reference(x, scale, offset):
-    """Pixel by pixel, in float32 as the kernels."""
+def reference(x):
     planes, height, width = x.shape
     out = np.empty((height // 2, width // 2, 4 * planes), np.float32)
     for k, y, u in np.ndindex(x.shape):
-        value = np.float32(np.float64(np.float32(x[k, y, u])) * np.float32(scale) + np.float32(offset))
-        out[y // 2, u // 2, 4 * k + 2 * (y % 2) + u % 2] = value
+        out[y // 2, u // 2, 4 * k + 2 * (y % 2) + u % 2] = x[k, y, u]
     return out
 
 
-def made(shape, kind, seed=0):
-    random = np.random.default_rng(seed)
-    if kind == "float32":
-        return random.normal(size=shape).astype(np.float32)
-    values = random.integers(0, 256, shape).astype(np.uint8)
-    return values if kind == "uint8" else values > 127
+def made(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def check(x, scale=1.0, offset=0.0, threads=0):
+def check(x, threads=0):
     planes, height, width = x.shape
     frame = np.full((height // 2 + 2, width // 2 + 1, 4 * planes + 3), GUARD)
     out = frame[1:-1, 1:, 1 : 1 + 4 * planes]
-    _C.pixel_unshuffle(x, out, scale, offset, _C.Context(threads))
-    np.testing.assert_allclose(out, reference(x, scale, offset), rtol=3e-7, atol=3e-7)
+    _C.pixel_unshuffle(x, out, _C.Context(threads))
+    np.testing.assert_array_equal(out, reference(x))
     result = out.copy()
     out[:] = GUARD
     assert (frame == GUARD).all()
@@ -48,32 +42,30 @@ def backend(request):
     _C.use_backend(_C.cpu_backends()[0])
 
 
-@pytest.mark.parametrize("kind", ["uint8", "bool", "float32"])
 @pytest.mark.parametrize("shape", [(1, 2, 2), (5, 6, 10), (3, 34, 18), (1, 2, 130)])
-def test_definition(backend, shape, kind):
-    check(made(shape, kind), 2 / 255, -1)
+def test_definition(backend, shape):
+    x = made(shape)
+    x[0, 0, 0] = np.nan
+    check(x)
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.integers(1, 6), st.integers(1, 9), st.integers(1, 40), st.sampled_from(["uint8", "bool", "float32"]),
-    st.integers(0, 99),
-)  # fmt: skip
-def test_any_view(planes, height, width, kind, seed):
-    room = made((planes, 4 * height, 6 * width), kind, seed)
+@given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 40), st.integers(0, 99))
+def test_any_view(planes, height, width, seed):
+    room = made((planes, 4 * height, 6 * width), seed)
     check(room[:, ::2, ::3])
     check(room[:, : 2 * height, ::-3])
 
 
 def test_torch_agrees_where_it_is_installed():
     torch = pytest.importorskip("torch", reason="torch's pixel_unshuffle is the peer")
-    x = made((3, 16, 12), "float32")
+    x = made((3, 16, 12))
     theirs = torch.nn.functional.pixel_unshuffle(torch.from_numpy(x), 2).permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(check(x), theirs)
 
 
 def test_threads():
-    x = made((5, 200, 300), "float32")
+    x = made((5, 200, 300))
     np.testing.assert_array_equal(check(x[:, :40], threads=1), check(x[:, :40], threads=3))
 
 

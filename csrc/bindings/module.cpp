@@ -198,8 +198,7 @@ PYBIND11_MODULE(_C, m) {
         py::arg("epsilon") = 1e-3f, py::arg("gain") = 1.0f, ctx, nogil());
   m.def("local_contrast", &local_contrast, py::arg("image"), py::arg("out"), py::arg("cell"), py::arg("flat"), ctx,
         nogil());
-  m.def("pixel_unshuffle", &pixel_unshuffle, py::arg("x"), py::arg("out"), py::arg("scale") = 1, py::arg("offset") = 0,
-        ctx, nogil());
+  m.def("pixel_unshuffle", &pixel_unshuffle, py::arg("x"), py::arg("out"), ctx, nogil());
   m.def("add_upsampled", &add_upsampled, py::arg("x"), py::arg("coarse"), py::arg("top") = 0, py::arg("left") = 0,
         py::arg("slope") = 1, ctx, nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0,

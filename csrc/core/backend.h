@@ -57,7 +57,7 @@ struct Backend {
   void (*guided_upsample)(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
                           float gain, const Context& ctx) = nullptr;
   void (*local_contrast)(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx) = nullptr;
-  void (*pixel_unshuffle)(const Tensor& x, const Tensor& out, float scale, float offset, const Context& ctx) = nullptr;
+  void (*pixel_unshuffle)(const Tensor& x, const Tensor& out, const Context& ctx) = nullptr;
   void (*add_upsampled)(const Tensor& x, const Tensor& coarse, int top, int left, float slope,
                         const Context& ctx) = nullptr;
   void (*nms)(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum,

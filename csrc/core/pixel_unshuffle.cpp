@@ -2,9 +2,9 @@
 
 namespace pyapdraw {
 
-void pixel_unshuffle(const Tensor& x, const Tensor& out, float scale, float offset, const Context& ctx) {
+void pixel_unshuffle(const Tensor& x, const Tensor& out, const Context& ctx) {
   check::ndim(x, "x", 3, 3);
-  check::dtype(x, "x", {DType::u8, DType::boolean, DType::f32});
+  check::dtype(x, "x", {DType::f32});
   check::that(x.shape[1] % 2 == 0 && x.shape[2] % 2 == 0, "x",
               "shape " + check::shape_text(x) + " given, even sides expected");
   check::dtype(out, "out", {DType::f32});
@@ -17,7 +17,7 @@ void pixel_unshuffle(const Tensor& x, const Tensor& out, float scale, float offs
   const auto run = require(b, b.pixel_unshuffle, "pixel_unshuffle");
   if (out.numel() == 0) return;
   check::no_overlap(out, "out", x, "x");
-  run(x, out, scale, offset, ctx);
+  run(x, out, ctx);
 }
 
 }  // namespace pyapdraw

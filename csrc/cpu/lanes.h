@@ -41,6 +41,8 @@ inline Halves narrow(Vec x) {
 
 inline void store(float* p, Vec x) { *reinterpret_cast<Vec*>(p) = x; }
 
+inline void store(Bfloat16* p, Vec x) { *reinterpret_cast<Halves*>(p) = narrow(x); }
+
 // table[index], each index below kCount.
 inline Vec pick(Vec table, Bits index) {
 #if defined(__AVX512F__)
@@ -55,7 +57,6 @@ inline Vec pick(Vec table, Bits index) {
   return out;
 #endif
 }
-inline void store(Bfloat16* p, Vec x) { *reinterpret_cast<Halves*>(p) = narrow(x); }
 
 // Past the caches; p is aligned to the vector. A fence is due afterwards (cpu/stream.h).
 inline void stream(float* p, Vec x) {

@@ -44,7 +44,7 @@ void crop_warp(const Tensor& image, const Tensor& to_image, const Tensor& out, f
 void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& out, int radius, float epsilon,
                      float gain, const Context& ctx);
 void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx);
-void pixel_unshuffle(const Tensor& x, const Tensor& out, float scale, float offset, const Context& ctx);
+void pixel_unshuffle(const Tensor& x, const Tensor& out, const Context& ctx);
 void add_upsampled(const Tensor& x, const Tensor& coarse, int top, int left, float slope, const Context& ctx);
 void nms(const Tensor& boxes, const Tensor& keep, float threshold, float side, bool minimum, const Context& ctx);
 void modulated_conv2d(const Tensor& x, const Tensor& weight, const Tensor& styles, const Tensor& noise,

@@ -76,9 +76,9 @@ PA_TRIAL(local_contrast) {
 
 PA_TRIAL(pixel_unshuffle) {
   const int64_t k = t.pick(0, 4), h = 2 * t.pick(0, 20), w = 2 * t.pick(0, 30);
-  const Tensor& x = t.coin() ? t.in<uint8_t>({k, h, w}, 0, 255) : t.in<float>({k, h, w}, -1, 1);
+  const Tensor& x = t.in<float>({k, h, w}, -1, 1);
   const Tensor& out = t.out<float>({h / 2, w / 2, 4 * k}, Layout::rows);
-  t.call([&] { pixel_unshuffle(x, out, 2, -1, t.ctx); });
+  t.call([&] { pixel_unshuffle(x, out, t.ctx); });
 }
 
 PA_TRIAL(add_upsampled) {

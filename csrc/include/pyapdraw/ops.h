@@ -188,9 +188,9 @@ void guided_upsample(const Tensor& coarse, const Tensor& image, const Tensor& ou
 // the mean and variance of cells of cell x cell px, bilinear between their centres. H and W are whole cells.
 void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat, const Context& ctx = {});
 
-// Blocks of 2 x 2 pixels side by side as channels: x u8, bool or f32 [K,H,W] with even sides -> out f32 [H/2,W/2,4K] =
-// scale x + offset, of each plane upper left, upper right, lower left, lower right.
-void pixel_unshuffle(const Tensor& x, const Tensor& out, float scale = 1, float offset = 0, const Context& ctx = {});
+// Blocks of 2 x 2 pixels side by side as channels: x f32 [K,H,W] with even sides -> out f32 [H/2,W/2,4K], of each plane
+// upper left, upper right, lower left, lower right.
+void pixel_unshuffle(const Tensor& x, const Tensor& out, const Context& ctx = {});
 
 // Adds a map of half the resolution to x f32 [N,H,W,C] in place, each of its pixels to four, then multiplies what is
 // negative by slope (1: leaves it). coarse f32 [N,h,w,C], h = ceil((top + H) / 2); top and left, 0 or 1, are where x
