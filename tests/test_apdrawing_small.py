@@ -1,5 +1,7 @@
 """The small hierarchical network: what it is made of, and that the native style draws what the torch module does."""
 
+import multiprocessing
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -161,6 +163,29 @@ def test_threads_share_a_style():
         together = list(pool.map(lambda given: style.draw(*given, align.template(512)), portraits * 2))
     for drawing, expected in zip(together, alone * 2):
         np.testing.assert_array_equal(drawing, expected)
+
+
+def test_threads_do_not_change_a_drawing():
+    pixels, mask = portrait(1)
+    held = held_of(made())
+    one, two, five = (apdrawing_live.ApDrawing(n, held).draw(pixels, mask, align.template(512)) for n in (1, 2, 5))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, five)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_draws():
+    pixels, mask = portrait(2)
+    style = apdrawing_live.ApDrawing(2, held_of(made()))
+    expected = style.draw(pixels, mask, align.template(512))
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=lambda: queue.put(style.draw(pixels, mask, align.template(512))), daemon=True)
+    child.start()
+    np.testing.assert_array_equal(queue.get(timeout=60), expected)
+    child.join(timeout=60)
+    assert child.exitcode == 0
 
 
 def test_weight_files_of_either_network_draw(tmp_path):

@@ -6,6 +6,7 @@ weights/apdrawing.md.
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,8 +63,9 @@ class ApDrawing:
         self._net, self._run_conv = Folded(held.tensors), _C.conv2d_bf16 if half else _C.conv2d
         self._ink, self._context, self._local = Ink(threads), _C.Context(threads), threading.local()
         # The networks for eyes, nose and mouth are small: they share the threads better than each of them could.
-        workers = min(len(PARTS), threads or _C.default_threads())
-        self._pool = ThreadPoolExecutor(workers, "pyapdraw-part") if workers > 1 else None
+        self._workers = min(len(PARTS), threads or _C.default_threads())
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0
 
     def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         """As `models.ink.Ink.draw`, for crops of 512 px: uint8 [512,512]. Raises BadInput."""
@@ -146,6 +148,8 @@ class ApDrawing:
     def _parts(self, planes: np.ndarray, features: np.ndarray, centres: np.ndarray) -> list[np.ndarray]:
         """The drawings [1,1,h,w] of eyes, nose and mouth."""
         places = zip(PARTS, corners(centres, sizes := region_sizes(SIDE))[0], sizes)
+        if self._workers > 1 and self._pool_of != os.getpid():  # a forked process has none of the threads
+            self._pool, self._pool_of = ThreadPoolExecutor(self._workers, "pyapdraw-part"), os.getpid()
         run = self._pool.map if self._pool else map
         return list(run(lambda place: self._part(planes, features, *place), places))
 
@@ -153,7 +157,7 @@ class ApDrawing:
         self, planes: np.ndarray, features: np.ndarray, name: str, corner: tuple[int, int], size: tuple[int, int]
     ) -> np.ndarray:
         kind = {"eyel": "eye", "eyer": "mirrored"}.get(name, name)
-        (top, left), (tall, wide), context = corner, size, _C.Context(1 if self._pool else self._context.threads)
+        (top, left), (tall, wide), context = corner, size, _C.Context(1 if self._workers > 1 else self._context.threads)
         kernel, bias = self._net.lasts[kind]
         x = np.zeros((1, tall, wide, even(GIVEN)), np.float32)
         x[0, :, :, :GIVEN] = window(planes.transpose(1, 2, 0), top, left, tall, wide)
