@@ -83,7 +83,7 @@ def add_draw(verbs: Any) -> None:
 
 def add_weights_and_eval(verbs: Any) -> None:
     """Adds `weights` and `eval` to the command line's verbs."""
-    weights = verbs.add_parser("weights", help="list, verify, import and export weights")
+    weights = verbs.add_parser("weights", help="list, verify, import, export and average weights")
     actions = weights.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="names of the shipped weights")
     verify = actions.add_parser("verify", help="compare weights with their sha256")
@@ -94,10 +94,12 @@ def add_weights_and_eval(verbs: Any) -> None:
     bring.add_argument("--part", help="generator, discriminators or auxiliary, of a folder (default: what is there)")
     give = actions.add_parser("export", help="a weight file of ours under its published names")
     give.add_argument("checkpoint", metavar="FILE.safetensors")
-    for action in (bring, give):
+    mean = actions.add_parser("average", help="the mean of weight files of one network, trained from the same start")
+    mean.add_argument("checkpoint", nargs="+", metavar="FILE.safetensors")
+    for action in (bring, give, mean):
         action.add_argument("-o", "--output", required=True, metavar="OUT")
         action.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    for action in (listing, verify, bring, give):
+    for action in (listing, verify, bring, give, mean):
         action.set_defaults(run=run_weights)
 
     evaluate = verbs.add_parser("eval", help="figures and a contact sheet of a style against given drawings")
@@ -206,7 +208,7 @@ def run_bench(args: argparse.Namespace) -> int:
 
 
 def run_weights(args: argparse.Namespace) -> int:
-    """`pyapdraw weights list|verify|import|export`."""
+    """`pyapdraw weights list|verify|import|export|average`."""
     from pyapdraw import weights
     from pyapdraw.errors import WeightsError
 
@@ -220,6 +222,10 @@ def run_weights(args: argparse.Namespace) -> int:
             held = weights.read_checkpoint(args.checkpoint, args.system, part=args.part).weights
             weights.write(args.output, held, overwrite=args.overwrite)
             files = [args.output]
+        elif args.action == "average":
+            held = weights.average(args.checkpoint)
+            weights.write(args.output, held, overwrite=args.overwrite)
+            files, args.checkpoint = [args.output], " + ".join(args.checkpoint)
         else:
             held = weights.read(args.checkpoint)
             files = weights.export_checkpoint(held, args.output, overwrite=args.overwrite)

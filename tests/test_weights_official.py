@@ -330,6 +330,40 @@ def test_safetensors_of_others_are_refused(own, tmp_path):
         models.load(tmp_path / "unknown.safetensors")
 
 
+def test_average(own, tmp_path, capsys):
+    held = store.read(own)
+    other = held._replace(tensors={name: value + np.float32(1) for name, value in held.tensors.items()})
+    store.write(tmp_path / "other.safetensors", other)
+    command = ["weights", "average", str(own), str(tmp_path / "other.safetensors"), "-o", str(tmp_path / "mean")]
+    assert cli.main(command) == cli.DONE and "other.safetensors -> " in capsys.readouterr().out
+    mean = store.read(tmp_path / "mean")
+    assert (mean.model, mean.config) == (held.model, held.config)
+    for name, value in held.tensors.items():
+        exact = (value.astype(np.float64) + (value + np.float32(1))) / 2
+        np.testing.assert_array_equal(
+            mean.tensors[name], exact.astype(np.float32) if value.dtype.kind == "f" else value
+        )
+    assert cli.main(command) == cli.NOT_WRITTEN
+    same = weights.average([own, own, own])
+    assert all(np.array_equal(same.tensors[name], value) for name, value in held.tensors.items())
+
+
+def test_what_cannot_be_averaged(own, tmp_path, capsys):
+    held = store.read(own)
+    name = next(iter(held.tensors))
+    for label, changed in (
+        ("wider", held._replace(config=held.config | {"ngf": 4})),
+        ("shape", held._replace(tensors=held.tensors | {name: held.tensors[name].reshape(-1)})),
+        ("part", held._replace(part="discriminators")),
+    ):
+        path = tmp_path / f"{label}.safetensors"
+        store.write(path, changed)
+        assert cli.main(["weights", "average", str(own), str(path), "-o", str(tmp_path / "mean")]) == cli.SOME_FAILED
+        assert f"{label}.safetensors: " in capsys.readouterr().err and not (tmp_path / "mean").exists()
+    with pytest.raises(WeightsError, match="no weight file"):
+        weights.average([])
+
+
 # The command line -----------------------------------------------------------------------------------------------------
 
 

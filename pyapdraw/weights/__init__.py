@@ -16,10 +16,11 @@ import numpy as np
 
 from pyapdraw.errors import WeightsError
 from pyapdraw.weights.official import export_checkpoint, import_checkpoint, read_checkpoint
-from pyapdraw.weights.store import Weights, read, write
+from pyapdraw.weights.store import Weights, average, read, write
 
 __all__ = [
     "Weights",
+    "average",
     "export_checkpoint",
     "find",
     "import_checkpoint",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +66,33 @@ def read(path: str | Path) -> Weights:
             f"{path}: tensors with sha256 {found} given, {about['sha256']} expected: the file was altered"
         )
     return Weights(about["system"], about["part"], about["config"], tensors)
+
+
+def average(paths: Sequence[str | Path]) -> Weights:
+    """The mean of weight files of one network, rounded once from float64; counters are the first file's.
+
+    Networks that were trained from the same start, with other lengths, orders or rates, often lie so near each other
+    that their mean is better than each (model soups [Wortsman et al. 2022]); not so of networks that began apart.
+
+    Raises WeightsError: no file, one that cannot be read, or files of different networks.
+    """
+    if not paths:
+        raise WeightsError("paths: no weight file given, at least one expected")
+    held = [read(path) for path in paths]
+    first = held[0]
+    shapes = {name: value.shape for name, value in first.tensors.items()}
+    for path, other in zip(paths, held):
+        if (other.model, other.config) != (first.model, first.config):
+            given = f"{other.model} with {other.config}"
+            raise WeightsError(f"{path}: {given} given, {first.model} with {first.config} expected as in {paths[0]}")
+        if {name: value.shape for name, value in other.tensors.items()} != shapes:
+            raise WeightsError(f"{path}: tensors of other names or shapes given than in {paths[0]}")
+    means = {
+        name: np.mean([other.tensors[name].astype(np.float64) for other in held], axis=0).astype(value.dtype)
+        for name, value in first.tensors.items()
+        if value.dtype.kind == "f"
+    }
+    return first._replace(tensors=first.tensors | means)
 
 
 def header(path: str | Path, data: bytes) -> dict[str, Any]:
