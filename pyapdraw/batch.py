@@ -1,10 +1,8 @@
-"""Many inputs, one output each: which files a command line means, where their results go, and what became of each."""
+"""Many inputs, one output each: what becomes of each of them."""
 
 from __future__ import annotations
 
-import glob
-import json
-import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,11 +16,9 @@ from pyapdraw.aligned import read_aligned_landmarks, read_mask
 from pyapdraw.artist import Artist, FrameArtist, NoFace, aligned_face
 from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput, Error, OutputError
-from pyapdraw.files import atomic_write, check_output, what_is
-from pyapdraw.photo import read_photo, write_image
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-VIDEO_SUFFIXES = (".mp4",)
+from pyapdraw.files import check_output, what_is, write_record
+from pyapdraw.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
+from pyapdraw.photo import MAX_PIXELS, encode_image, read_photo, write_image
 
 
 @dataclass(frozen=True)
@@ -36,16 +32,23 @@ class Given:
         return self.landmarks is not None or self.masks is not None
 
 
-NOTHING = Given()
+@dataclass(frozen=True)
+class Manner:
+    """How each input is drawn. beside: photo and drawing next to each other. overwrite: existing outputs are replaced.
+    skip_existing: an input whose output is there is passed. max_pixels: of a picture. video: fields of VideoOptions."""
 
-
-class Usage(Error):
-    """The command line asks for something that no input could satisfy."""
+    beside: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
+    given: Given = field(default_factory=Given)
+    max_pixels: int = MAX_PIXELS
+    video: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Outcome:
-    """What became of one input. status: done, skipped (no face, by policy) or failed."""
+    """What became of one input. status: done, skipped (no face, by policy; or its output exists), "no media" (something
+    else that lay in a folder) or failed."""
 
     source: str
     target: str | None = None
@@ -56,54 +59,6 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def expand(inputs: Sequence[str]) -> list[Path]:
-    """Files meant by the arguments: files themselves, folders by their files (no hidden ones), patterns by matches."""
-    found: list[Path] = []
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        elif not path.exists() and glob.has_magic(text):
-            matches = [Path(p) for p in sorted(glob.glob(text)) if Path(p).is_file()]
-            found += matches or [path]
-        else:
-            found.append(path)  # a missing file is reported in its turn
-    unique = dict.fromkeys(found)
-    if not unique:
-        raise Usage(f"{', '.join(inputs)}: no file found")
-    return list(unique)
-
-
-class Targets:
-    """Gives every input its output path; inputs of the same stem in one folder do not overwrite each other."""
-
-    def __init__(self, output: str, several: bool) -> None:
-        path = Path(output)
-        self.folder = path if several or path.is_dir() or output.endswith(("/", os.sep)) else None
-        self.file = None if self.folder else path
-        if several and path.suffix.lower() in PICTURE_SUFFIXES + VIDEO_SUFFIXES and not path.is_dir():
-            raise Usage(f"{output}: one output file given for several inputs, a folder expected")
-        self._taken: set[str] = set()
-
-    def of(self, source: Path, is_video: bool) -> Path:
-        allowed = VIDEO_SUFFIXES if is_video else PICTURE_SUFFIXES
-        if self.file is not None:
-            if self.file.suffix.lower() not in allowed:
-                kind = "a video" if is_video else "a picture"
-                raise Usage(f"{self.file}: output for {kind} given, one of {', '.join(allowed)} expected")
-            return self.file
-        assert self.folder is not None
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise OutputError(f"{self.folder}: the output folder cannot be made ({e.strerror})") from e
-        name = source.stem + allowed[0]
-        if name.lower() in self._taken:
-            name = source.name + allowed[0]
-        self._taken.add(name.lower())
-        return self.folder / name
-
-
 def side_by_side(photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
     """Photo uint8 [H,W,3] and drawing [H,W] or [H,W,3] next to each other: [H,2W,3]."""
     if drawing.ndim == 2:
@@ -111,26 +66,35 @@ def side_by_side(photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
     return np.concatenate([photo, drawing], axis=1)
 
 
-def draw_photo_file(
-    artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool, given: Given
-) -> dict[str, Any]:
-    """Draws one photo file; returns faces, size and stage times."""
-    clock = Clock()
+def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: Manner) -> dict[str, Any]:
+    """Draws one photo into a file (None: standard output, as PNG); returns faces, size and stage times."""
+    clock, given = Clock(), manner.given
+    content = sys.stdin.buffer.read() if source.path is None else source.path
+    name = source.path or Path(str(source))
     with clock("read"):
-        check_output(target, overwrite=overwrite, inputs=[source])
-        photo = read_photo(source)
+        sources = [source.path, given.landmarks, given.masks, artist.options.weights]
+        if target is not None:
+            check_output(target, overwrite=manner.overwrite, inputs=sources)
+        photo = read_photo(content, max_pixels=manner.max_pixels)
         points, person = None, None
         if given.landmarks is not None:
-            path = file_beside(given.landmarks, source, (".txt",))
-            points = read_aligned_landmarks(path, source, photo.pixels.shape)
+            path = file_beside(given.landmarks, name, (".txt",))
+            points = read_aligned_landmarks(path, name, photo.pixels.shape)
+            sources.append(str(path))
         if given.masks is not None:
-            person = read_mask(file_beside(given.masks, source), source, photo.pixels.shape)
+            path = file_beside(given.masks, name)
+            person = read_mask(path, name, photo.pixels.shape)
+            sources.append(str(path))
     with clock("faces"):
         faces = artist.choose(artist.faces(photo.pixels)) if points is None else [aligned_face(photo.pixels, points)]
     drawing = artist.draw_pixels(photo.pixels, faces, clock, person=person)
     with clock("write"):
-        result = side_by_side(photo.pixels, drawing) if beside else drawing
-        write_image(result, target, overwrite=overwrite, inputs=[source])
+        result = side_by_side(photo.pixels, drawing) if manner.beside else drawing
+        if target is None:
+            sys.stdout.buffer.write(encode_image(result))
+            sys.stdout.buffer.flush()
+        else:
+            write_image(result, target, overwrite=manner.overwrite, inputs=sources)
     height, width = photo.pixels.shape[:2]
     return {
         "kind": "photo",
@@ -140,11 +104,11 @@ def draw_photo_file(
     }
 
 
-def draw_video_file(
-    artist: Artist, source: Path, target: Path, *, beside: bool, overwrite: bool, given: Given
-) -> dict[str, Any]:
+def draw_video_file(artist: Artist, source: Input, target: Path | None, manner: Manner) -> dict[str, Any]:
     """Draws one video file; returns the report of the video loop with the stages of the drawing in it."""
-    if given:
+    if source.path is None or target is None:
+        raise BadInput(f"{source}: a video given, a photo expected on standard input and output")
+    if manner.given:
         raise BadInput(f"{source}: a video given, photos expected with landmark or mask files")
     from pyapdraw.video import VideoOptions, draw_video  # PyAV is loaded for videos alone
 
@@ -152,68 +116,92 @@ def draw_video_file(
 
     def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
         drawing = frames(rgb, time_s)
-        return side_by_side(rgb, rgb if drawing is None else drawing) if beside else drawing
+        return side_by_side(rgb, rgb if drawing is None else drawing) if manner.beside else drawing
 
-    options = VideoOptions(draw_stages=lambda: frames.clock.seconds)
-    report = draw_video(source, target, draw, overwrite=overwrite, options=options)
+    options = VideoOptions(draw_stages=lambda: frames.clock.seconds, max_pixels=manner.max_pixels, **manner.video)
+    report = draw_video(source.path, target, draw, overwrite=manner.overwrite, options=options)
     return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame}
 
 
-def is_moving(source: Path, targets: Targets) -> bool:
+def is_moving(source: Input, targets: Targets) -> bool:
     """Whether an input is drawn as a video. A moving GIF, WebP or PNG is one when its output is named as a video."""
-    kind = what_is(source).what
+    if source.path is None:
+        return False
+    kind = what_is(source.path).what
     return kind == "video" or (
         kind == "animation" and targets.file is not None and targets.file.suffix.lower() in VIDEO_SUFFIXES
     )
 
 
-def draw_one(
-    artist: Artist, source: Path, targets: Targets, *, beside: bool, overwrite: bool, given: Given = NOTHING
-) -> Outcome:
-    """Draws one input whatever it is; every failure becomes part of the outcome."""
+def draw_one(artist: Artist, source: Input, targets: Targets, manner: Manner) -> Outcome:
+    """Draws one input whatever it is; every failure becomes part of the outcome, so that the batch goes on."""
     outcome = Outcome(str(source))
     start = time.perf_counter()
     try:
+        if source.is_litter:
+            outcome.status = "no media"
+            return outcome
         is_video = is_moving(source, targets)
-        target = targets.of(source, is_video)
-        outcome.target = str(target)
+        target = None if targets.standard else targets.of(source, is_video)
+        outcome.target = "-" if target is None else str(target)
+        if manner.skip_existing and target is not None and target.exists():
+            outcome.status, outcome.error = "skipped", f"{target} exists"
+            return outcome
         work = draw_video_file if is_video else draw_photo_file
-        outcome.details = work(artist, source, target, beside=beside, overwrite=overwrite, given=given)
-    except NoFace as e:
+        outcome.details = work(artist, source, target, manner)
+    except NoFace as error:
         skip = artist.options.no_face == "skip"
-        outcome.status, outcome.error = ("skipped" if skip else "failed"), str(e).replace("image", str(source), 1)
-    except Usage:
+        outcome.status, outcome.error = ("skipped" if skip else "failed"), _told(error, source)
+    except (Usage, BrokenPipeError):
         raise
-    except Error as e:
-        outcome.status, outcome.error, outcome.output_failed = "failed", str(e), isinstance(e, OutputError)
-    outcome.wall_s = time.perf_counter() - start
+    except Error as error:
+        outcome.status, outcome.error = "failed", _told(error, source)
+        outcome.output_failed = isinstance(error, OutputError)
+    except MemoryError:
+        outcome.status, outcome.error = "failed", f"{source}: does not fit into memory"
+    except Exception as error:  # a fault of ours: the other inputs are drawn all the same
+        what = f"{type(error).__name__}: {error}"
+        outcome.status, outcome.error = (
+            "failed",
+            f"{source}: not drawn, by a fault of pyapdraw ({what}); please report it",
+        )
+    finally:
+        outcome.wall_s = time.perf_counter() - start
     return outcome
 
 
+def _told(error: Error, source: Input) -> str:
+    """The message, which names the file also where it comes from a stage that knows the picture only."""
+    text = str(error)
+    if text.startswith("image: "):
+        return f"{source}: {text.removeprefix('image: ')}"
+    return text
+
+
 def draw_all(
-    artist: Artist, sources: Sequence[Path], targets: Targets, tell: Callable[[Outcome], None], **options: Any
+    artist: Artist, inputs: Inputs, targets: Targets, manner: Manner, tell: Callable[[Outcome], None]
 ) -> list[Outcome]:
     """Draws every input in turn; `tell` hears of each outcome as it comes."""
     outcomes = []
-    for source in sources:
-        outcome = draw_one(artist, source, targets, **options)
+    for source in inputs.files:
+        outcome = draw_one(artist, source, targets, manner)
         tell(outcome)
         outcomes.append(outcome)
     return outcomes
 
 
-def write_report(path: str, artist: Artist, outcomes: Sequence[Outcome], wall_s: float, load_s: float) -> None:
-    """Writes the JSON of a run: what was chosen and why, and one record an input."""
+def write_report(
+    path: str, artist: Artist, outcomes: Sequence[Outcome], seconds: dict[str, float], **rules: Any
+) -> None:
+    """Writes the JSON of a run: what was chosen and why, and one record an input. rules: see `files.write_record`."""
     record = {
         "style": artist.style_name,
         "plan": asdict(artist.plan),
         "options": asdict(artist.options),
-        "wall_s": wall_s,
-        "load_s": load_s,
+        **seconds,
         "inputs": [asdict(o) for o in outcomes],
     }
-    with atomic_write(path, overwrite=True) as f:
-        f.write(json.dumps(record, indent=1, default=float).encode())
+    write_record(path, "draw", record, **rules)
 
 
 def _face_record(face: Any) -> dict[str, Any]:
@@ -224,4 +212,4 @@ def _face_record(face: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["BadInput", "Given", "Outcome", "Targets", "Usage", "draw_all", "draw_one", "expand", "write_report"]
+__all__ = ["Given", "Manner", "Outcome", "draw_all", "draw_one", "write_report"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import json
 import platform
 import re
 import statistics
@@ -20,7 +19,7 @@ from typing import Any
 
 from pyapdraw import _C
 from pyapdraw.bench_cases import CASES, Case
-from pyapdraw.errors import BadInput, OutputError
+from pyapdraw.errors import BadInput
 
 SCHEMA = 1
 OURS = "pyapdraw"
@@ -215,11 +214,3 @@ def bench(
     now = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     suite = {"date": now, "commit": None, "rows": rows, "wrong": wrong}
     return {"schema": SCHEMA, "machine": here, "peaks": peak, "versions": versions(), "suites": {"native": suite}}
-
-
-def write(record: dict[str, Any], path: str) -> None:
-    """The record as JSON; OutputError where it cannot be written."""
-    try:
-        Path(path).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    except OSError as e:
-        raise OutputError(f"{path}: not written ({e.strerror})") from e

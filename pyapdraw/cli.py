@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("operations", nargs="*", metavar="OP", help="operations (default: all)")
     bench.add_argument("--threads", type=int, default=0, metavar="N", help="default: those of the process")
     bench.add_argument("--seconds", type=float, default=0.3, metavar="S", help="of calls for an operation (0.3)")
-    bench.add_argument("--json", metavar="FILE", help="write the figures")
+    bench.add_argument("--json", metavar="FILE.json", help="write the figures")
+    bench.add_argument("--overwrite", action="store_true", help="replace a file that is no earlier record")
     bench.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True,
                        help="also OpenCV, SciPy and torch where they are installed (default: yes)")  # fmt: skip
     bench.set_defaults(run=run_bench)
@@ -49,11 +50,13 @@ def add_draw(verbs: Any) -> None:
     """Adds `draw` to the command line's verbs."""
     draw = verbs.add_parser("draw", help="draw photos, folders, glob patterns and videos")
     draw.add_argument(
-        "inputs", nargs="+", metavar="IN", help="photo, video, folder or glob pattern; told apart by content"
-    )
+        "inputs", nargs="+", metavar="IN",
+        help="photo, video, folder or glob pattern, told apart by content; - for a photo on standard input",
+    )  # fmt: skip
     draw.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="file (.png .jpg .webp; .mp4 for a video) or folder"
-    )
+        "-o", "--output", required=True, metavar="OUT",
+        help="file (.png .jpg .webp .tif .avif; video: .mp4 .mov .mkv .webm .gif), folder, or - for standard output",
+    )  # fmt: skip
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=("pass", "skip", "error"), default="pass",
@@ -76,9 +79,21 @@ def add_draw(verbs: Any) -> None:
     )
     draw.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
     draw.add_argument("--report", metavar="FILE.json", help="write times, faces and choices of every input")
+    draw.add_argument("--recursive", action="store_true", help="also the folders inside a folder")
     draw.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    draw.add_argument("--skip-existing", action="store_true", help="pass inputs whose output is there already")
+    draw.add_argument("--max-pixels", type=pixels, default=50_000_000, metavar="N",
+                      help="larger pictures are refused before they are decoded (default: 50e6)")  # fmt: skip
     draw.add_argument("-q", "--quiet", action="store_true", help="print only what failed")
     draw.set_defaults(run=run_draw)
+
+
+def pixels(text: str) -> int:
+    """A number of pixels, also as 50e6; ValueError, which argparse words, for another."""
+    value = float(text)
+    if not 1 <= value <= 1e12:
+        raise ValueError
+    return int(value)
 
 
 def add_weights_and_eval(verbs: Any) -> None:
@@ -109,7 +124,8 @@ def add_weights_and_eval(verbs: Any) -> None:
     evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
     evaluate.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
     evaluate.add_argument("--sheet", metavar="FILE.png", help="write photos, given drawings and ours side by side")
-    evaluate.add_argument("--json", metavar="FILE", help="write the figures")
+    evaluate.add_argument("--json", metavar="FILE.json", help="write the figures")
+    evaluate.add_argument("--overwrite", action="store_true", help="replace existing files")
     evaluate.add_argument("--fid", metavar="MODULE:FUNCTION",
                           help="features of a picture uint8 [H,W,3], for the Frechet distance")  # fmt: skip
     evaluate.set_defaults(run=run_eval)
@@ -118,39 +134,36 @@ def add_weights_and_eval(verbs: Any) -> None:
 def run_draw(args: argparse.Namespace) -> int:
     """`pyapdraw draw`."""
     start = time.perf_counter()
-    from pyapdraw import batch
+    from pyapdraw import batch, inputs
     from pyapdraw.artist import Artist
     from pyapdraw.errors import OutputError
+    from pyapdraw.files import check_record
 
     given = batch.Given(args.landmarks, args.masks)
     if given and not args.aligned:
-        raise batch.Usage("--landmarks, --masks: given without --aligned, of whose photos they are expected to be")
-    sources = batch.expand(args.inputs)
-    several = len(sources) > 1 or any(s not in args.inputs for s in map(str, sources))
-    targets = batch.Targets(args.output, several)
+        raise inputs.Usage("--landmarks, --masks: given without --aligned, of whose photos they are expected to be")
+    sources = inputs.expand(args.inputs, args.output, recursive=args.recursive)
+    targets = inputs.Targets(args.output, sources)
+    rules = {"overwrite": args.overwrite, "inputs": [i.path for i in sources.files]}
+    if args.report:
+        check_record(args.report, **rules)
     artist = Artist(
         args.style, args.device, args.runtime, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
         background=args.background, largest_px=args.size, weights=args.weights,
     )  # fmt: skip
+    manner = batch.Manner(args.side_by_side, args.overwrite, args.skip_existing, given, args.max_pixels)
     load_s = time.perf_counter() - start
-
-    def tell(outcome: batch.Outcome) -> None:
-        if outcome.status == "failed":
-            print(f"pyapdraw: {outcome.error}", file=sys.stderr)
-        elif not args.quiet:
-            print(_line(outcome), flush=True)
-            if not _face_count(outcome) and outcome.status == "done":
-                print(f"pyapdraw: {outcome.source}: no face found, passed through unchanged", file=sys.stderr)
-
-    outcomes = batch.draw_all(
-        artist, sources, targets, tell, beside=args.side_by_side, overwrite=args.overwrite, given=given
-    )
+    outcomes = batch.draw_all(artist, sources, targets, manner, _teller(args.quiet or targets.standard))
     failed = [o for o in outcomes if o.status == "failed"]
+    foreign = sum(o.status == "no media" for o in outcomes)
     if failed and len(outcomes) > 1:
         print(f"pyapdraw: {len(failed)} of {len(outcomes)} inputs failed", file=sys.stderr)
+    if foreign and not args.quiet:
+        print(f"pyapdraw: {foreign} of {len(outcomes)} files are no photos or videos, passed over", file=sys.stderr)
     if args.report:
+        seconds = {"wall_s": time.perf_counter() - start, "load_s": load_s}
         try:
-            batch.write_report(args.report, artist, outcomes, time.perf_counter() - start, load_s)
+            batch.write_report(args.report, artist, outcomes, seconds, **rules)
         except OutputError as e:
             print(f"pyapdraw: {e}", file=sys.stderr)
             return NOT_WRITTEN
@@ -159,13 +172,37 @@ def run_draw(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else DONE
 
 
+def _teller(quiet: bool):
+    """What prints an outcome as it comes: failures always, the rest unless quiet."""
+
+    def tell(outcome) -> None:
+        if outcome.status == "failed":
+            print(f"pyapdraw: {outcome.error}", file=sys.stderr)
+        elif outcome.status != "no media" and not quiet:
+            print(_line(outcome), flush=True)
+            if note := _faceless(outcome):
+                print(f"pyapdraw: {outcome.source}: {note}", file=sys.stderr)
+
+    return tell
+
+
+def _faceless(outcome) -> str | None:
+    """What was done without a face, in words; None where there was nothing to do."""
+    if outcome.status != "done":
+        return None
+    if outcome.details["kind"] == "photo":
+        return None if outcome.details["faces"] else "no face found, passed through unchanged"
+    without, frames = outcome.details["faces_per_frame"].count(0), outcome.details["frames"]["in"]
+    return f"{without} of {frames} frames without a face" if without else None
+
+
 def _face_count(outcome) -> int:
     return max(outcome.details.get("faces_per_frame", [0]), default=0) or len(outcome.details.get("faces", []))
 
 
 def _line(outcome) -> str:
     if outcome.status == "skipped":
-        return f"{outcome.source}: no face, skipped"
+        return f"{outcome.source}: skipped ({outcome.error})"
     faces = _face_count(outcome)
     what = f"{faces} face{'s' * (faces != 1)}"
     if outcome.details.get("kind") == "video":
@@ -196,14 +233,17 @@ def run_info(args: argparse.Namespace) -> int:
 def run_bench(args: argparse.Namespace) -> int:
     """`pyapdraw bench`."""
     from pyapdraw import bench
+    from pyapdraw.files import check_record, write_record
 
     def tell(line: str) -> None:
         print(line, flush=True)
 
+    if args.json:
+        check_record(args.json, overwrite=args.overwrite)
     options = {"threads": args.threads, "seconds": args.seconds, "with_peers": args.peers}
     record = bench.bench(args.operations, **options, tell=tell)
     if args.json:
-        bench.write(record, args.json)
+        write_record(args.json, "bench", record, overwrite=args.overwrite)
     return SOME_FAILED if record["suites"]["native"]["wrong"] else DONE
 
 
@@ -258,18 +298,27 @@ def _verify_weights(wanted: Sequence[str]) -> int:
 
 def run_eval(args: argparse.Namespace) -> int:
     """`pyapdraw eval`."""
+    from dataclasses import asdict
+
     from pyapdraw import evaluate
     from pyapdraw.errors import BadInput
+    from pyapdraw.files import check_output, check_record, write_record
 
     if (args.data is None) == (args.drawings is None):
         raise BadInput("eval: STYLE --data DIR, or PHOTOS DRAWINGS [--style STYLE], expected")
     features = evaluate.features_named(args.fid) if args.fid else None
     style = args.what if args.data else args.style
     items = evaluate.items_of(args.data) if args.data else evaluate.items_of(args.what, args.drawings)
+    given = [path for item in items for path in (item.photo, item.drawing)]
+    rules = {"overwrite": args.overwrite, "inputs": [*given, args.weights]}
+    if args.json:
+        check_record(args.json, **rules)
+    if args.sheet:
+        check_output(args.sheet, **rules)
     report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet)
     print(evaluate.table(report))
     if args.json:
-        evaluate.write(report, args.json)
+        write_record(args.json, "eval", asdict(report), **rules)
     return DONE
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 
 from pyapdraw.artist import Artist, aligned_face
 from pyapdraw.errors import BadInput
-from pyapdraw.files import atomic_write
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
 from pyapdraw.metrics.chamfer import chamfer_distance
 from pyapdraw.metrics.fid import fid
@@ -147,12 +145,6 @@ def table(report: Report) -> str:
     if report.fid is not None:
         lines.append(f"Frechet distance of the two sets: {report.fid:.3f}")
     return "\n".join(lines)
-
-
-def write(report: Report, path: str | Path) -> None:
-    """The figures as JSON. Raises OutputError."""
-    with atomic_write(path, overwrite=True) as file:
-        file.write(json.dumps(asdict(report), indent=1).encode())
 
 
 def features_named(name: str) -> Callable[[np.ndarray], np.ndarray]:

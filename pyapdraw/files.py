@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import secrets
 import stat
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .errors import BadInput, OutputError
 
@@ -51,6 +52,9 @@ _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _TS_PACKET_BYTES = 188
+_SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
+_OGG_PICTURES = (b"\x80theora", b"BBCD", b"OVP80", b"\x01video", b"fishead")  # in the first page of their track
+NAME_BYTES = 255  # of one file name: the limit of every common file system
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def regular_file(source: str | os.PathLike) -> Path:
     path = Path(source)
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
         raise BadInput(f"{name_of(source)!r}: cannot be read: {error}") from None
@@ -137,9 +141,12 @@ def _picture_format(head: bytes) -> str | None:
 
 
 def _video_format(head: bytes) -> str | None:
+    if head[4:12] in [b"ftyp" + brand for brand in _SOUND_BRANDS]:
+        return None
     for magic, name in _VIDEOS:
         if head.startswith(magic):
-            return name
+            sound_alone = name == "ogg" and not any(mark in head for mark in _OGG_PICTURES)
+            return None if sound_alone else name
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
     if head[4:8] in _MOV_BOXES:
@@ -182,14 +189,23 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
     """The output path, if it may be written: its folder exists and allows it, nothing is there yet (or overwrite is
     set), and it is none of the inputs. Raises OutputError."""
     path = Path(path)
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: the folder {path.parent} does not exist")
+        path.lstat()
+        is_there = True
+    except FileNotFoundError:
+        is_there = False
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+        raise OutputError(f"{str(path)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    if len(os.fsencode(path.name)) > NAME_BYTES:
+        raise OutputError(f"{path}: the name has more than {NAME_BYTES} bytes")
     if path.is_dir():
         raise OutputError(f"{path}: is a folder, expected a file name")
     for source in inputs:
         if same_file(path, source):
             raise OutputError(f"{path}: output and input are the same file")
-    if path.exists() and not overwrite:
+    if is_there and not overwrite:
         raise OutputError(f"{path}: exists already; ask for overwriting (--overwrite) or choose another name")
     if path.exists() and not path.is_file():
         raise OutputError(f"{path}: is a device or a pipe, expected a regular file")
@@ -200,7 +216,15 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
 
 def beside(path: Path, ending: str = ".part") -> Path:
     """A fresh hidden name in the folder of path: a rename between the two never crosses a file system."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")
+    return path.with_name(shortened(f".{path.name}", f".{secrets.token_hex(4)}{ending}"))
+
+
+def shortened(stem: str, ending: str) -> str:
+    """The name stem + ending, the stem cut between characters where the whole is more than a file name can hold."""
+    room = NAME_BYTES - len(os.fsencode(ending))
+    return (
+        os.fsencode(stem)[:room].decode("utf-8", "ignore") + ending if len(os.fsencode(stem)) > room else stem + ending
+    )
 
 
 def write_failed(path, error: BaseException) -> OutputError:
@@ -251,3 +275,34 @@ def atomic_write(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
         raise write_failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+# --- records: the JSON files that tell of a run ----------------------------------------------------------------------
+
+_OURS = b'{\n "pyapdraw": "'
+
+
+def check_record(path: str | os.PathLike, *, overwrite: bool = False, inputs: Iterable = ()) -> Path:
+    """As check_output, but an earlier record of ours may be replaced: no other file is, unless overwrite is set."""
+    path = Path(path)
+    if path.suffix.lower() != ".json":
+        raise OutputError(f"{path}: a file of figures given, a name that ends in .json expected")
+    return check_output(path, overwrite=overwrite or _is_record(path), inputs=inputs)
+
+
+def write_record(
+    path: str | os.PathLike, kind: str, record: dict[str, Any], *, overwrite: bool = False, inputs: Iterable = ()
+) -> None:
+    """Write a JSON file that says of itself what it is (`{"pyapdraw": kind, ...}`). Raises OutputError."""
+    path = check_record(path, overwrite=overwrite, inputs=inputs)
+    text = json.dumps({"pyapdraw": kind, **record}, indent=1, default=float)
+    with atomic_write(path, overwrite=True, inputs=inputs) as file:
+        file.write(text.encode() + b"\n")
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        with open(regular_file(path), "rb") as file:
+            return file.read(len(_OURS)) == _OURS
+    except (OSError, BadInput):
+        return False

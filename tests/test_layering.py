@@ -12,6 +12,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"batch", "live", "serve", "about", "evaluate", "bench"},
+    {"inputs"},
     {"bench_cases"},
     {"video"},
     {"artist"},

@@ -1,0 +1,227 @@
+"""Which files a command line means and where their results go: as a user would write them, in folders as they are."""
+
+import os
+
+import numpy as np
+import pytest
+from cases_photo import encoded
+from PIL import Image
+
+from pyapdraw import batch, cli, inputs, video_out
+from pyapdraw.files import NAME_BYTES
+from pyapdraw.inputs import Input, Inputs, Targets, Usage, expand
+
+skimage_data = pytest.importorskip("skimage.data", reason="the public-domain portrait comes from scikit-image")
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return np.ascontiguousarray(skimage_data.astronaut()[:256, 100:356])
+
+
+@pytest.fixture
+def folder(tmp_path, portrait, monkeypatch):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(portrait).save(tmp_path / "in" / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def draw(*words, code=cli.DONE):
+    assert cli.main(["draw", "-q", *map(str, words)]) == code
+
+
+def test_the_suffixes_are_those_of_the_writers():
+    assert set(video_out.SUFFIXES) <= set(inputs.VIDEO_SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["./in/photo.jpg", "in//photo.jpg", "in/./photo.jpg", "in/../in/photo.jpg", "in/pho*.jpg", "in", "in/", "./in",
+     "in in/photo.jpg", "**/photo.jpg"],
+)  # fmt: skip
+def test_one_photo_however_it_is_written(folder, words):
+    draw(*words.split(), "-o", "x.png")
+    assert sorted(os.listdir(folder)) == ["in", "x.png"] and os.listdir("in") == ["photo.jpg"]
+
+
+@pytest.mark.parametrize("output, file", [("new", "new/photo.png"), ("new/", "new/photo.png"), (".", "photo.png")])
+def test_a_folder_for_one_photo(folder, output, file):
+    draw("in/photo.jpg", "-o", output)
+    assert (folder / file).is_file()
+
+
+def test_litter_is_passed_over_and_counted(folder, capsys):
+    litter = {"Thumbs.db": b"\xd0\xcf\x11\xe0" + bytes(512), "notes.txt": b"hello", "desktop.ini": b"[x]", "empty": b"",
+              "song.m4a": b"\0\0\0\x20ftypM4A " + bytes(64), "song.ogg": b"OggS\0\2" + bytes(22) + b"\x01vorbis",
+              "photo.aae": b"<plist/>", "._photo.jpg": b"\0\5\x16\7", ".DS_Store": b"\0\0\0\1Bud1"}  # fmt: skip
+    for name, content in litter.items():
+        (folder / "in" / name).write_bytes(content)
+    assert cli.main(["draw", "in", "-o", "x.png"]) == cli.DONE
+    out, err = capsys.readouterr()
+    assert "1 face" in out and "7 of 8 files are no photos or videos" in err
+    assert cli.main(["draw", "in", "-o", "out", "--report", "r.json"]) == cli.DONE
+    assert os.listdir("out") == ["photo.png"]
+
+
+def test_what_claims_to_be_media_is_told_of(folder, capsys):
+    (folder / "in" / "a.jpg").write_bytes(b"no picture")
+    draw("in", "-o", "out", code=cli.SOME_FAILED)
+    assert "in/a.jpg" in capsys.readouterr().err and os.listdir("out") == ["photo.png"]
+
+
+def test_litter_that_is_named_is_told_of(folder, capsys):
+    (folder / "notes.txt").write_bytes(b"hello")
+    draw("notes.txt", "-o", "out", code=cli.SOME_FAILED)
+    assert "notes.txt" in capsys.readouterr().err
+
+
+def test_several_photos_want_a_folder(folder, capsys):
+    (folder / "in" / "b.png").write_bytes(encoded("PNG"))
+    draw("in", "-o", "x.png", code=cli.WRONG_USAGE)
+    assert "2 inputs" in capsys.readouterr().err and not (folder / "x.png").exists()
+
+
+def test_no_input_becomes_the_drawing_of_another(folder, portrait):
+    Image.fromarray(portrait[::-1]).save("in/photo.png")
+    before = {name: (folder / "in" / name).read_bytes() for name in os.listdir("in")}
+    draw("in", "-o", "in", "--overwrite")
+    after = {name: (folder / "in" / name).read_bytes() for name in os.listdir("in")}
+    assert {name: after[name] for name in before} == before
+    assert sorted(set(after) - set(before)) == ["photo.jpg.png", "photo.png.png"]
+
+
+def test_an_input_behind_a_link_is_kept_too(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "photo.png").symlink_to(folder / "in" / "photo.jpg")
+    before = (folder / "in" / "photo.jpg").read_bytes()
+    draw("in", "-o", "out", "--overwrite")
+    assert (folder / "in" / "photo.jpg").read_bytes() == before
+    assert (folder / "out" / "photo.png").is_symlink() and (folder / "out" / "photo.jpg.png").is_file()
+
+
+def test_names_that_differ_in_capitals_only(folder):
+    targets = Targets("out", Inputs((Input(folder / "A.jpg"), Input(folder / "a.jpg"), Input(folder / "a.JPG")), True))
+    names = [targets.of(Input(folder / name), False).name for name in ("A.jpg", "a.jpg", "a.JPG", "a.png")]
+    assert len({name.lower() for name in names}) == 4
+
+
+def test_folders_in_folders(folder):
+    for place in ("in/b", "in/b/c", "in/.hidden", "in/out"):
+        (folder / place).mkdir()
+        (folder / place / "photo.jpg").write_bytes((folder / "in" / "photo.jpg").read_bytes())
+    (folder / "in" / "loop").symlink_to(folder / "in")
+    draw("in", "-o", "in/out", "--recursive")
+    found = sorted(str(p.relative_to(folder / "in" / "out")) for p in (folder / "in" / "out").rglob("*.png"))
+    assert found == ["b/c/photo.png", "b/photo.png", "photo.png"]  # not the output folder, nor hidden ones, nor links
+
+
+def test_without_recursive_folders_in_folders_are_left(folder):
+    (folder / "in" / "b").mkdir()
+    (folder / "in" / "b" / "photo.jpg").write_bytes(b"")
+    assert [str(i) for i in expand(["in"], "out").files] == ["in/photo.jpg"]
+
+
+def test_existing_outputs_are_skipped(folder, capsys):
+    (folder / "out").mkdir()
+    (folder / "out" / "photo.png").write_bytes(b"mine")
+    assert cli.main(["draw", "in", "-o", "out", "--skip-existing"]) == cli.DONE
+    assert (folder / "out" / "photo.png").read_bytes() == b"mine"
+    assert "skipped (out/photo.png exists)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("letters", [83, 84, 62])
+def test_names_as_long_as_the_system_allows(folder, letters):
+    name = "字" * letters  # three bytes each
+    if len(name.encode()) + 4 <= NAME_BYTES:
+        (folder / "in" / f"{name}.jpg").write_bytes((folder / "in" / "photo.jpg").read_bytes())
+    else:
+        (folder / "in" / name).write_bytes((folder / "in" / "photo.jpg").read_bytes())
+    draw("in", "-o", "out")
+    found = [n for n in os.listdir("out") if "字" in n]
+    assert len(found) == 1 and found[0].endswith(".png") and len(found[0].encode()) <= NAME_BYTES
+    Image.open(folder / "out" / found[0]).load()
+
+
+@pytest.mark.parametrize("output", ["x" * 300 + ".png", "a\0b.png", "in/photo.jpg/x.png"])
+def test_impossible_names_are_one_sentence(folder, capsys, output):
+    draw("in/photo.jpg", "-o", output, code=cli.NOT_WRITTEN)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_impossible_inputs_are_one_sentence(folder, capsys):
+    for text in ("x" * 300, "a\0b", "in/photo.jpg/x", ""):
+        draw(text, "-o", "out", code=cli.SOME_FAILED)
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_report_never_replaces_what_is_no_report(folder, capsys):
+    (folder / "mine.json").write_text('{"a": 1}')
+    before = {p: p.read_bytes() for p in (folder / "in" / "photo.jpg", folder / "mine.json")}
+    for report in ("in/photo.jpg", "mine.json", "in", "none/r.json"):
+        draw("in/photo.jpg", "-o", "x.png", "--report", report, code=cli.NOT_WRITTEN)
+        assert not (folder / "x.png").exists() and capsys.readouterr().err.count("\n") == 1
+    draw("in/photo.jpg", "-o", "x.png", "--report", "in/photo.jpg", "--overwrite", code=cli.NOT_WRITTEN)
+    assert all(p.read_bytes() == content for p, content in before.items())
+    for name in ("x.png", "y.png"):  # an earlier report may be replaced
+        draw("in/photo.jpg", "-o", name, "--report", "r.json")
+
+
+def test_figures_never_replace_what_is_no_record(folder, capsys):
+    (folder / "drawing").mkdir()
+    (folder / "drawing" / "photo.png").write_bytes(encoded("PNG"))
+    words = ["eval", "in", "drawing"]
+    photo = (folder / "in" / "photo.jpg").read_bytes()
+    for more in (["--json", "in/photo.jpg"], ["--sheet", "in/photo.jpg"], ["--sheet", "in/photo.jpg", "--overwrite"]):
+        assert cli.main([*words, *more]) == cli.NOT_WRITTEN
+    assert cli.main(["bench", "composite", "--json", "in/photo.jpg"]) == cli.NOT_WRITTEN
+    assert (folder / "in" / "photo.jpg").read_bytes() == photo
+
+
+def test_masks_and_landmarks_are_inputs_too(folder, portrait):
+    Image.fromarray(portrait).save("crop.png")
+    Image.new("L", portrait.shape[:2], 255).save("mask.png")
+    before = (folder / "mask.png").read_bytes()
+    words = ["crop.png", "--aligned", "--masks", "mask.png", "--overwrite"]
+    draw(*words, "-o", "mask.png", code=cli.NOT_WRITTEN)
+    assert (folder / "mask.png").read_bytes() == before
+    draw(*words, "-o", "x.png")
+
+
+def test_standard_input_and_output(folder, capfdbinary, monkeypatch):
+    with open("in/photo.jpg", "rb") as file:
+        monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": file}))
+        assert cli.main(["draw", "-", "-o", "-"]) == cli.DONE
+    piped = capfdbinary.readouterr().out
+    draw("in/photo.jpg", "-o", "x.png")
+    assert piped == (folder / "x.png").read_bytes()
+
+
+def test_surprises_end_one_input_not_the_batch(folder, capsys, monkeypatch):
+    for name in ("a.png", "b.png", "c.png"):
+        (folder / "in" / name).write_bytes(encoded("PNG"))
+    surprises = {"a": MemoryError(), "b": RuntimeError("odd"), "c": RecursionError()}
+    true = batch.read_photo
+
+    def read(source, **options):
+        if source.stem in surprises:
+            raise surprises[source.stem]
+        return true(source, **options)
+
+    monkeypatch.setattr(batch, "read_photo", read)
+    draw("in", "-o", "out", code=cli.SOME_FAILED)
+    errors = capsys.readouterr().err
+    assert "in/a.png: does not fit into memory" in errors and "in/b.png: not drawn" in errors
+    assert os.listdir("out") == ["photo.png"]
+
+
+def test_max_pixels(folder, capsys):
+    draw("in/photo.jpg", "-o", "x.png", "--max-pixels", "1e3", code=cli.SOME_FAILED)
+    assert "max_pixels" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        draw("in/photo.jpg", "-o", "x.png", "--max-pixels", "-3")
+
+
+def test_two_files_for_one_name_of_output(folder):
+    with pytest.raises(Usage):
+        Targets("x.png", Inputs((Input(folder / "in" / "photo.jpg"), Input(folder / "other.jpg")), True))
