@@ -6,9 +6,13 @@ Exit codes: 0 done, 1 some inputs failed (each named), 2 wrong usage, 3 no usabl
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 DONE, SOME_FAILED, WRONG_USAGE, NO_BACKEND, NOT_WRITTEN = 0, 1, 2, 3, 4
@@ -179,7 +183,7 @@ def _teller(quiet: bool):
         if outcome.status == "failed":
             print(f"pyapdraw: {outcome.error}", file=sys.stderr)
         elif outcome.status != "no media" and not quiet:
-            print(_line(outcome), flush=True)
+            say(_line(outcome))
             if note := _faceless(outcome):
                 print(f"pyapdraw: {outcome.source}: {note}", file=sys.stderr)
 
@@ -328,17 +332,66 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     args = parser().parse_args(argv)
     try:
-        return args.run(args)
+        with _ended_as_by_ctrl_c(), _whoever_listens():
+            return args.run(args)
     except KeyboardInterrupt:
         print("pyapdraw: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        _hush()
         return DONE
     except Error as e:
         print(f"pyapdraw: {e}", file=sys.stderr)
         if isinstance(e, OutputError):
             return NOT_WRITTEN
         return NO_BACKEND if isinstance(e, (DeviceError, Unsupported)) else WRONG_USAGE
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM tidies up as Ctrl-C does: no temporary file stays, a video's part is closed."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: whoever runs it decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _whoever_listens() -> Iterator[None]:
+    """Names that the terminal cannot show are escaped; a reader that goes (`| head`) ends the talk, not the work."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _hush()
+
+
+def say(text: str) -> None:
+    """A line on standard output, as long as somebody reads it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _hush()
+
+
+def _hush() -> None:
+    """What goes to standard output goes nowhere from now on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Which files a command line means and where their results go: as a user would write them, in folders as they are."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -25,6 +27,14 @@ def folder(tmp_path, portrait, monkeypatch):
     Image.fromarray(portrait).save(tmp_path / "in" / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+PYAPDRAW = [sys.executable, "-m", "pyapdraw"]
+
+
+def run(*words, **pipes):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}
+    return subprocess.run([*PYAPDRAW, *words], **pipes, timeout=60, check=False)
 
 
 def draw(*words, code=cli.DONE):
@@ -225,3 +235,33 @@ def test_max_pixels(folder, capsys):
 def test_two_files_for_one_name_of_output(folder):
     with pytest.raises(Usage):
         Targets("x.png", Inputs((Input(folder / "in" / "photo.jpg"), Input(folder / "other.jpg")), True))
+
+
+def test_a_name_that_is_no_text(folder):
+    name = os.fsdecode(b"\xff\xfe.jpg")
+    os.rename("in/photo.jpg", f"in/{name}")
+    done = run("draw", "in", "-o", "out", "--report", "r.json")
+    assert done.returncode == cli.DONE and done.stderr == b""
+    assert os.listdir("out") == [os.fsdecode(b"\xff\xfe.png")]
+
+
+def test_a_reader_that_goes_ends_the_talk_and_not_the_work(folder):
+    for i in range(5):
+        (folder / "in" / f"{i}.jpg").write_bytes((folder / "in" / "photo.jpg").read_bytes())
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run("draw", "in", "-o", "out", stdout=writing)
+    os.close(writing)
+    assert done.returncode == cli.DONE and done.stderr == b"" and len(os.listdir("out")) == 6
+
+
+def test_sigterm_leaves_no_partial_file(folder, portrait):
+    Image.fromarray(portrait.repeat(8, 0).repeat(8, 1)).save("large.png")
+    for i in range(40):
+        os.link("large.png", f"in/{i}.png")
+    job = subprocess.Popen([*PYAPDRAW, "draw", "in", "-o", "out"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert job.stdout is not None and job.stdout.readline()
+    job.terminate()
+    errors = job.communicate(timeout=30)[1]
+    assert job.returncode == cli.INTERRUPTED and b"interrupted" in errors
+    assert all(name.endswith(".png") and not name.startswith(".") for name in os.listdir("out"))
