@@ -81,7 +81,7 @@ def add_draw(verbs: Any) -> None:
     draw.add_argument(
         "--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)"
     )
-    draw.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
+    draw.add_argument("--weights", metavar="NAME|FILE", help="for the style instead of the shipped ones")
     draw.add_argument("--report", metavar="FILE.json", help="write times, faces and choices of every input")
     draw.add_argument("--recursive", action="store_true", help="also the folders inside a folder")
     draw.add_argument("--overwrite", action="store_true", help="replace existing outputs")
@@ -110,11 +110,11 @@ def add_weights_and_eval(verbs: Any) -> None:
     bring = actions.add_parser("import", help="a published checkpoint into a weight file of ours")
     bring.add_argument("checkpoint", metavar="FILE", help="*_net_gen.pt, *_net_dis.pt, *_net_NAME.pth, or their folder")
     bring.add_argument("--system", help="apdrawing or apdrawing2 (default: whichever fits)")
-    bring.add_argument("--part", help="generator, discriminators or auxiliary, of a folder (default: what is there)")
+    bring.add_argument("--part", help="generator, discriminators or auxiliary (default: the first that is there)")
     give = actions.add_parser("export", help="a weight file of ours under its published names")
-    give.add_argument("checkpoint", metavar="FILE.safetensors")
+    give.add_argument("checkpoint", metavar="NAME|FILE.safetensors")
     mean = actions.add_parser("average", help="the mean of weight files of one network, trained from the same start")
-    mean.add_argument("checkpoint", nargs="+", metavar="FILE.safetensors")
+    mean.add_argument("checkpoint", nargs="+", metavar="NAME|FILE.safetensors")
     for action in (bring, give, mean):
         action.add_argument("-o", "--output", required=True, metavar="OUT")
         action.add_argument("--overwrite", action="store_true", help="replace an existing output")
@@ -255,6 +255,7 @@ def run_weights(args: argparse.Namespace) -> int:
     """`pyapdraw weights list|verify|import|export|average`."""
     from pyapdraw import weights
     from pyapdraw.errors import WeightsError
+    from pyapdraw.files import check_output
 
     if args.action == "list":
         print(*weights.names(), sep="\n")
@@ -262,6 +263,10 @@ def run_weights(args: argparse.Namespace) -> int:
     if args.action == "verify":
         return _verify_weights(args.weights or weights.names())
     try:
+        given = args.checkpoint if args.action == "average" else [args.checkpoint]
+        protected = [file for each in given for file in weights.sources(each)]
+        if args.action != "export" or not os.path.isdir(args.output):
+            check_output(args.output, overwrite=args.overwrite, inputs=protected)
         if args.action == "import":
             held = weights.read_checkpoint(args.checkpoint, args.system, part=args.part).weights
             weights.write(args.output, held, overwrite=args.overwrite)

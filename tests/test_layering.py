@@ -28,15 +28,15 @@ LAYERS = [
     {"video_in", "tracks"},
     {"frames"},
     {"photo"},
-    {"files"},
     {"clock"},
     {"runtime"},
     {"ops", "weights"},
+    {"files"},
     {"_C", "need"},
     {"errors"},
 ]
 # Beside the path from photo to drawing: what each may import. Of the path, the command line alone starts them.
-BELOW_MODELS = {"models", "weights", "runtime", "ops", "need", "errors", "_C"}
+BELOW_MODELS = {"models", "weights", "runtime", "ops", "files", "need", "errors", "_C"}
 BESIDE = {
     "losses": {"losses", *BELOW_MODELS},
     "metrics": {"metrics", "losses", "photo", "mask", "align", *BELOW_MODELS},

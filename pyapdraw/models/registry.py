@@ -6,10 +6,13 @@ import importlib
 from dataclasses import dataclass, fields
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyapdraw.errors import BadInput, WeightsError
 from pyapdraw.need import need
+
+if TYPE_CHECKING:
+    from pyapdraw.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -92,32 +95,39 @@ def create(name: str, **config: Any) -> Any:
     return network(network.config_class(**config))
 
 
-def load(path_or_name: str | Path, **config: Any) -> Any:
+def load(path_or_name: str | Path, *, system: str | None = None, part: str | None = None, **config: Any) -> Any:
     """A torch module with its weights, in evaluation mode.
 
     path_or_name: a weight file of ours (see `pyapdraw weights import`), a published checkpoint (file or folder) of any
-    system, or the name of shipped weights. config: options that weights do not settle, such as norm="running"; what the
-    file says about its shapes stays.
-    Raises WeightsError: a file that is missing, damaged or of no known system, or a config that contradicts it.
+    system, or the name of shipped weights. system, part: what it has to be, as in `weights.find`; needed where a file
+    fits several systems, or a folder holds several parts. config: options that weights do not settle, such as
+    norm="running"; what the file says about its shapes stays.
+    Raises WeightsError: a file that is missing, damaged, of no known system, of several, or of another than asked for;
+    or a config that contradicts it. BadInput: an unknown system or part of a published checkpoint.
 
     >>> load("latest_net_gen.pt", norm="running")  # doctest: +SKIP
+    >>> load("checkpoints/run", system="apdrawing", part="auxiliary")  # doctest: +SKIP
     """
     from pyapdraw import weights
 
-    held = weights.find(path_or_name)
+    return made(weights.find(path_or_name, system=system, part=part), path_or_name, **config)
+
+
+def made(held: Weights, where: str | Path, **config: Any) -> Any:
+    """The torch module of weights that were read already. where: what messages call them. Otherwise as `load`."""
     if held.model not in MODELS:
-        raise WeightsError(f"{path_or_name}: weights of {held.model!r} given, one of {', '.join(MODELS)} expected")
+        raise WeightsError(f"{where}: weights of {held.model!r} given, one of {', '.join(MODELS)} expected")
     try:
         network = create(held.model, **{**held.config, **config})
     except BadInput as error:
-        raise WeightsError(f"{path_or_name}: {error}") from error
+        raise WeightsError(f"{where}: {error}") from error
     given = {name: tuple(value.shape) for name, value in held.tensors.items()}
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
     if wrong:
         asked = "".join(f", with {field} {value} asked for" for field, value in config.items())
         first = f"{wrong[0]}: {given.get(wrong[0], 'nothing')} given, {wanted.get(wrong[0], 'nothing')} expected"
-        raise WeightsError(f"{path_or_name}: {len(wrong)} tensors do not fit {held.model}{asked}: {first}")
+        raise WeightsError(f"{where}: {len(wrong)} tensors do not fit {held.model}{asked}: {first}")
     torch = need("torch", extra="train", why="loading a model")
     network.load_state_dict({name: torch.from_numpy(value) for name, value in held.tensors.items()})
     return network.eval()

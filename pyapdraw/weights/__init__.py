@@ -1,5 +1,5 @@
-"""Weights: shipped ones, small files beside this module with a model card (NAME.md) and a line in manifest.json each;
-our own files (`store`); and published checkpoints of the papers' authors (`official`).
+"""Weights: shipped ones (`shipped`), our own files (`store`), and published checkpoints of the papers' authors
+(`official`). The name of shipped weights works wherever a file of ours does.
 
 >>> tensors = load("person_mask")            # doctest: +SKIP
 >>> tensors["stem.weight"].dtype             # doctest: +SKIP
@@ -8,17 +8,20 @@ dtype('float32')
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 from pathlib import Path
 
 import numpy as np
 
 from pyapdraw.errors import WeightsError
+from pyapdraw.weights import pix2pix_files, shipped, store
 from pyapdraw.weights.official import export_checkpoint, import_checkpoint, read_checkpoint
+from pyapdraw.weights.shipped import FOLDER, MANIFEST, names, record, verify
 from pyapdraw.weights.store import Weights, average, read, write
 
 __all__ = [
+    "FOLDER",
+    "MANIFEST",
     "Weights",
     "average",
     "export_checkpoint",
@@ -29,17 +32,10 @@ __all__ = [
     "read",
     "read_checkpoint",
     "record",
+    "sources",
     "verify",
     "write",
 ]
-
-FOLDER = Path(__file__).parent
-MANIFEST = "manifest.json"
-
-
-def names(folder: Path = FOLDER) -> list[str]:
-    """Names of the shipped weights, sorted."""
-    return sorted(_manifest(folder))
 
 
 def load(name: str, folder: Path = FOLDER) -> dict[str, np.ndarray]:
@@ -59,64 +55,48 @@ def load(name: str, folder: Path = FOLDER) -> dict[str, np.ndarray]:
     return {key: _widen(value) for key, value in tensors.items()}
 
 
-def verify(name: str, folder: Path = FOLDER) -> bytes:
-    """Bytes of one shipped weight file, after their sha256 was compared with the manifest. Raises WeightsError."""
-    entry = _manifest(folder).get(name)
-    if entry is None:
-        raise WeightsError(f"weights {name!r} are not shipped; known names: {', '.join(names(folder)) or 'none'}")
-    path = folder / entry["file"]
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"weights {name!r}: cannot read {path}: {error.strerror}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != entry["sha256"]:
-        raise WeightsError(f"weights {name!r}: {path} has sha256 {found}, expected {entry['sha256']}")
-    return data
-
-
-def find(path_or_name: str | Path, folder: Path = FOLDER) -> Weights:
+def find(
+    path_or_name: str | Path, folder: Path = FOLDER, *, system: str | None = None, part: str | None = None
+) -> Weights:
     """Weights with their system and configuration: of a file of ours, a published checkpoint, or shipped by name.
 
-    Raises WeightsError: there are none, or they are damaged.
+    system, part: what they have to be, such as "apdrawing" and "generator"; None: what the file says, or what is found
+    by `read_checkpoint`.
+    Raises WeightsError: there are none, they are damaged, of another system or part, or fit two systems and nothing
+    tells which. BadInput: an unknown system or part of a published checkpoint.
     """
-    path = Path(path_or_name)
-    if path.is_dir():
-        return read_checkpoint(path).weights
-    if path.is_file():
-        with path.open("rb") as file:
-            ours = file.read(9)[8:] == b"{"  # safetensors: the size of the header, then JSON
-        return read(path) if ours else read_checkpoint(path).weights
-    if str(path_or_name) in names(folder):
-        verify(str(path_or_name), folder)
-        return read(folder / f"{path_or_name}.safetensors")
-    raise WeightsError(f"{path_or_name}: no such file, nor weights of that name; known: {', '.join(names(folder))}")
+    if os.path.isdir(path_or_name) or (os.path.isfile(path_or_name) and not _is_ours(path_or_name)):
+        return read_checkpoint(path_or_name, system, part=part).weights
+    if os.path.isfile(path_or_name):
+        held = read(path_or_name)
+    elif str(path_or_name) in names(folder):
+        held = store.decode(str(path_or_name), verify(str(path_or_name), folder))
+    elif os.path.exists(path_or_name):
+        raise WeightsError(f"{path_or_name}: a device or a pipe given, a file expected")
+    else:
+        raise WeightsError(f"{path_or_name}: no such file, nor weights of that name; known: {', '.join(names(folder))}")
+    if system not in (None, held.system) or part not in (None, held.part):
+        asked = f"{part or 'weights'} of {system or held.system}"
+        raise WeightsError(f"{path_or_name}: {held.part} of {held.system} given, {asked} expected")
+    return held
 
 
-def record(name: str, folder: Path = FOLDER) -> None:
-    """Writes size and sha256 of NAME.safetensors into the manifest; for trainers, after they replaced the file."""
-    data = (folder / f"{name}.safetensors").read_bytes()
-    entries = _manifest(folder) if (folder / MANIFEST).exists() else {}
-    entries[name] = {
-        "file": f"{name}.safetensors",
-        "size_bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-    text = json.dumps(dict(sorted(entries.items())), indent=2)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+def sources(path_or_name: str | Path) -> list[Path]:
+    """Files that are read for weights, given as to `find`: what is made of them may replace none of these."""
+    if shipped.is_name(path_or_name):
+        return [shipped.path_of(str(path_or_name))]
+    return pix2pix_files.around(Path(path_or_name))
+
+
+def _is_ours(path: str | Path) -> bool:
+    """Whether a file is safetensors: the size of the header, then JSON."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot read: {error.strerror}") from error
 
 
 def _widen(value: np.ndarray) -> np.ndarray:
     dtype = np.float32 if value.dtype == np.float16 else value.dtype
     return np.ascontiguousarray(value, dtype=dtype)
-
-
-def _manifest(folder: Path) -> dict[str, dict]:
-    path = folder / MANIFEST
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: cannot read the list of shipped weights: {error}") from error
-    if not isinstance(entries, dict):
-        raise WeightsError(f"{path}: expected an object of weights by name, got {type(entries).__name__}")
-    return entries

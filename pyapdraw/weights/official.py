@@ -1,31 +1,25 @@
-"""Published checkpoints into state dicts of pyapdraw.models, and back.
-
-Pickles are read by torch's restricted reader only, which builds tensors and containers and runs nothing else.
-"""
+"""Published checkpoints into state dicts of pyapdraw.models, and back. Where their files lie: `pix2pix_files`."""
 
 from __future__ import annotations
 
 import importlib
 import io
-import pickle
 import re
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyapdraw.errors import BadInput, WeightsError
+from pyapdraw.files import atomic_write, check_output, write_failed
 from pyapdraw.need import need
+from pyapdraw.weights import pix2pix_files as files_of
 from pyapdraw.weights import store
 from pyapdraw.weights.layouts import Slot, without_shift
+from pyapdraw.weights.pix2pix_files import Nets, text_key
 
 SYSTEMS = ("apdrawing", "apdrawing2")
-FILE = re.compile(r"(?P<epoch>.+)_net_(?P<net>[A-Za-z0-9]+?)(?P<small>_small)?\.(pth|pt)")
-TOGETHER = {"generator": "gen", "discriminators": "dis"}  # parts that the published code keeps in one file
 SHOWN = 4  # faults that one message names
-
-Nets = dict[str, dict[str, Any]]
 
 
 class Checkpoint(NamedTuple):
@@ -48,8 +42,8 @@ def import_checkpoint(path: str | Path, system: str, *, part: str | None = None)
     path: `*_net_gen.pt`, `*_net_dis.pt`, one `*_net_<name>.pth` beside the others of its part and epoch, or a folder of
     such files (then of the epoch "latest", or the highest). Containers of any torch version, "module." prefixes, files
     without num_batches_tracked, and residual blocks with or without dropout are accepted, of any width.
-    system: one of SYSTEMS. part: "generator", "discriminators" or "auxiliary"; None: what the file holds,
-    and the generator of a folder.
+    system: one of SYSTEMS. part: "generator", "discriminators" or "auxiliary", which is also looked for in folders
+    `auxiliary*` inside or beside the one given; None: what the file holds, and the first of these in a folder.
 
     Raises WeightsError: a file that is missing, damaged, of another system, mixed from several widths, or that would
     run code. BadInput: unknown system or part.
@@ -58,22 +52,53 @@ def import_checkpoint(path: str | Path, system: str, *, part: str | None = None)
 
 
 def read_checkpoint(path: str | Path, system: str | None = None, *, part: str | None = None) -> Checkpoint:
-    """As import_checkpoint, with the configuration that the shapes imply. system None: the first that fits."""
-    if system is not None:
-        found = _Found.of(Path(path), system, part)
-    else:
-        faults = []
-        for each in SYSTEMS:
-            try:
-                found = _Found.of(Path(path), each, part)
-                break
-            except WeightsError as error:
-                faults.append(str(error))
-        else:
-            raise WeightsError("; ".join(dict.fromkeys(faults)))
-    expected = f"{found.part} of {found.system}, {_text(found.config)}"
-    state = _matched(found.where, found.nets, layout(found.system).slots(found.part, found.config), expected)
-    return Checkpoint(found.system, found.part, found.config, state)
+    """As import_checkpoint, with the configuration that the shapes imply.
+
+    system None: the one that fits. Discriminators of two systems may have the same names and shapes; then the generator
+    in the same folder tells which is meant, or networks there that only one system has.
+
+    Raises WeightsError also where nothing tells.
+    """
+    path = Path(path)
+    found = _Found.of(path, system, part) if system is not None else _fitting(path, part)
+    return Checkpoint(found.system, found.part, found.config, found.state())
+
+
+def _fitting(path: Path, part: str | None) -> _Found:
+    """What a file holds of the one system that it fits."""
+    fits, faults = [], []
+    for system in SYSTEMS:
+        try:
+            fits.append(_Found.of(path, system, part))
+        except WeightsError as error:
+            faults.append(str(error))
+    if not fits:
+        raise WeightsError("; ".join(dict.fromkeys(faults)))
+    if len(fits) > 1:
+        fits = [found for found in fits if found.fits()] or fits[:1]
+    folder = path if path.is_dir() else path.parent
+    for tells in (_has_generator, _has_own):
+        if len(fits) > 1:
+            fits = [found for found in fits if tells(folder, found.system)] or fits
+    if len(fits) > 1:
+        both = " and ".join(found.system for found in fits)
+        raise WeightsError(f"{path}: {fits[0].part} given that fit {both} alike, the system expected as well (--system)")
+    return fits[0]
+
+
+def _has_generator(folder: Path, system: str) -> bool:
+    try:
+        _Found.of(folder, system, "generator")
+    except WeightsError:
+        return False
+    return True
+
+
+def _has_own(folder: Path, system: str) -> bool:
+    """Whether a folder holds networks that no other system has."""
+    nets = [net for _, net, _ in files_of.listed(folder)]
+    others = [layout(other) for other in SYSTEMS if other != system]
+    return any(layout(system).net_name(net) and not any(other.net_name(net) for other in others) for net in nets)
 
 
 class _Found(NamedTuple):
@@ -90,9 +115,10 @@ class _Found(NamedTuple):
         about = layout(system)
         if part is not None and part not in about.PARTS:
             raise BadInput(f"part: {part!r} given, one of {', '.join(map(repr, about.PARTS))} expected")
-        nets, where = _nets(path, about, part)
+        nets, where = files_of.networks(path, about, part)
         part = _part(nets, where, about, part, system)
-        nets |= _elsewhere(path, about, [name for name in about.ELSEWHERE.get(part, ()) if name not in nets])
+        apart = [name for name in about.ELSEWHERE.get(part, ()) if name not in nets]
+        nets |= files_of.elsewhere(path, about, apart)
         missing = [name for name in about.PARTS[part] if name not in nets]
         if missing:
             raise WeightsError(f"{where}: networks {', '.join(missing)} are missing; {part} of {system} expected")
@@ -107,42 +133,94 @@ class _Found(NamedTuple):
             raise WeightsError(f"{where}: tensors of no sensible shape given, {part} of {system} expected") from error
         return cls(system, part, config, nets, where)
 
+    def state(self) -> dict[str, Any]:
+        """The tensors under our names. Raises WeightsError: they do not fit."""
+        expected = f"{self.part} of {self.system}, {_text(self.config)}"
+        return _matched(self.where, self.nets, layout(self.system).slots(self.part, self.config), expected)
+
+    def fits(self) -> bool:
+        try:
+            self.state()
+        except WeightsError:
+            return False
+        return True
+
 
 def export_checkpoint(
     weights: store.Weights, path: str | Path, *, overwrite: bool = False, epoch: str = "latest"
 ) -> list[Path]:
-    """Writes weights under their published names: one file of all networks (`*_net_gen.pt`, `*_net_dis.pt`), or, for
-    auxiliary networks and where `path` is a folder that exists, `<epoch>_net_<name>.pth` each. Networks that the
-    published code keeps apart go into its folder for them, beside `path`. Returns what it wrote.
+    """Writes weights under their published names: one file of all networks (`*_net_gen.pt`, `*_net_dis.pt`), or, where
+    `path` is a folder that exists, `<epoch>_net_<name>.pth` each. Auxiliary networks are always files of their own, in
+    the folder `path`. Returns what it wrote.
 
-    Raises WeightsError: tensors that do not fit the configuration. OutputError: a file that exists or cannot be
-    written.
+    Networks that the published code keeps apart (`ELSEWHERE` of a system) go where it looks for them: `path`, or its
+    folder, is a run among others in a folder of checkpoints, and there they have a folder of their own beside the runs.
+
+    Raises WeightsError: weights that no published file holds, or tensors that do not fit the configuration.
+    OutputError: a file that exists or cannot be written; then none was replaced.
     """
     torch = need("torch", extra="train", why="writing a published checkpoint")
-    about = layout(weights.system)
     nets: dict[str, OrderedDict] = {}
-    for name, slots in about.slots(weights.part, weights.config).items():
+    left = dict(weights.tensors)
+    for name, slots in _slots_of(weights).items():
         nets[name] = OrderedDict()
         for slot in slots:
-            value = weights.tensors.get(slot.ours)
+            value = left.pop(slot.ours, None)
             if value is None or value.shape != slot.shape:
                 given = "nothing" if value is None else value.shape
                 raise WeightsError(f"{slot.ours}: {given} given, {slot.shape} expected for {_text(weights.config)}")
             nets[name][slot.official] = torch.from_numpy(value.copy())
-    path = Path(path)
-    apart = about.ELSEWHERE.get(weights.part, ())
-    files: dict[Path, Any] = {}
-    if weights.part == "auxiliary" or path.is_dir():
-        files = {path / f"{epoch}_net_{about.file_name(name)}.pth": net for name, net in nets.items()}
-    else:
-        files = {path: {name: net for name, net in nets.items() if name not in apart}}
-        folder = path.parent / about.ELSEWHERE_FOLDER
-        files |= {folder / f"latest_net_{about.file_name(name)}.pth": nets[name] for name in apart}
+    if left:
+        raise WeightsError(f"{next(iter(left))}: not expected in {weights.part} of {weights.system}")
+    files = _exported(weights, nets, Path(path), epoch)
+    for file in files:
+        if file.parent.is_dir() or file.parent != _apart(weights, Path(path)):
+            check_output(file, overwrite=overwrite)
     for file, holding in files.items():
+        try:
+            file.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_failed(file.parent, error) from error
         buffer = io.BytesIO()
         torch.save(holding, buffer)
-        store.put(file, buffer.getvalue(), overwrite=overwrite)
+        with atomic_write(file, overwrite=overwrite) as out:
+            out.write(buffer.getbuffer())
     return list(files)
+
+
+def _slots_of(weights: store.Weights) -> dict[str, list[Slot]]:
+    """What published files hold of such weights. Raises WeightsError: nothing."""
+    if weights.system not in SYSTEMS or weights.part not in layout(weights.system).PARTS:
+        known = "; ".join(f"{', '.join(layout(system).PARTS)} of {system}" for system in SYSTEMS)
+        raise WeightsError(f"weights: {weights.part} of {weights.system} given, which no published file holds; "
+                           f"{known} expected")  # fmt: skip
+    try:
+        return layout(weights.system).slots(weights.part, weights.config)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        given = f"config {weights.config}"
+        raise WeightsError(f"weights: {given} given, that of {weights.part} of {weights.system} expected") from error
+
+
+def _apart(weights: store.Weights, path: Path) -> Path:
+    """The folder of networks that the published code keeps apart from a run, or of auxiliary ones."""
+    if weights.part == "auxiliary":
+        return path
+    run = path if path.is_dir() else path.parent
+    return run.resolve().parent / layout(weights.system).ELSEWHERE_FOLDER
+
+
+def _exported(weights: store.Weights, nets: dict[str, OrderedDict], path: Path, epoch: str) -> dict[Path, Any]:
+    """What each file is to hold."""
+    about = layout(weights.system)
+    apart = list(nets) if weights.part == "auxiliary" else about.ELSEWHERE.get(weights.part, ())
+    together = {name: net for name, net in nets.items() if name not in apart}
+    files: dict[Path, Any] = {path: together} if together else {}
+    if path.is_dir():
+        files = {path / f"{epoch}_net_{about.file_name(name)}.pth": net for name, net in together.items()}
+    # The published code reads these by the name "latest", whatever the epoch of the rest.
+    named = epoch if weights.part == "auxiliary" else "latest"
+    folder = _apart(weights, path)
+    return files | {folder / f"{named}_net_{about.file_name(name)}.pth": nets[name] for name in apart}
 
 
 def layout(system: str) -> Any:
@@ -150,91 +228,6 @@ def layout(system: str) -> Any:
     if system not in SYSTEMS:
         raise BadInput(f"system: {system!r} given, one of {', '.join(map(repr, SYSTEMS))} expected")
     return importlib.import_module(f"pyapdraw.weights.{system}")
-
-
-def load_pickle(path: Path) -> Any:
-    """What a torch file holds: tensors, numbers, text and containers of these. Raises WeightsError."""
-    torch = need("torch", extra="train", why="reading a published checkpoint")
-    if not path.is_file():
-        raise WeightsError(f"{path}: cannot read: {'not a file' if path.exists() else 'no such file'}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read is an error anyway
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        code = re.search(r"GLOBAL ([\w.]+\.\w+)|(Unsupported \w+ \d+)", str(error))
-        if code:
-            what = code[1] or code[2].lower()
-            raise WeightsError(f"{path}: refused: it holds more than tensors, which could run code ({what})") from error
-        raise WeightsError(f"{path}: not a torch file, or damaged ({_line(error)})") from error
-    except Exception as error:  # the container's reader raises nearly anything for damaged files
-        raise WeightsError(f"{path}: not a torch file, or damaged ({type(error).__name__}: {_line(error)})") from error
-
-
-def _nets(path: Path, about: Any, part: str | None) -> tuple[Nets, str]:
-    """The networks in a file, or in the files of one epoch, and what to call them in messages."""
-    if path.is_dir():
-        return _folder(path, about, part)
-    held = load_pickle(path)
-    if not isinstance(held, Mapping) or not held:
-        raise WeightsError(f"{path}: {type(held).__name__} given, a dictionary of tensors by name expected")
-    if all(isinstance(state, Mapping) for state in held.values()):
-        return {_text_key(name): dict(state) for name, state in held.items()}, str(path)
-    match = FILE.fullmatch(path.name)
-    net = about.net_name(match["net"]) if match else None
-    if match is None or net is None:
-        known = ", ".join(name for nets in about.PARTS.values() for name in nets)
-        raise WeightsError(f"{path}: one network's state given in a file that is not named EPOCH_net_NAME.pth, "
-                           f"NAME one of {known}")  # fmt: skip
-    part = next(p for p, nets in about.PARTS.items() if net in nets)
-    siblings = _files(path.parent, about, part, match["epoch"])
-    return {**{name: _one(file) for name, file in siblings.items() if name != net}, net: dict(held)}, str(path)
-
-
-def _folder(path: Path, about: Any, part: str | None) -> tuple[Nets, str]:
-    """Of the epoch "latest", or the highest; of the part asked for, or the first that the folder holds."""
-    epochs = [m["epoch"] for file in sorted(path.iterdir()) if (m := FILE.fullmatch(file.name))]
-    if not epochs:
-        raise WeightsError(f"{path}: no file named EPOCH_net_*.pt or .pth, a folder of checkpoints expected")
-    epoch = "latest" if "latest" in epochs else max(epochs, key=lambda e: (e.isdigit(), int(e) if e.isdigit() else 0))
-    for each in [part] if part else about.PARTS:
-        whole = path / f"{epoch}_net_{TOGETHER.get(each, '-')}.pt"
-        if whole.exists():
-            return _nets(whole, about, each)
-        files = _files(path, about, each, epoch)
-        if files:
-            return {name: _one(file) for name, file in files.items()}, f"{path} (epoch {epoch})"
-    raise WeightsError(f"{path}: no networks of {part or 'this system'} in files of epoch {epoch}")
-
-
-def _files(folder: Path, about: Any, part: str, epoch: str) -> dict[str, Path]:
-    """One file a network, those that exist."""
-    found: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        match = FILE.fullmatch(file.name)
-        if match and match["epoch"] == epoch and (name := about.net_name(match["net"])) in about.PARTS[part]:
-            found.setdefault(name, file)
-    return found
-
-
-def _elsewhere(path: Path, about: Any, names: list[str]) -> Nets:
-    """Networks in the auxiliary folders in or beside a checkpoint's folder, or in that folder: those that are found."""
-    folder = path if path.is_dir() else path.parent
-    found: Nets = {}
-    for place in [folder, *sorted(folder.glob("auxiliary*/")), *sorted(folder.resolve().parent.glob("auxiliary*/"))]:
-        for file in sorted(place.iterdir()) if names else ():
-            match = FILE.fullmatch(file.name)
-            name = about.net_name(match["net"]) if match else None
-            if name in names and name not in found:
-                found[name] = _one(file)
-    return found
-
-
-def _one(path: Path) -> dict[str, Any]:
-    held = load_pickle(path)
-    if not isinstance(held, Mapping):
-        raise WeightsError(f"{path}: {type(held).__name__} given, a dictionary of tensors by name expected")
-    return dict(held)
 
 
 def _part(nets: Nets, where: str, about: Any, asked: str | None, system: str) -> str:
@@ -251,7 +244,7 @@ def _cleaned(where: str, state: Mapping[Any, Any]) -> dict[str, Any]:
     """Text keys without "module.", the places of dropout evened out; tensors only."""
     import torch
 
-    named = {_text_key(key): value for key, value in state.items()}
+    named = {text_key(key): value for key, value in state.items()}
     if named and all(key.startswith("module.") for key in named):
         named = {key.removeprefix("module."): value for key, value in named.items()}
     for key, value in named.items():
@@ -300,14 +293,5 @@ def _matched(where: str, nets: Nets, slots: dict[str, list[Slot]], expected: str
     return state
 
 
-def _text_key(key: Any) -> str:
-    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
-
-
 def _text(config: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in config.items())
-
-
-def _line(text: Any) -> str:
-    """The first words of a message of torch's, which would go on with advice to turn the check off."""
-    return " ".join(str(text).split())[:120]
