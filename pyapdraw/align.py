@@ -1,7 +1,7 @@
 """Faces to aligned crops: the similarity transform of the APDrawingGAN family, and back.
 
-Coordinates are 0-based with pixel centres at integers, x right, y down, except in the two `official_` functions, which
-speak the 1-based convention of the authors' MATLAB files.
+Coordinates are 0-based with pixel centres at integers, x right, y down, except in the `official_` functions, which
+speak the 1-based convention of the authors' MATLAB files. Where the two meet is `official_landmarks`.
 """
 
 from dataclasses import dataclass
@@ -141,15 +141,28 @@ def official_transform(points_1based: np.ndarray, size: int = 512) -> np.ndarray
     return _fit(np.asarray(points_1based, np.float32).astype(np.float64), _official_template(_checked_size(size)))
 
 
+def official_landmarks(points_px: np.ndarray) -> np.ndarray:
+    """What the authors' landmark file would hold of points in px from 0: integers, which call the first pixel 1.
+
+    Their networks take these numbers for indices from 0, an offset of one pixel that trained weights have learnt. So
+    whatever runs or trains the paper's networks (`models.apdrawing`, `models.apdrawing2`) gives them this; everything
+    else, our small network included, speaks px from 0.
+
+    >>> official_landmarks(np.array([193.0, 247.2])).tolist()
+    [194, 248]
+    """
+    return np.floor(np.asarray(points_px, np.float64) + 1.5).astype(np.int64)
+
+
 def official_crop(pixels: np.ndarray, points_1based: np.ndarray, size: int = 512) -> tuple[Crop, np.ndarray]:
     """What the authors' pipeline makes of a photo and its points, bit for bit.
 
     Returns:
-        The crop (its to_crop is 0-based, as everywhere here), and their landmark file's content: int [5, 2], 1-based,
-        rounded. Their networks read these numbers as 0-based, an offset that trained weights have learnt.
+        The crop (its to_crop is 0-based, as everywhere here), and their landmark file's content: int [5, 2], as
+        `official_landmarks`.
     """
     to_crop = official_transform(points_1based, size)
     points = np.asarray(points_1based, np.float32).astype(np.float64)
-    landmarks = np.floor(transform_points(to_crop, points) + 0.5).astype(np.int64)
+    landmarks = official_landmarks(transform_points(to_crop, points) - 1.0)
     to_crop[:, 2] += to_crop[:, :2].sum(1) - 1.0
     return crop(pixels, to_crop, size, "bilinear"), landmarks

@@ -30,7 +30,8 @@ def beside(place: str | Path, photo: Path, suffixes: tuple[str, ...] = PICTURES)
 def read_landmarks(path: Path, side_px: int) -> np.ndarray:
     """Five lines "x y", eye at smaller x, other eye, nose, mouth corner at smaller x, other corner -> float64 [5,2].
 
-    As they stand in the file: the published pipeline calls the first pixel 1.
+    As they stand in the file, where the first pixel is 1; everything else here counts from 0. What the paper's networks
+    make of that: `align.official_landmarks`.
     Raises BadInput: another number of lines, no numbers, points outside the photo, or left and right exchanged.
     """
     try:

@@ -196,3 +196,63 @@ def test_shipped_style_in_a_process_without_torch(folder):
     words = [str(folder / "photo" / "one.png"), "-o", str(folder / "drawn.png")]
     subprocess.run([sys.executable, "-c", code, *words], check=True)
     assert (read_photo(folder / "drawn.png").pixels < 128).mean() > 0.02
+
+
+# The authors' own numbers ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def official(shared_dir, tmp_path):
+    """Photo, landmark file and mask of the authors' data item, and what their test.py saves of it without dropout."""
+    folder = shared_dir / "reference" / "apdrawing_width4"
+    inputs, outputs = np.load(folder / "inputs.npz"), np.load(folder / "outputs.npz")
+    shown = np.rint((inputs["A"] + 1) * 127.5).astype(np.uint8).transpose(1, 2, 0)
+    Image.fromarray(shown).save(tmp_path / "one.png")
+    Image.fromarray((inputs["mask2"][0] * 255).astype(np.uint8)).save(tmp_path / "mask.png")
+    landmarks = shared_dir / "data" / "raw" / "img_1701_aligned.landmarks.txt"
+    saved = ((outputs["train_nodrop/fake_B"][0] + 1) / 2 * 255).astype(np.uint8)
+    return tmp_path, folder / "latest_net_gen.pt", landmarks, saved
+
+
+@pytest.mark.parametrize("form", ["published", "imported"])
+def test_official_weights_draw_what_the_authors_test_draws(official, form):
+    pytest.importorskip("torch", reason="the paper's network runs in torch")
+    folder, weights, landmarks, saved = official
+    if form == "imported":
+        assert cli.main(["weights", "import", str(weights), "-o", str(folder / "own.safetensors")]) == cli.DONE
+        weights = folder / "own.safetensors"
+    words = ["draw", folder / "one.png", "-o", folder / "out.png", "--style", "apdrawing", "--weights", weights,
+             "--aligned", "--landmarks", landmarks, "--masks", folder / "mask.png"]  # fmt: skip
+    assert cli.main([str(word) for word in words]) == cli.DONE
+    drawn = np.asarray(Image.open(folder / "out.png").convert("L")).astype(int)
+    assert np.abs(drawn - saved).max() <= 1
+    assert (drawn != saved).mean() < 0.01, "not rounded where they cut off"
+
+
+def test_what_a_landmark_file_holds(shared_dir):
+    """The integers of the authors' files from our points of the same crop, whichever way these came."""
+    folder = shared_dir / "data" / "raw"
+    filed = np.loadtxt(folder / "img_1701_aligned.landmarks.txt").astype(int)
+    points = np.loadtxt(folder / "img_1701.points.txt") - 1  # found in the raw photo, from 0 as our detector's
+    in_crop = align.transform_points(align.fit(points, 512), points)
+    np.testing.assert_array_equal(align.official_landmarks(in_crop), filed)
+    read = aligned.read_landmarks(folder / "img_1701_aligned.landmarks.txt", 512) - 1
+    np.testing.assert_array_equal(align.official_landmarks(read), filed)
+
+
+def test_the_papers_network_is_shown_the_numbers_of_the_file(crop, tmp_path, monkeypatch):
+    """Aligned or found: its rectangles lie one pixel from where ours of the same points do."""
+    pytest.importorskip("torch", reason="the paper's network runs in torch")
+    from pyapdraw import models, weights
+    from pyapdraw.models.apdrawing_live import ApDrawingTorch
+    from pyapdraw.models.rectangles import region_centres
+
+    net = models.create("apdrawing", ngf=1, levels=6)
+    held = weights.Weights("apdrawing", "generator", {"ngf": 1, "levels": 6},
+                           {name: value.numpy() for name, value in net.state_dict().items()})  # fmt: skip
+    style = ApDrawingTorch(held, "held")
+    seen = []
+    monkeypatch.setattr(style, "_net", lambda photo, centres, mask: seen.append(centres) or net(photo, centres, mask))
+    pixels, points = crop
+    style.draw(pixels, np.full((512, 512), 255, np.uint8), np.rint(points))
+    np.testing.assert_array_equal(seen[0].numpy(), region_centres(np.rint(points)[None], 512) + 1)

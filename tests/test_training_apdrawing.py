@@ -290,3 +290,22 @@ def test_recipes_can_be_read(name):
     config = apdrawing.read_config(ROOT / "pyapdraw" / "training" / "recipes" / f"{name}.toml",
                                    **({} if "pre" in name else {"rehearsal.folder": "portraits"}))  # fmt: skip
     assert config.network == "small" and config.schedule.steps > 100
+
+
+def test_the_papers_network_trains_with_the_numbers_of_the_landmark_files(tmp_path):
+    """As published: rectangles where the file's numbers, taken for indices from 0, say. Ours counts from 0."""
+    data = plain(tmp_path / "data", names=("a",))
+    rows = (data / "landmarks" / "a.txt").read_text().splitlines()
+    filed = torch.tensor([[[float(value) for value in row.split()] for row in rows]])
+    for network, moved in (("full", 0), ("small", 1)):
+        trainer = trained(data, tmp_path / network, 1, network=network)
+        sample = apdrawing.collate([trainer.shown[0, 0]])
+        expected = apdrawing.regions.region_centres(filed - moved, 64)
+        assert torch.equal(trainer._centres(sample.landmarks), expected)
+        before = trainer.generator.forward
+        seen = []
+        trainer.generator.forward = lambda photo, centres, *rest, **more: (
+            seen.append(centres) or before(photo, centres, *rest, **more)
+        )
+        list(trainer.draw(trainer.shown))
+        assert torch.equal(seen[0], expected)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw import _C
+from pyapdraw import _C, align
 from pyapdraw.errors import BadInput, WeightsError
 from pyapdraw.models.ink import Ink
 from pyapdraw.models.rectangles import PARTS, corners, region_centres, region_sizes
@@ -43,7 +43,7 @@ def style(weights: str | Path | None = None) -> ApDrawing | ApDrawingTorch:
         return ApDrawing(held=held)
     if held.model != "apdrawing":
         raise WeightsError(f"{weights}: weights of {held.model!r} given, those of a generator of apdrawing expected")
-    return ApDrawingTorch(weights)
+    return ApDrawingTorch(held, weights)
 
 
 class ApDrawing:
@@ -215,27 +215,30 @@ class ApDrawing:
 class ApDrawingTorch:
     """The style by the paper's network (`models.apdrawing`), with weights of any width, in torch.
 
-    As the published tests ran, each drawing is normalised by its own statistics. Safe to use from several threads.
+    As the authors' test.py, dropout apart: each drawing is normalised by its own statistics, rectangles lie where the
+    numbers of a landmark file say (`align.official_landmarks`), and grey levels are cut off instead of rounded. Safe to
+    use from several threads.
     """
 
     sizes_px: tuple[int, ...] | None = (SIDE,)
 
-    def __init__(self, weights: str | Path) -> None:
-        """Raises WeightsError. Unsupported: torch is not installed."""
+    def __init__(self, held: Weights, where: str | Path) -> None:
+        """where: what messages call the weights. Raises WeightsError. Unsupported: torch is not installed."""
         from pyapdraw.models import registry
 
-        self._net = registry.load(weights)
+        self._net = registry.made(held, where)
 
     def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         """As `ApDrawing.draw`."""
         import torch
 
-        photo = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float()[None] / 127.5 - 1
-        centres = torch.from_numpy(region_centres(np.asarray(landmarks_px, np.float64)[None], SIDE))
+        photo = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float()[None]
+        photo = (photo / 255 - 0.5) / 0.5  # rounded as there
+        centres = torch.from_numpy(region_centres(align.official_landmarks(landmarks_px)[None], SIDE))
         person = torch.from_numpy(np.ascontiguousarray(mask >= 128))[None, None]
         with torch.inference_mode():
             drawing = self._net(photo, centres, person).drawing[0, 0].numpy()
-        return np.rint(drawing * 127.5 + 127.5).astype(np.uint8)
+        return ((drawing + 1) / 2 * 255).astype(np.uint8)
 
 
 class Folded:

@@ -20,6 +20,8 @@ __all__ = ["FRAME", "LOCALS", "PARTS", "SIZES", "Sizes", "region_centres", "regi
 def region_centres(landmarks: Tensor, side: int) -> Tensor:
     """`rectangles.region_centres` of a tensor: int32 [N,4,2] on its device.
 
+    For the paper's networks: of `align.official_landmarks(points_px)`, or the numbers of a landmark file.
+
     >>> points = torch.tensor([[[201, 247], [311, 247], [256, 312], [207, 371], [305, 371]]])
     >>> region_centres(points, 512).tolist()
     [[[201, 239], [311, 239], [256, 296], [256, 371]]]

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pyapdraw import align
 from pyapdraw.errors import BadInput, DeviceError
 from pyapdraw.losses import apdrawing as losses
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
@@ -122,7 +123,7 @@ class Trainer:
 
     def _drawn(self, batch: Sample, number: int, part: int) -> tuple[Sample, Tensor, models.Drawings]:
         batch = Sample(*(t.to(self.device) for t in batch))
-        centres = regions.region_centres(batch.landmarks, self.config.size_px)
+        centres = self._centres(batch.landmarks)
         # Dropout of its own for each sample of each step, whatever happened before.
         first = ((number * self.config.schedule.accumulate + part) * loop.ranks() + loop.rank()) * len(batch.photo)
         seeds = [self.config.schedule.seed + 1_000_003 * (first + n) for n in range(len(batch.photo))]
@@ -130,6 +131,13 @@ class Trainer:
         with self._arithmetic():
             drawings = self.generator(photo, centres, batch.mask, seeds, **self._also(batch))
         return batch, centres, models.Drawings(*(x.float() for x in drawings))
+
+    def _centres(self, landmarks: Tensor) -> Tensor:
+        """Of the rectangles: the paper's network takes the numbers of a landmark file, ours px from 0."""
+        if self.config.network == "full":
+            filed = align.official_landmarks(landmarks.cpu().numpy())
+            landmarks = torch.from_numpy(filed).to(landmarks.device)
+        return regions.region_centres(landmarks, self.config.size_px)
 
     def _also(self, batch: Sample) -> dict[str, Tensor]:
         """What the small network is given too. It pre-trains without ink's drawing, which would be the answer."""
@@ -205,8 +213,8 @@ class Trainer:
         try:
             for index in range(len(data)):
                 sample = collate([data[0, index]])
-                centres = regions.region_centres(sample.landmarks, self.config.size_px)
-                photo, centres, mask = (t.to(self.device) for t in (sample.photo, centres, sample.mask))
+                photo, mask = (t.to(self.device) for t in (sample.photo, sample.mask))
+                centres = self._centres(sample.landmarks).to(self.device)
                 also = {name: value.to(self.device) for name, value in self._also(sample).items()}
                 drawing = self.generator(photo, centres, mask, **also).drawing
                 yield sample, _bytes(drawing[0, 0])

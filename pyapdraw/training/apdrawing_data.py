@@ -50,7 +50,7 @@ class Sample(NamedTuple):
     photo: Tensor  # float32 [3,S,S]
     drawing: Tensor  # float32 [1,S,S]
     mask: Tensor  # bool [1,S,S], person
-    landmarks: Tensor  # float32 [5,2], px
+    landmarks: Tensor  # float32 [5,2], px from 0; what the paper's networks take: align.official_landmarks
     item: Tensor  # int64 [], its number
     ink: Tensor  # float32 [1,S,S], what style ink draws of the photo; ones where it was not asked for
     taught: Tensor  # bool [], whether the drawing is that of style ink

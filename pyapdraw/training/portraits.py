@@ -55,7 +55,7 @@ class Item:
 @dataclass(frozen=True)
 class Portrait:
     """pixels uint8 [S,S,3], aligned; drawing uint8 [S,S] or None; mask uint8 [S,S], 255 = person; landmarks_px float64
-    [5,2] in px of the crop."""
+    [5,2] in px of the crop, from 0."""
 
     name: str
     pixels: np.ndarray
@@ -137,13 +137,12 @@ def _is_double(path: Path) -> bool:
 class Reader:
     """Loads items at one size; keeps the detector and the mask network, so each process needs its own.
 
-    first: what landmark files call the first pixel. 1, as the published pipeline writes them; its networks were trained
-    with these numbers read as if they were 0-based, so that 0 gives what they saw. aligned: photos without landmarks
-    are crops already, with their points where the template has them, and no face is looked for.
+    Landmark files call the first pixel 1, portraits 0. aligned: photos without landmarks are crops already, with their
+    points where the template has them, and no face is looked for.
     """
 
-    def __init__(self, size_px: int = 512, first: int = 1, aligned: bool = False) -> None:
-        self.size_px, self.first, self.aligned = size_px, first, aligned
+    def __init__(self, size_px: int = 512, aligned: bool = False) -> None:
+        self.size_px, self.aligned = size_px, aligned
         self._detector: Detector | None = None
         self._segment: PersonMask | None = None
 
@@ -172,7 +171,7 @@ class Reader:
         if item.landmarks is None:
             points = align.template(pixels.shape[1])
         else:
-            points = read_landmarks(item.landmarks, pixels.shape[1]) - self.first
+            points = read_landmarks(item.landmarks, pixels.shape[1]) - 1
         scale = self.size_px / pixels.shape[1]
         pixels, drawing = self._sized(pixels), None if drawing is None else self._sized(drawing)
         mask = self._mask_of(pixels) if mask is None else self._sized(mask)
