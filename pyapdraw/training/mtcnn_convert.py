@@ -73,13 +73,12 @@ def read_wheel(path: Path) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    from safetensors.numpy import save_file
-
     from pyapdraw import weights
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path, help="facenet_pytorch-2.6.0-py3-none-any.whl")
-    save_file(read_wheel(parser.parse_args().wheel), weights.FOLDER / "mtcnn.safetensors")
+    held = weights.Weights("mtcnn", "detector", {}, read_wheel(parser.parse_args().wheel))
+    weights.write(weights.FOLDER / "mtcnn.safetensors", held, overwrite=True)
     weights.record("mtcnn")
 
 

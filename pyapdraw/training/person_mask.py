@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from pyapdraw.training.person_mask_data import Augment, Portraits, read_portraits
 from pyapdraw.training.person_mask_scenery import backgrounds
+from pyapdraw.weights import Weights, write
 
 log = logging.getLogger("pyapdraw.training.person_mask")
 
@@ -251,8 +251,7 @@ def main(arguments: list[str] | None = None) -> None:
         net = train(portraits.pick(rows), config, options.start)
         for name, score in overlap(net, portraits).items():
             log.info("%s %.4f%s", name, score, " (not trained on)" if name in TEST_ONLY else "")
-    save_file(folded(net), options.out)
-    options.out.chmod(0o644)  # created for its owner alone
+    write(options.out, Weights("person_mask", "network", {}, folded(net)), overwrite=True)
     if options.state:
         torch.save(net.state_dict(), options.state)
 
