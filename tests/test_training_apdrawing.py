@@ -285,10 +285,132 @@ def test_names_held_out_and_left_out(tmp_path):
         trained(data, tmp_path / "other", 1, held_names=["x"])
 
 
+@pytest.fixture(scope="module")
+def auxiliary_networks(tmp_path_factory):
+    """Of the published layout, for drawings of 64 px."""
+    from pyapdraw import models, weights
+
+    torch.manual_seed(1)
+    net = models.create("apdrawing.auxiliary", ngf=2, levels=6)
+    tensors = {name: value.numpy() for name, value in net.state_dict().items()}
+    folder = tmp_path_factory.mktemp("checkpoints") / "auxiliary"
+    weights.export_checkpoint(weights.Weights("apdrawing", "auxiliary", {"ngf": 2, "levels": 6}, tensors), folder)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["ours", "paper", "official", "none"])
+def test_every_form_of_the_distance_transform_loss_trains(tmp_path, auxiliary_networks, form):
+    data = plain(tmp_path / "data")
+    more = {"auxiliary": str(auxiliary_networks)} if form == "official" else {}
+    trainer = trained(data, tmp_path / "out", 2, distance_transform=form, **more)
+    terms = json.loads((tmp_path / "out" / "log.jsonl").read_text().splitlines()[0])
+    assert ("dt_to_drawing" in terms and "dt_to_target" in terms) == (form != "none")
+    if form == "official":
+        sample = apdrawing.collate([trainer.shown[0, 0]])
+        drawing = sample.drawing.flip(-1).requires_grad_()
+        found, again, other = (trainer._chamfer(drawing, sample.drawing, [seed]) for seed in (3, 3, 4))
+        assert torch.equal(found.total, again.total) and not torch.equal(found.to_drawing, other.to_drawing)
+        assert found.to_drawing.requires_grad and not found.to_target.requires_grad  # the constant half
+        net = trainer.auxiliary
+        net.config = apdrawing.dataclasses.replace(net.config, dropout="off")
+        expected = apdrawing.losses.distance_transform_official(drawing, sample.drawing, net)
+        assert torch.equal(trainer._chamfer(drawing, sample.drawing, [3]).total, expected.total)
+
+
+def test_the_official_form_resumes_to_the_bit(tmp_path, auxiliary_networks):
+    data, form = plain(tmp_path / "data"), {"distance_transform": "official", "auxiliary": str(auxiliary_networks)}
+    whole = trained(data, tmp_path / "whole", 3, fall=0.0, **form)
+    trained(data, tmp_path / "parts", 1, fall=0.0, **form)
+    parts = trained(data, tmp_path / "parts", 3, fall=0.0, **form)
+    assert checkpoint.same(whole.state()["generator"], parts.state()["generator"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"distance_transform": "official"}, "published networks are expected with 'official' alone"),
+        ({"auxiliary": "x"}, "published networks are expected with 'official' alone"),
+        ({"distance_transform": "official", "auxiliary": "x", "lines": True}, "given with lines"),
+        ({"distance_transform": "official", "auxiliary": "x", "reach_px": 3.0}, "given with reach_px = 3.0"),
+        ({"epochs": [-1, 2]}, r"epochs: \[-1, 2\] given"),
+        ({"epochs": 3}, "epochs = 3 given"),
+    ],
+)
+def test_settings_of_the_published_training_that_do_not_fit(changes, message):
+    with pytest.raises(BadInput, match=message):
+        apdrawing.read_config(None, **changes)
+
+
+def test_auxiliary_networks_that_do_not_fit(tmp_path):
+    from pyapdraw import models, weights
+
+    net = models.create("apdrawing.auxiliary", ngf=1, levels=7)
+    tensors = {name: value.numpy() for name, value in net.state_dict().items()}
+    deep = tmp_path / "deep.safetensors"
+    weights.write(deep, weights.Weights("apdrawing", "auxiliary", {"ngf": 1, "levels": 7}, tensors))
+    for path, error, told in (
+        (deep, BadInput, r"size_px: 64 given, a multiple of 128 px expected for .*deep\.safetensors"),
+        (tmp_path / "nowhere", WeightsError, "nowhere: no such file"),
+        ("apdrawing", WeightsError, "small of apdrawing given, auxiliary of apdrawing expected"),
+    ):
+        with pytest.raises(error, match=told):
+            trained(plain(tmp_path / "data"), tmp_path / "out", 1, distance_transform="official", auxiliary=str(path))
+
+
+# The published schedule -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("full", "falling"), [(300, 0), (100, 100), (3, 2), (0, 4)])
+def test_rates_follow_the_published_rule(full, falling):
+    """1 - max(0, e + 2 - niter) / (niter_decay + 1) after e epochs, whatever an epoch's steps are."""
+    config = apdrawing.read_config(None, epochs=[full, falling], **{"schedule.batch": 2})
+    steps = apdrawing.with_steps(config, 7).schedule.steps
+    assert steps == -(-7 * (full + falling) // 2)
+    for step in range(1, steps + 1):
+        finished = 2 * (step - 1) // 7
+        expected = 2e-4 * (1 - max(0, finished + 2 - full) / (falling + 1))
+        assert apdrawing.rate_of(config, step, 7) == pytest.approx(expected, abs=1e-12)
+    assert apdrawing.rate_of(config, steps, 7) == 0
+
+
+def test_the_published_recipe_is_the_published_one(shared_dir):
+    """Figures of the authors' own options and of their schedule, as they were read out of their code."""
+    published = json.loads((shared_dir / "reference" / "apdrawing_width4" / "losses.json").read_text())
+    options, rates = published["opts"], published["lr_schedule_niter300_decay0"]
+    config = apdrawing.read_config("apdrawing_published", auxiliary="somewhere")
+    assert (config.rate, config.betas) == (options["lr"], (options["beta1"], 0.999))
+    assert config.epochs == (options["niter"], options["niter_decay"])
+    assert (config.weights.l1, config.weights.local) == (options["lambda_L1"], options["lambda_local"])
+    assert config.weights.distance_transform == options["lambda_chamfer"] == options["lambda_chamfer2"]
+    assert (config.weights.adversarial, config.weights.local_adversarial) == (1.0, 0.25)  # gan_loss_strategy 2
+    assert not (config.weights.between or config.weights.boundary or config.weights.tone)
+    for name, rate in rates.items():
+        number = int(name.removeprefix("epoch"))
+        assert apdrawing.rate_of(config, 70 * number, 70) == pytest.approx(rate, abs=1e-15)
+        assert apdrawing.rate_of(config, 70 * (number - 1) + 1, 70) == pytest.approx(rate, abs=1e-15)
+    assert (config.size_px, config.ngf, config.ndf, config.schedule.batch) == (512, 64, 64, 1)
+    first = apdrawing.read_config("apdrawing_published_pretrain")
+    assert (first.stage, first.epochs, first.rate, first.distance_transform) == ("pretrain", (10, 0), 2e-4, "none")
+
+
+def test_epochs_are_trained_and_the_last_steps_weights_kept(tmp_path):
+    data = plain(tmp_path / "data", names=("a", "b", "c"))
+    recipe = ROOT / "pyapdraw" / "training" / "recipes" / "apdrawing_published_pretrain.toml"
+    config = apdrawing.read_config(recipe, epochs=[2, 1], **SMALL)
+    trainer = apdrawing.train(data, tmp_path / "out", config, quiet=True)
+    assert checkpoint.load(tmp_path / "out" / loop.LAST)["step"] == 9
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 0
+    assert checkpoint.same(dict(trainer.generator.state_dict()), trainer.average.tensors)
+
+
+def test_a_recipe_that_is_none(tmp_path):
+    with pytest.raises(BadInput, match=r"no_such_recipe: cannot be read as TOML"):
+        apdrawing.read_config("no_such_recipe")
+
+
 @pytest.mark.parametrize("name", ["apdrawing", "apdrawing_pretrain"])
 def test_recipes_can_be_read(name):
-    config = apdrawing.read_config(ROOT / "pyapdraw" / "training" / "recipes" / f"{name}.toml",
-                                   **({} if "pre" in name else {"rehearsal.folder": "portraits"}))  # fmt: skip
+    config = apdrawing.read_config(name, **({} if "pre" in name else {"rehearsal.folder": "portraits"}))
     assert config.network == "small" and config.schedule.steps > 100
 
 
@@ -302,10 +424,8 @@ def test_the_papers_network_trains_with_the_numbers_of_the_landmark_files(tmp_pa
         sample = apdrawing.collate([trainer.shown[0, 0]])
         expected = apdrawing.regions.region_centres(filed - moved, 64)
         assert torch.equal(trainer._centres(sample.landmarks), expected)
-        before = trainer.generator.forward
         seen = []
-        trainer.generator.forward = lambda photo, centres, *rest, **more: (
-            seen.append(centres) or before(photo, centres, *rest, **more)
-        )
+        hook = trainer.generator.register_forward_pre_hook(lambda net, given, into=seen: into.append(given[1]))
         list(trainer.draw(trainer.shown))
+        hook.remove()
         assert torch.equal(seen[0], expected)

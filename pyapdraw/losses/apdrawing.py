@@ -186,7 +186,7 @@ def distance_transform_official(
     target_maps: tuple[Tensor, Tensor] | None = None,
     *,
     remap: Callable[[Tensor], Tensor] | None = None,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[int | Sequence[int]] | None = None,
 ) -> Chamfer:
     """What the published code computes, for parity with it and with weights trained by it.
 
@@ -196,7 +196,7 @@ def distance_transform_official(
     NaN.
 
     target_maps: `official_maps(target)`, computed here where None. remap: applied to all maps (APDrawingGAN++).
-    seeds: of the networks' dropout, six numbers in the order of the calls, where it is on.
+    seeds: of the networks' dropout, where it is on: for each of the six calls in their order one, or one a sample.
     """
     _same_shape(drawing, target)
     remap = remap or (lambda distance: distance)

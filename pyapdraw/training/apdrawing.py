@@ -6,9 +6,10 @@ Two stages, as in the paper (section 6):
                distance-transform loss; ten rounds over thousands of photos in the paper
     formal     photos with an artist's drawings, the whole loss (equation 1), started from what pretrain left
 
-The published schedule is the default: Adam with rate 2e-4 and betas (0.5, 0.999), batch 1, discriminators before the
-generator on the same drawing, no history of drawings. What is kept as the result is a moving average of the weights
-(departure: the authors keep the last step's).
+By default as published are Adam with rate 2e-4 and betas (0.5, 0.999), batch 1, the weights of the losses, and
+discriminators before the generator on the same drawing, without a history of drawings. Of our own are the form of the
+distance-transform loss, the steps and how the rate falls, more augmentation, and that a moving average of the weights
+is kept as the result instead of the last step's; recipes/apdrawing_published.toml has the authors' instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,23 +33,32 @@ from pyapdraw.models import apdrawing as models
 from pyapdraw.models import apdrawing_small as small
 from pyapdraw.models import regions, registry
 from pyapdraw.training import loop
-from pyapdraw.training.apdrawing_config import Config, Rehearsal, read_config
+from pyapdraw.training.apdrawing_config import Config, Rehearsal, rate_of, read_config, with_steps
 from pyapdraw.training.apdrawing_data import Portraits, Sample, collate
 from pyapdraw.training.portraits import Item, find
 from pyapdraw.weights import Weights, write
 
-__all__ = ["WEIGHTS", "Config", "Rehearsal", "Trainer", "read_config", "train"]
+__all__ = ["WEIGHTS", "Config", "Rehearsal", "Trainer", "rate_of", "read_config", "train", "with_steps"]
 
 SHEET_ROWS = 6
 WEIGHTS = "weights.safetensors"
 
 
+class Drawn(NamedTuple):
+    """One pass's portraits, and what the generator makes of them."""
+
+    batch: Sample
+    centres: Tensor
+    drawings: models.Drawings
+    seeds: list[int]  # of dropout, one a portrait
+
+
 class Trainer:
     """Generator, discriminators, their optimisers and the average; see `loop.Trainer`."""
 
-    def __init__(self, config: Config, shown: Portraits, judged: Portraits | None = None) -> None:
-        """shown: portraits for the sample sheets, unaugmented. judged: held-out ones."""
-        self.config, self.shown, self.judged = config, shown, judged
+    def __init__(self, config: Config, shown: Portraits, judged: Portraits | None = None, samples: int = 1) -> None:
+        """shown: portraits for the sample sheets, unaugmented. judged: held-out ones. samples: of an epoch."""
+        self.config, self.shown, self.judged, self.samples = config, shown, judged, samples
         self.device = torch.device(config.device)
         torch.manual_seed(config.schedule.seed)
         levels = min(8, int(math.log2(config.size_px)))
@@ -63,6 +73,7 @@ class Trainer:
             net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             loop.share_weights(net)
         self.detect_lines = registry.load("apdrawing_lines").to(self.device) if config.lines else None
+        self.auxiliary = auxiliary(config).to(self.device) if config.auxiliary else None
         nets = (self.generator, self.judges)
         self.optimizers = [torch.optim.Adam(net.parameters(), lr=config.rate, betas=config.betas) for net in nets]
         self.average = loop.Average(self.generator, config.average)
@@ -115,13 +126,12 @@ class Trainer:
         return values | self._step_generator(parts, number)
 
     def _set_rates(self, number: int) -> None:
-        steps = self.config.schedule.steps
-        left = (steps - number + 1) / max(1.0, self.config.fall * steps)
+        rate = rate_of(self.config, number, self.samples)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.config.rate * min(1.0, left)
+                group["lr"] = rate
 
-    def _drawn(self, batch: Sample, number: int, part: int) -> tuple[Sample, Tensor, models.Drawings]:
+    def _drawn(self, batch: Sample, number: int, part: int) -> Drawn:
         batch = Sample(*(t.to(self.device) for t in batch))
         centres = self._centres(batch.landmarks)
         # Dropout of its own for each sample of each step, whatever happened before.
@@ -130,7 +140,7 @@ class Trainer:
         photo = batch.photo.contiguous(memory_format=torch.channels_last)
         with self._arithmetic():
             drawings = self.generator(photo, centres, batch.mask, seeds, **self._also(batch))
-        return batch, centres, models.Drawings(*(x.float() for x in drawings))
+        return Drawn(batch, centres, models.Drawings(*(x.float() for x in drawings)), seeds)
 
     def _centres(self, landmarks: Tensor) -> Tensor:
         """Of the rectangles: the paper's network takes the numbers of a landmark file, ours px from 0."""
@@ -145,11 +155,11 @@ class Trainer:
             return {}
         return {"ink": batch.ink}
 
-    def _step_judges(self, parts: list[tuple[Sample, Tensor, models.Drawings]], number: int) -> dict[str, float]:
+    def _step_judges(self, parts: list[Drawn], number: int) -> dict[str, float]:
         self.judges.requires_grad_(True)
         self.optimizers[1].zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
-        for batch, centres, drawings in self._judged(parts):
+        for batch, centres, drawings, _ in self._judged(parts):
             with self._arithmetic():
                 fake = self.judges(batch.photo, drawings.drawing.detach(), centres, batch.mask)
                 real = self.judges(batch.photo, batch.drawing, centres, batch.mask)
@@ -157,35 +167,40 @@ class Trainer:
             _backward({f"judges_{name}": term for name, term in terms.items()}, totals, len(parts))
         return self._stepped(1, self.judges, totals, number) if totals else {}
 
-    def _judged(self, parts: list[tuple[Sample, Tensor, models.Drawings]]) -> list:
+    def _judged(self, parts: list[Drawn]) -> list[Drawn]:
         """The parts that the discriminators see: what an artist drew, or all of the first stage."""
         if not self.config.adversarial:
             return []
-        return parts if self.config.stage == "pretrain" else [part for part in parts if not bool(part[0].taught.any())]
+        if self.config.stage == "pretrain":
+            return parts
+        return [part for part in parts if not bool(part.batch.taught.any())]
 
-    def _step_generator(self, parts: list[tuple[Sample, Tensor, models.Drawings]], number: int) -> dict[str, float]:
+    def _step_generator(self, parts: list[Drawn], number: int) -> dict[str, float]:
         self.judges.requires_grad_(False)
         self.optimizers[0].zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
         judged = self._judged(parts)
         for part in parts:
-            batch, centres, drawings = part
+            batch, centres, drawings, seeds = part
             weights, logits = self.config.weights, None
             if any(part is other for other in judged):
                 with self._arithmetic():
                     logits = self.judges(batch.photo, drawings.drawing, centres, batch.mask)
             elif self.config.stage == "formal" and bool(batch.taught.any()):
                 drawings, weights = _outside_face(drawings, batch.drawing), dataclasses.replace(weights, local=0.0)
-            chamfer = self._chamfer(drawings.drawing, batch.drawing)
+            chamfer = self._chamfer(drawings.drawing, batch.drawing, seeds)
             terms = losses.generator_losses(drawings, logits, batch.drawing, centres, batch.mask, chamfer, weights)
             _backward(terms, totals, len(parts))
         values = self._stepped(0, self.generator, totals, number)
         self.average.update(self.generator)
         return values
 
-    def _chamfer(self, drawing: Tensor, target: Tensor) -> losses.Chamfer | None:
+    def _chamfer(self, drawing: Tensor, target: Tensor, seeds: list[int]) -> losses.Chamfer | None:
         if self.config.stage == "pretrain" or self.config.distance_transform == "none":
             return None
+        if self.auxiliary is not None:
+            each = [[seed + 7_919 * call for seed in seeds] for call in range(1, 7)]
+            return losses.distance_transform_official(drawing, target, self.auxiliary, seeds=each)
         forms = {"ours": losses.distance_transform, "paper": losses.distance_transform_paper}
         found: dict[str, losses.Lines] = {}
         if self.detect_lines is not None:
@@ -242,6 +257,18 @@ class Trainer:
             target = _bytes(sample.drawing[0, 0])
             figures.append(1 - boundary_f(drawing, target) + tone_difference(drawing, target))
         return float(np.mean(figures))
+
+
+def auxiliary(config: Config) -> models.Auxiliary:
+    """The published networks for lines and distances, run as they were: on each drawing's own statistics, with dropout.
+
+    Raises WeightsError. BadInput: made for larger drawings.
+    """
+    net = registry.load(config.auxiliary, system="apdrawing", part="auxiliary", norm="per_image", dropout="seeded")
+    least = 2**net.config.levels
+    if config.size_px % least:
+        raise BadInput(f"size_px: {config.size_px} given, a multiple of {least} px expected for {config.auxiliary}")
+    return net
 
 
 def _backward(terms: dict[str, Tensor], totals: dict[str, Tensor], parts: int) -> None:
@@ -324,7 +351,9 @@ def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = Fal
     data = Portraits(with_rehearsal(seen, config.rehearsal), size_px, config.augmentation, seed, teacher, small_net)
     shown = Portraits((held or seen)[:SHEET_ROWS], size_px, None, seed, teacher, small_net)
     judged = Portraits(held, size_px, None, seed, teacher, small_net) if held else None
-    trainer = Trainer(config, shown, judged)
+    samples = math.ceil(len(data) / loop.ranks())  # of an epoch, in each process
+    config = with_steps(config, samples)
+    trainer = Trainer(config, shown, judged, samples)
     if config.start and not (Path(out) / loop.LAST).is_file():
         from pyapdraw.training import checkpoint
 

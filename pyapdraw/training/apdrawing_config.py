@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from pyapdraw.training.apdrawing_data import Augmentation
 
 STAGES = ("pretrain", "formal")
 PRECISIONS = ("float32", "bfloat16")
-CHAMFERS = ("ours", "paper", "none")
+CHAMFERS = ("ours", "paper", "official", "none")
+RECIPES = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,11 @@ class Config:
 
     stage: see above. size_px: of a sample. ngf, ndf: widths of generator and discriminators. norm, dropout: see
     `models.apdrawing.Config`. rate, betas: of Adam. fall: share of the steps, at the end, in which the rate falls to
-    zero. average: decay of the moving average. precision: of the networks' arithmetic. distance_transform: form of the
-    loss, "none" in the first stage. held_out: every so-many-th portrait is judged instead of trained on; 0: none.
+    zero. epochs: rounds over the portraits at the full rate and rounds in which it falls, as the published code counts
+    them (`rate_of`), in the place of `fall` and schedule.steps; (0, 0): these count. average: decay of the moving
+    average, 0: the last step's weights. precision: of the networks' arithmetic. distance_transform: form of the loss
+    (`losses.apdrawing`), none in the first stage; "official" needs auxiliary: a file or folder with the published
+    networks for lines and distances. held_out: every so-many-th portrait is judged instead of trained on; 0: none.
     start: a checkpoint of an earlier training to begin from.
     network: "full", the paper's, or "small" (`models.apdrawing_small`), which starts from ink's drawing. held_names:
     portraits that are judged instead of trained on, by name; without: those that are left out. adversarial: whether
@@ -55,10 +60,12 @@ class Config:
     rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     fall: float = 0.5
+    epochs: tuple[int, int] = (0, 0)
     average: float = 0.999
     precision: str = "float32"
     device: str = "cpu"
     distance_transform: str = "ours"
+    auxiliary: str = ""
     held_out: int = 0
     start: str = ""
     network: str = "full"
@@ -84,6 +91,9 @@ class Config:
                 raise BadInput(f"{name}: {given!r} given, one of {', '.join(allowed)} expected")
         if self.size_px < 64 or self.size_px & (self.size_px - 1):
             raise BadInput(f"size_px: {self.size_px} given, a power of two from 64 up expected")
+        if min(self.epochs) < 0:
+            raise BadInput(f"epochs: {list(self.epochs)} given, two numbers from 0 up expected")
+        self._check_distances()
         if not 0 < self.rate < 1:
             raise BadInput(f"rate: {self.rate} given, a learning rate between 0 and 1 expected")
         if not 0 <= self.rehearsal.share < 1 or bool(self.rehearsal.folder) != bool(self.rehearsal.share):
@@ -92,9 +102,44 @@ class Config:
         if self.rehearsal.share and self.schedule.batch != 1:
             raise BadInput(f"schedule.batch: {self.schedule.batch} given, 1 expected with a rehearsal")
 
+    def _check_distances(self) -> None:
+        official = self.distance_transform == "official"
+        if official and (self.lines or self.reach_px):
+            given = "lines" if self.lines else f"reach_px = {self.reach_px}"
+            raise BadInput(f"distance_transform: 'official' given with {given}, which belong to the other forms")
+        if self.stage == "formal" and official != bool(self.auxiliary):
+            given = f"{self.distance_transform!r} given with auxiliary = {self.auxiliary!r}"
+            raise BadInput(f"distance_transform: {given}; the published networks are expected with 'official' alone")
+
+
+def rate_of(config: Config, number: int, samples: int) -> float:
+    """Learning rate of step `number`, from 1. samples: of an epoch and process.
+
+    With `epochs` by the published rule, once an epoch: full, then falling by equal steps to 0, which the last epoch
+    has; with (300, 0) it is the only one that is not full.
+    """
+    if sum(config.epochs):
+        full, falling = config.epochs
+        finished = (number - 1) * config.schedule.batch * config.schedule.accumulate // samples
+        return config.rate * (1 - max(0, finished + 2 - full) / (falling + 1))
+    left = (config.schedule.steps - number + 1) / max(1.0, config.fall * config.schedule.steps)
+    return config.rate * min(1.0, left)
+
+
+def with_steps(config: Config, samples: int) -> Config:
+    """The configuration with the steps that its epochs come to. samples: as for `rate_of`."""
+    if not sum(config.epochs):
+        return config
+    schedule = config.schedule
+    steps = math.ceil(sum(config.epochs) * samples / (schedule.batch * schedule.accumulate))
+    return dataclasses.replace(config, schedule=dataclasses.replace(schedule, steps=steps))
+
 
 def read_config(path: str | Path | None, **changes: Any) -> Config:
-    """A configuration from a TOML file and changes that come before it. Raises BadInput naming file and key."""
+    """A configuration from a TOML file, or a recipe by its name, and changes that come before it.
+
+    Raises BadInput naming file and key.
+    """
     values: dict[str, Any] = {}
     if path is not None:
         values = _read_toml(Path(path))
@@ -114,6 +159,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         from pyapdraw.need import need
 
         tomllib = need("tomli", extra="train", why="a configuration file")
+    if not path.exists() and (RECIPES / f"{path}.toml").is_file():
+        path = RECIPES / f"{path}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

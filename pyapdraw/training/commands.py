@@ -16,7 +16,7 @@ def add_to(verbs: Any) -> None:
     train.add_argument("system", choices=SYSTEMS)
     train.add_argument("--data", required=True, metavar="DIR", help="folder of portraits; see `pyapdraw data check`")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log and sheets; goes on from there")
-    train.add_argument("--config", metavar="FILE.toml", help="settings; what it leaves out is as published")
+    train.add_argument("--config", metavar="FILE.toml|RECIPE", help="settings, such as the recipe apdrawing_published")
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
                        help="one setting, such as ngf=16 or schedule.steps=500; comes before the file")  # fmt: skip
     train.add_argument("--stage", choices=("pretrain", "formal"), help="short for --set stage=...")

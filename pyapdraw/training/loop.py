@@ -22,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pyapdraw.errors import Error
+from pyapdraw.errors import Error, OutputError
 from pyapdraw.training import checkpoint
 
 LAST = "last.safetensors"
@@ -131,7 +131,12 @@ class Log:
     """One JSON object a line in OUT/log.jsonl, and the same numbers for TensorBoard where it is installed."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = open(folder / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115
+        """Raises OutputError."""
+        path = folder / "log.jsonl"
+        try:
+            self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         self.board: Any = None
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -207,8 +212,11 @@ def run(trainer: Trainer, data: Dataset, collate: Any, schedule: Schedule, out: 
 
     Raises Diverged, OutputError; KeyboardInterrupt passes, after the state was written.
     """
-    out.mkdir(parents=True, exist_ok=True)
     first, last = rank() == 0, out / LAST
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror} given, a folder that can be written expected") from None
     done, best, worse = 0, math.inf, 0
     if last.is_file():
         kept = checkpoint.load(last)
