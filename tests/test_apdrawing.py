@@ -203,7 +203,7 @@ def test_discriminator_is_the_published_one(tmp_path):
     photo, centres, mask, target = face(1, 256)
     both = torch.cat([photo, target], 1)
     for mode in MODES:
-        ours = models.load(tmp_path / "7_net_dis.pt", norm=mode)
+        ours = models.load(tmp_path / "7_net_dis.pt", system="apdrawing", norm=mode)
         with torch.no_grad():
             maps = ours(photo, target, centres, mask)
             wanted = reference.settings(copy.deepcopy(nets), mode)["D"](both)

@@ -12,7 +12,7 @@ import reference_apdrawing2 as reference  # noqa: E402
 from cases_apdrawing import face  # noqa: E402
 
 from pyapdraw import cli, models, weights  # noqa: E402
-from pyapdraw.errors import BadInput, WeightsError  # noqa: E402
+from pyapdraw.errors import BadInput, OutputError, WeightsError  # noqa: E402
 from pyapdraw.losses import apdrawing as base_losses  # noqa: E402
 from pyapdraw.losses import apdrawing2 as losses  # noqa: E402
 from pyapdraw.models import apdrawing2, layers, regions  # noqa: E402
@@ -165,16 +165,112 @@ def test_import_and_export(official_nets, folder, tmp_path, capsys):
     command = ["weights", "import", str(folder / "run"), "--system", "apdrawing2", "-o", str(own)]
     assert cli.main(command) == cli.DONE
     (tmp_path / "out").mkdir()
-    assert cli.main(["weights", "export", str(own), "-o", str(tmp_path / "out" / "9_net_gen.pt")]) == cli.DONE
+    command = ["weights", "export", str(own), "-o", str(tmp_path / "out" / "9_net_gen.pt")]
+    assert cli.main(command) == cli.DONE
+    assert cli.main(command) == cli.NOT_WRITTEN  # nor is any of the other files
     capsys.readouterr()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["auxiliaryeye2o", "out", "own.safetensors"]
     again = torch.load(tmp_path / "out" / "9_net_gen.pt", weights_only=True)
-    for file in (tmp_path / "out" / "auxiliaryeye2o").iterdir():
+    for file in (tmp_path / "auxiliaryeye2o").iterdir():
         again[file.name.removeprefix("latest_net_").removesuffix(".pth")] = torch.load(file, weights_only=True)
     states = first.checkpoint(official_nets)
     assert set(again) == set(states)
     for name, state in states.items():
         assert list(again[name]) == list(state) and all(torch.equal(again[name][k], v) for k, v in state.items())
     assert models.load(tmp_path / "out").config == models.load(own).config
+    files = weights.export_checkpoint(held.weights, tmp_path / "out", epoch="10", overwrite=True)  # a file each
+    beside = {file.name for file in files if file.parent.name == "auxiliaryeye2o"}
+    assert beside == {f"latest_net_{name}.pth" for name in states if not name.startswith("G")}
+    assert {file.name for file in files} - beside == {f"10_net_{name}.pth" for name in states if name.startswith("G")}
+    (tmp_path / "out" / "9_net_gen.pt").unlink()
+    assert models.load(tmp_path / "out").config == models.load(own).config
+
+
+def test_an_export_that_cannot_be_whole_writes_nothing(folder, tmp_path):
+    held = weights.read_checkpoint(folder / "run").weights
+    (tmp_path / "run").mkdir()
+    (tmp_path / "auxiliaryeye2o").mkdir()
+    (tmp_path / "auxiliaryeye2o" / "latest_net_CLh.pth").write_text("another's")
+    with pytest.raises(OutputError, match=r"latest_net_CLh\.pth: exists already"):
+        weights.export_checkpoint(held, tmp_path / "run" / "latest_net_gen.pt")
+    assert not list((tmp_path / "run").iterdir()) and len(list((tmp_path / "auxiliaryeye2o").iterdir())) == 1
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "auxiliaryeye2o").write_text("a file")
+    (tmp_path / "other" / "run").mkdir()
+    with pytest.raises(OutputError, match="auxiliaryeye2o"):
+        weights.export_checkpoint(held, tmp_path / "other" / "run" / "latest_net_gen.pt")
+    assert not list((tmp_path / "other" / "run").iterdir())
+
+
+DISCRIMINATORS = ("D", "DLEyel", "DLEyer", "DLNose", "DLMouth", "DLHair", "DLBG")
+
+
+@pytest.fixture(scope="module")
+def checkpoints(official_nets, tmp_path_factory):
+    """Runs of both systems among one another, as the authors' folders are laid out."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    for name in ("first", "second", "bare", "auxiliary", "auxiliaryeye2o"):
+        (root / name).mkdir()
+    judges = first.checkpoint({name: first.discriminator(2) for name in DISCRIMINATORS})
+    states = first.checkpoint(official_nets)
+    generators = {"first": first.checkpoint(first.generator(2, 6)),
+                  "second": {name: state for name, state in states.items() if name.startswith("G")}}  # fmt: skip
+    for name in ("first", "second", "bare"):
+        torch.save(judges, root / name / "150_net_dis.pt")
+        if name in generators:
+            torch.save(generators[name], root / name / "150_net_gen.pt")
+    aux = {name: net.state_dict() for name, net in reference.auxiliary(2, 7).items()}
+    for name, state in {**states, **aux}.items():
+        if not name.startswith("G"):
+            torch.save(state, root / "auxiliaryeye2o" / f"latest_net_{name}.pth")
+    for name in ("DT1", "DT2", "Line1", "Line2"):
+        torch.save(first.global_unet(1, 2, 9).state_dict(), root / "auxiliary" / f"latest_net_{name}.pth")
+    return root
+
+
+@pytest.mark.parametrize(("run", "system"), [("first", "apdrawing"), ("second", "apdrawing2")])
+def test_what_lies_beside_tells_the_systems_apart(checkpoints, run, system):
+    path = checkpoints / run
+    assert weights.find(path / "150_net_dis.pt").model == f"{system}.discriminators"
+    assert weights.find(path, part="discriminators").model == f"{system}.discriminators"
+    assert weights.find(path).model == system
+    found = weights.find(path, part="auxiliary")
+    assert found.model == f"{system}.auxiliary" and found.config == {"ngf": 2, "levels": 9 if run == "first" else 7}
+    net = models.load(path, system=system, part="auxiliary")
+    assert net.config.levels == found.config["levels"]
+    assert ("continuity" in dict(net.named_children())) == (run == "second")
+    assert weights.find(checkpoints / "auxiliaryeye2o").model == "apdrawing2.auxiliary"
+    assert weights.find(checkpoints / "auxiliary").model == "apdrawing.auxiliary"
+
+
+def test_what_nothing_tells_apart_is_refused_with_both_names(checkpoints, tmp_path, capsys):
+    path = checkpoints / "bare" / "150_net_dis.pt"
+    with pytest.raises(WeightsError, match=r"150_net_dis\.pt: discriminators that fit apdrawing and apdrawing2 alike"):
+        models.load(path)
+    for system in ("apdrawing", "apdrawing2"):
+        assert type(models.load(path, system=system)).__module__ == f"pyapdraw.models.{system}"
+    command = ["weights", "import", str(path), "-o", str(tmp_path / "own.safetensors")]
+    assert cli.main(command) == cli.SOME_FAILED and "apdrawing and apdrawing2" in capsys.readouterr().err
+    assert cli.main([*command, "--system", "apdrawing2", "--part", "discriminators"]) == cli.DONE
+    assert weights.read(tmp_path / "own.safetensors").model == "apdrawing2.discriminators"
+    assert cli.main([*command, "--overwrite", "--system", "apdrawing", "--part", "generator"]) == cli.SOME_FAILED
+    assert "discriminators of apdrawing given, generator expected" in capsys.readouterr().err
+
+
+def test_auxiliary_networks_inside_the_run_and_by_the_command(checkpoints, tmp_path, capsys):
+    command = ["weights", "import", str(checkpoints / "second"), "--part", "auxiliary", "-o", str(tmp_path / "aux")]
+    assert cli.main(command) == cli.DONE and "auxiliary of apdrawing2" in capsys.readouterr().out
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "150_net_gen.pt").symlink_to(checkpoints / "second" / "150_net_gen.pt")
+    assert cli.main(["weights", "export", str(tmp_path / "aux"), "-o", str(run / "auxiliary_mine")]) == cli.DONE
+    again = weights.find(run, system="apdrawing2", part="auxiliary")
+    held = weights.read(tmp_path / "aux")
+    assert all(np.array_equal(value, again.tensors[name]) for name, value in held.tensors.items())
+    inputs = run / "auxiliary_mine" / "latest_net_DT1.pth"
+    before = inputs.read_bytes()
+    command = ["weights", "import", str(run), "--system", "apdrawing2", "--part", "auxiliary", "-o", str(inputs)]
+    assert cli.main([*command, "--overwrite"]) == cli.NOT_WRITTEN and inputs.read_bytes() == before
 
 
 def test_without_dropout_and_without_its_companions(official_nets, folder, tmp_path):

@@ -39,9 +39,11 @@ PUBLIC = {
         "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
         "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
     },
-    "pyapdraw.models": {"create": "(name, **config)", "load": "(path_or_name, **config)"},
+    "pyapdraw.models": {"create": "(name, **config)", "load": "(path_or_name, *, system=None, part=None, **config)"},
     "pyapdraw.weights": {
+        "average": "(paths)",
         "export_checkpoint": "(weights, path, *, overwrite=False, epoch='latest')",
+        "find": None,
         "import_checkpoint": "(path, system, *, part=None)",
         "read": "(path)",
         "read_checkpoint": "(path, system=None, *, part=None)",

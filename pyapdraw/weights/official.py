@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -76,13 +77,13 @@ def _fitting(path: Path, part: str | None) -> _Found:
         raise WeightsError("; ".join(dict.fromkeys(faults)))
     if len(fits) > 1:
         fits = [found for found in fits if found.fits()] or fits[:1]
-    folder = path if path.is_dir() else path.parent
+    folder = path if os.path.isdir(path) else path.parent
     for tells in (_has_generator, _has_own):
         if len(fits) > 1:
             fits = [found for found in fits if tells(folder, found.system)] or fits
     if len(fits) > 1:
         both = " and ".join(found.system for found in fits)
-        raise WeightsError(f"{path}: {fits[0].part} given that fit {both} alike, the system expected as well (--system)")
+        raise WeightsError(f"{path}: {fits[0].part} that fit {both} alike given, the system expected as well")
     return fits[0]
 
 
@@ -172,15 +173,16 @@ def export_checkpoint(
             nets[name][slot.official] = torch.from_numpy(value.copy())
     if left:
         raise WeightsError(f"{next(iter(left))}: not expected in {weights.part} of {weights.system}")
-    files = _exported(weights, nets, Path(path), epoch)
+    files, apart = _exported(weights, nets, Path(path), epoch), _apart(weights, Path(path))
     for file in files:
-        if file.parent.is_dir() or file.parent != _apart(weights, Path(path)):
+        if file.parent != apart or apart.is_dir():
             check_output(file, overwrite=overwrite)
+    try:
+        if any(file.parent == apart for file in files):
+            apart.mkdir(exist_ok=True)
+    except OSError as error:
+        raise write_failed(apart, error) from error
     for file, holding in files.items():
-        try:
-            file.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise write_failed(file.parent, error) from error
         buffer = io.BytesIO()
         torch.save(holding, buffer)
         with atomic_write(file, overwrite=overwrite) as out:
@@ -205,7 +207,7 @@ def _apart(weights: store.Weights, path: Path) -> Path:
     """The folder of networks that the published code keeps apart from a run, or of auxiliary ones."""
     if weights.part == "auxiliary":
         return path
-    run = path if path.is_dir() else path.parent
+    run = path if os.path.isdir(path) else path.parent
     return run.resolve().parent / layout(weights.system).ELSEWHERE_FOLDER
 
 
@@ -215,7 +217,7 @@ def _exported(weights: store.Weights, nets: dict[str, OrderedDict], path: Path, 
     apart = list(nets) if weights.part == "auxiliary" else about.ELSEWHERE.get(weights.part, ())
     together = {name: net for name, net in nets.items() if name not in apart}
     files: dict[Path, Any] = {path: together} if together else {}
-    if path.is_dir():
+    if os.path.isdir(path):
         files = {path / f"{epoch}_net_{about.file_name(name)}.pth": net for name, net in together.items()}
     # The published code reads these by the name "latest", whatever the epoch of the rest.
     named = epoch if weights.part == "auxiliary" else "latest"

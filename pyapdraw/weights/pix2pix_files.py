@@ -1,13 +1,14 @@
 """Files of published checkpoints, as Pix2Pix names them: `<epoch>_net_<name>.pth` for a network, `<epoch>_net_gen.pt`
 and `<epoch>_net_dis.pt` for all of a part. Which files hold the networks that are asked for, and what is in them.
 
-A run is a folder of such files; networks that several runs share lie in a folder `auxiliary*` beside the runs, or inside
-one. Pickles are read by torch's restricted reader only, which builds tensors and containers and runs nothing else.
-`about` is the module of a system, such as `weights.apdrawing`.
+A run is a folder of such files; networks that several runs share lie in a folder `auxiliary*` beside the runs, or
+inside one. Pickles are read by torch's restricted reader only, which builds tensors and containers and runs nothing
+else. `about` is the module of a system, such as `weights.apdrawing`.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import warnings
@@ -26,7 +27,7 @@ Nets = dict[str, dict[str, Any]]
 
 def networks(path: Path, about: Any, part: str | None) -> tuple[Nets, str]:
     """The networks in a file, or in the files of one epoch, and what to call them in messages. Raises WeightsError."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, about, part)
     held = load_pickle(path)
     if not isinstance(held, Mapping) or not held:
@@ -48,7 +49,7 @@ def elsewhere(path: Path, about: Any, names: list[str]) -> Nets:
     """Networks beside a checkpoint, or in the auxiliary folders in or beside its folder: those that are found."""
     if not names:
         return {}
-    folder = path if path.is_dir() else path.parent
+    folder = path if os.path.isdir(path) else path.parent
     found: dict[str, Path] = {}
     for place in [folder, *_companions(folder, about)]:
         for _, net, file in sorted(listed(place), key=lambda entry: _rank(entry[0]), reverse=True):
@@ -60,7 +61,7 @@ def elsewhere(path: Path, about: Any, names: list[str]) -> Nets:
 
 def around(path: Path) -> list[Path]:
     """A checkpoint's file and all that may be read with it: none of them may be an output."""
-    folder = path if path.is_dir() else path.parent
+    folder = path if os.path.isdir(path) else path.parent
     places = [folder, *folder.glob("auxiliary*"), *folder.resolve().parent.glob("auxiliary*")]
     return [path, *(file for place in places if place.is_dir() for _, _, file in listed(place))]
 
@@ -136,8 +137,8 @@ def _one(path: Path) -> dict[str, Any]:
 def load_pickle(path: Path) -> Any:
     """What a torch file holds: tensors, numbers, text and containers of these. Raises WeightsError."""
     torch = need("torch", extra="train", why="reading a published checkpoint")
-    if not path.is_file():
-        raise WeightsError(f"{path}: cannot read: {'not a file' if path.exists() else 'no such file'}")
+    if not os.path.isfile(path):
+        raise WeightsError(f"{path}: cannot read: {'not a file' if os.path.exists(path) else 'no such file'}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read is an error anyway

@@ -151,8 +151,8 @@ def _head(about: dict[str, str], tensors: dict[str, np.ndarray]) -> bytes:
     fields: dict[str, Any] = {"__metadata__": about}
     at = 0
     for name, value in tensors.items():
-        fields[name] = {"dtype": kinds[value.dtype], "shape": list(value.shape), "data_offsets": [at, at + value.nbytes]}
-        at += value.nbytes
+        place = [at, at := at + value.nbytes]
+        fields[name] = {"dtype": kinds[value.dtype], "shape": list(value.shape), "data_offsets": place}
     text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # so that tensors begin at a multiple of eight bytes
     return len(text).to_bytes(8, "little") + text
