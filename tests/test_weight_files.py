@@ -73,6 +73,45 @@ def test_every_byte_is_covered(data):
             store.decode("a file", altered_weights.flipped(data, at, at % 8))
 
 
+def with_right_sha256(data):
+    """As somebody who means it would write it."""
+    place = store._DIGEST
+    return data[: place.start] + store._digest(data).encode() + data[place.stop :]
+
+
+HOSTILE = {
+    "spaces": lambda text: text.replace(b'","', b'", "', 1),
+    "more spaces": lambda text: text + b" " * 8,
+    "a key twice": lambda text: text.replace(b'"nose.bias":', b'"nose.bias":{},"nose.bias":'),
+    "an escape": lambda text: text.replace(b'"nose.bias"', b'"\\u006eose.bias"'),
+    "half a character": lambda text: text.replace(b'"nose.bias"', b'"\\ud800"'),
+    "no text": lambda text: text.replace(b'"part":"generator"', b'"part":3'),
+    "another field": lambda text: text.replace(b'"part"', b'"note":"x","part"'),
+    "config deep": lambda text: text.replace(b'"config":"{', b'"config":"' + b"[" * 100_000),
+    "config list": lambda text: text.replace(b'"config":"{', b'"config":"[{').replace(b'}","format', b'}]","format'),
+    "config spaced": lambda text: text.replace(b'\\"ngf\\": 4', b'\\"ngf\\":  4'),
+    "config 1e999": lambda text: text.replace(b'\\"ngf\\": 4', b'\\"ngf\\": 1e999'),
+    "config long number": lambda text: text.replace(b'\\"ngf\\": 4', b'\\"ngf\\": ' + b"9" * 5000),
+    "negative shape": lambda text: text.replace(b'"shape":[2]', b'"shape":[-2]', 1),
+    "large shape": lambda text: text.replace(b'"shape":[2]', b'"shape":[4611686018427387904,4]', 1),
+    "unknown dtype": lambda text: text.replace(b'"dtype":"F16"', b'"dtype":"F17"', 1),
+    "bfloat16": lambda text: text.replace(b'"dtype":"F16"', b'"dtype":"BF16"', 1),
+    "overlap": lambda text: text.replace(b'"data_offsets":[0,', b'"data_offsets":[8,', 1),
+    "deep": lambda text: text.replace(b'"shape":[2]', b'"shape":' + b"[" * 100_000, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_a_right_sha256_makes_no_other_spelling_right(data, how):
+    assert with_right_sha256(data) == data
+    text = HOSTILE[how](data[8 : 8 + altered_weights.size_of(data)])
+    altered = with_right_sha256(altered_weights.with_header(data, text))
+    assert altered != data
+    with pytest.raises(WeightsError, match=r"^a file: ") as caught:
+        store.decode("a file", altered)
+    assert len(str(caught.value)) < 400
+
+
 # Files of 0.1.0 -------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyapdraw import ops, weights
+from pyapdraw.files import check_output
 from pyapdraw.models.apdrawing_lines import WIDTH_PX, Config, LineDetectors
 from pyapdraw.training.apdrawing_data import Augmentation, Portraits
 from pyapdraw.training.portraits import find
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=5e-3)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    check_output(options.out, overwrite=True)  # before a training that could not be kept
     items = [item for item in find(options.data) if item.name not in WITHOUT]
     held, seen = items[::5], [item for i, item in enumerate(items) if i % 5]
     augmentation = Augmentation(scale=(0.8, 1.4))
