@@ -74,6 +74,8 @@ KERNELS = [
     Kernel(r"rgb_to_nchw_quad_kernel", needs=("STG.128",)),
     Kernel(r"upfirdn2d_kernel<.*>", needs=("LDG.128",)),
     Kernel(r"conv_to_one_kernel<.*>", needs=("LDG.128",)),
+    Kernel(r"instance_norm_sums_kernel<.*, [48], .*>", needs=("LDG.128", "BAR")),
+    Kernel(r"instance_norm_apply_kernel<.*, [48], .*>", needs=("LDG.128", "STG.128")),
     Kernel(r"conv2d_kernel<64, .*, 4>", threads=128, needs=("LDS.128", "LDG.128", "FFMA")),
     Kernel(r"fuse_regions_(backward_)?kernel<.*, [^1](, .*)?>", needs=("LDG.128", "STG.128")),
 ]

@@ -148,6 +148,12 @@ def _flow_dog() -> Call:
     return Call({"image": _random((8, 11), "float32")})
 
 
+def _instance_norm() -> Call:
+    arrays = {"x": _random((2, 3, 5, 7), "float32"), "weight": _random((3,), "float32"),
+              "bias": _random((3,), "float32", 1)}  # fmt: skip
+    return Call(arrays, out=False, optional=frozenset({"weight", "bias"}))
+
+
 VALID: dict[str, Callable[[], Call]] = {
     "bias_act": _bias_act,
     "composite": _composite,
@@ -158,6 +164,7 @@ VALID: dict[str, Callable[[], Call]] = {
     "distance_transform_pair": _ink,
     "flow_dog": _flow_dog,
     "fuse_regions": _fuse_regions,
+    "instance_norm": _instance_norm,
     "modulated_conv2d": _modulated_conv2d,
     "nchw_to_rgb": _nchw_to_rgb,
     "paste_yuv": _paste_yuv,

@@ -57,6 +57,7 @@ OPERATIONS = {
     "bias_act_backward": "test_bias_act",
     "upfirdn2d": "test_upfirdn2d",
     "conv_to_one": "test_conv_to_one",
+    "instance_norm": "test_instance_norm",
 }
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 # What is said of CUDA itself: the test file that holds it, and what is known without a GPU.

@@ -225,4 +225,6 @@ PYBIND11_MODULE(_C, m) {
   m.def("upfirdn2d", &upfirdn2d, py::arg("x"), py::arg("filter"), py::arg("out"), py::arg("how"), ctx, nogil());
   m.def("conv_to_one", &conv_to_one, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("out"), py::arg("how"),
         ctx, nogil());
+  m.def("instance_norm", &instance_norm, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("out"),
+        py::arg("eps") = 1e-5, ctx, nogil());
 }

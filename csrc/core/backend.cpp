@@ -69,6 +69,7 @@ const OpEntry kEntries[] = {
     PA_OP(bias_act_backward),
     PA_OP(upfirdn2d),
     PA_OP(conv_to_one),
+    PA_OP(instance_norm),
 };
 #undef PA_OP
 

@@ -76,6 +76,8 @@ struct Backend {
                     const Context& ctx) = nullptr;
   void (*conv_to_one)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out,
                       const ConvToOne& how, const Context& ctx) = nullptr;
+  void (*instance_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, double eps,
+                        const Context& ctx) = nullptr;
 };
 
 // The names and availability of all operations, for info() and the docs. Keep in step with

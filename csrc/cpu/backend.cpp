@@ -46,6 +46,7 @@ const Backend& backend() {
     b.bias_act_backward = bias_act_backward;
     b.upfirdn2d = upfirdn2d;
     b.conv_to_one = conv_to_one;
+    b.instance_norm = instance_norm;
     return b;
   }();
   return table;

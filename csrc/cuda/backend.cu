@@ -44,6 +44,7 @@ const Backend* cuda_backend() {
     b.bias_act_backward = cuda::bias_act_backward;
     b.upfirdn2d = cuda::upfirdn2d;
     b.conv_to_one = cuda::conv_to_one;
+    b.instance_norm = cuda::instance_norm;
     return b;
   }();
   return &table;

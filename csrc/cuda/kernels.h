@@ -58,6 +58,8 @@ void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bia
 void upfirdn2d(const Tensor& x, const Tensor& filter, const Tensor& out, const Resampling& how, const Context& ctx);
 void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, const ConvToOne& how,
                  const Context& ctx);
+void instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, double eps,
+                   const Context& ctx);
 
 }  // namespace cuda
 }  // namespace pyapdraw

@@ -12,6 +12,7 @@ from pyapdraw.ops.crop_yuv import crop_yuv
 from pyapdraw.ops.distance_transform import distance_transform, distance_transform_chamfer, distance_transform_pair
 from pyapdraw.ops.flow_dog import flow_dog
 from pyapdraw.ops.fuse_regions import fuse_regions
+from pyapdraw.ops.instance_norm import instance_norm
 from pyapdraw.ops.modulated_conv2d import modulated_conv2d
 from pyapdraw.ops.nchw_to_rgb import nchw_to_rgb
 from pyapdraw.ops.paste_yuv import paste_yuv
@@ -32,6 +33,7 @@ __all__ = [
     "distance_transform_pair",
     "flow_dog",
     "fuse_regions",
+    "instance_norm",
     "modulated_conv2d",
     "nchw_to_rgb",
     "on_stream",

@@ -1,4 +1,4 @@
-// Operations of StyleGAN2 around its convolutions, and the last layer of a drawing network.
+// Operations of StyleGAN2 around its convolutions, the normalisation and the last layer of drawing networks.
 #include "trial.h"
 
 using namespace pyapdraw;
@@ -59,6 +59,15 @@ PA_TRIAL(upfirdn2d) {
   const Tensor &x = some(t, kind, {n, c, h, w}), &filter = t.in<float>({fh, fw}, -1, 1);
   const Tensor& out = result(t, kind, {n, c, oh, ow});
   t.call([&] { upfirdn2d(x, filter, out, how, t.ctx); });
+}
+
+PA_TRIAL(instance_norm) {
+  const int kind = static_cast<int>(t.pick(0, 1));
+  const int64_t c = t.pick(0, 1) ? t.pick(1, 20) : 4 * t.pick(1, 20);
+  const Shape shape{t.pick(0, 3), c, t.pick(0, 20), t.pick(1, 50)};
+  const Tensor &x = some(t, kind, shape), &weight = t.coin() ? t.in<float>({c}, -2, 2) : t.none();
+  const Tensor &bias = t.coin() ? t.in<float>({c}, -2, 2) : t.none(), &out = result(t, kind, shape);
+  t.call([&] { instance_norm(x, weight, bias, out, 1e-5, t.ctx); });
 }
 
 PA_TRIAL(conv_to_one) {
