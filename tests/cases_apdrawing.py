@@ -1,4 +1,6 @@
-"""Inputs of the APDrawingGAN networks for tests and benchmarks: made faces, no photo needed."""
+"""Inputs of the APDrawingGAN networks for tests and benchmarks: made faces, no photo needed; and their precision."""
+
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -19,3 +21,31 @@ def face(count=1, side=256, seed=0):
     mask = torch.from_numpy(np.broadcast_to(person, (count, 1, side, side)).copy())
     target = torch.where(photo.mean(1, keepdim=True) < -0.15, -1.0, 1.0)
     return photo, regions.region_centres(points, side), mask, target
+
+
+# Threads, samples, and whether a gradient is recorded.
+RUNS = [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, False), (2, 2, True)]
+
+
+def filled(net, nets, layout):
+    """`net` with the weights of published generators, named by the module `layout` of pyapdraw.weights."""
+    slots = layout.slots("generator", asdict(net.config))
+    net.load_state_dict({s.ours: nets[name].state_dict()[s.official] for name, each in slots.items() for s in each})
+    return net.eval()
+
+
+def distances(draw, wanted):
+    """(run, drawing) -> how far the drawings of draw(samples) are from `wanted`, {field: [1,1,h,w]} a sample."""
+    before, found = torch.get_num_threads(), {}
+    try:
+        for threads, samples, gradient in RUNS:
+            torch.set_num_threads(threads)
+            with torch.enable_grad() if gradient else torch.inference_mode():
+                made = draw(samples)
+            for i, exact in enumerate(wanted[:samples]):
+                for field, value in exact.items():
+                    off = float((getattr(made, field)[i].detach().double() - value[0]).abs().max())
+                    found[threads, samples, gradient, i, field] = off
+    finally:
+        torch.set_num_threads(before)
+    return found

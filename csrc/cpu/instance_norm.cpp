@@ -77,11 +77,12 @@ struct Group {
 // `lanes` values from one a channel.
 template <typename T>
 void repeat(const T* from, int64_t channels, int64_t lanes, T* to) {
-  for (int64_t i = 0; i < lanes; ++i) to[i] = from[i % channels];
+  for (int64_t i = 0; i < lanes; i += channels)
+    for (int64_t c = 0; c < channels; ++c) to[i + c] = from[c];
 }
 
 template <typename T>
-void add_up(const T* x, int64_t count, int64_t lanes, const float* shift, double* sum, double* square) {
+void add_up(const T* x, int64_t count, int64_t lanes, const double* shift, double* sum, double* square) {
   int64_t i = 0;
   for (; i + 4 * lanes <= count; i += 4 * lanes) {
     const T *a = x + i, *b = a + lanes, *c = b + lanes, *d = c + lanes;
@@ -95,7 +96,7 @@ void add_up(const T* x, int64_t count, int64_t lanes, const float* shift, double
   for (; i < count; i += lanes) {
     const int64_t there = count - i < lanes ? count - i : lanes;
     for (int64_t j = 0; j < there; ++j) {
-      const double p = static_cast<double>(to_float(x[i + j])) - static_cast<double>(shift[j]);
+      const double p = static_cast<double>(to_float(x[i + j])) - shift[j];
       sum[j] += p;
       square[j] += p * p;
     }
@@ -133,9 +134,9 @@ void for_blocks(const Group<const T>& in, const Plan& plan, int64_t begin, int64
 template <typename T>
 void sum_chunk(const Group<const T>& in, const Plan& plan, int64_t begin, int64_t end, double* sums) {
   const int64_t channels = plan.channels, lanes = plan.lanes;
-  Scratch<float> shifts(lanes + channels);
+  Scratch<double> shifts(lanes + channels);
   Scratch<double> totals(2 * lanes);
-  float* shift = shifts.get() + lanes;
+  double* shift = shifts.get() + lanes;
   in.each(0, 1, [&](int64_t c, const T& value) { shift[c] = to_float(value); });
   repeat(shift, channels, lanes, shifts.get());
   for (int64_t i = 0; i < 2 * lanes; ++i) totals[i] = 0;
@@ -143,10 +144,11 @@ void sum_chunk(const Group<const T>& in, const Plan& plan, int64_t begin, int64_
     add_up(x, count * channels, lanes, shifts.get(), totals.get(), totals.get() + lanes);
   });
   for (int64_t c = 0; c < 2 * channels; ++c) sums[c] = 0;
-  for (int64_t i = 0; i < lanes; ++i) {
-    sums[i % channels] += totals[i];
-    sums[channels + i % channels] += totals[lanes + i];
-  }
+  for (int64_t i = 0; i < lanes; i += channels)
+    for (int64_t c = 0; c < channels; ++c) {
+      sums[c] += totals[i + c];
+      sums[channels + c] += totals[lanes + i + c];
+    }
 }
 
 // The values of the chunk [begin, end). affine: centres, scales, offsets of the group's channels.

@@ -51,8 +51,8 @@ class Norm(nn.BatchNorm2d):
         return torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
 
     def _native(self, x: Tensor) -> bool:
-        """Whether our own kernel, which has no gradient, serves. Traced graphs hold torch's operations alone."""
-        if torch.compiler.is_compiling() or torch.jit.is_tracing() or self.weight.dtype != torch.float32:
+        """Whether our own kernel serves, which has no gradient. Compiled and exported graphs hold torch's operation."""
+        if torch.compiler.is_compiling() or self.weight.dtype != torch.float32:
             return False
         if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad or self.bias.requires_grad):
             return False
