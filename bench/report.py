@@ -28,6 +28,7 @@ ORDER = [
     "bias_act",
     "upfirdn2d",
     "conv_to_one",
+    "instance_norm",
     "frame",
     "yuv",
     "warp_affine",
