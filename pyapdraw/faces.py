@@ -8,6 +8,7 @@ score, and the same points from neighbouring squares.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ SMALLEST_PX = 20.0  # the least side of a face that MTCNN was trained for
 FACES_ACROSS = 12  # by default the shorter side of a photo holds at most this many faces
 WORK_FACE_PX = 24.0  # the photo is shrunk until its smallest face has this side: what R-net looks at
 LARGEST_SEARCH_PX = 1600  # longest side of the shrunk photo in the search for faces smaller than that
+MOST_WORK_PX = 2_000_000  # of the shrunk photo: only a photo more than 24 times as long as it is wide would have more
+STRIP = 4  # longer than this many times its width, a picture is turned by half right angles in pieces
+PIECE = 3  # length of a piece in widths; neighbours share one width, which holds every face that the strip holds
 TURNS_DEG = (0, 90, 180, 270)
 HALF_TURNS_DEG = (45, 135, 225, 315)  # tried too when the others find nothing
 PASS = (0.6, 0.6)  # scores that go on from P-net and R-net; O-net decides
@@ -133,7 +137,8 @@ class Detector:
         """Least face side that is looked for at first."""
         if self.min_face_px is not None:
             return self.min_face_px
-        return max(SMALLEST_PX, min(image.shape[:2]) / FACES_ACROSS)
+        h, w = image.shape[:2]
+        return max(SMALLEST_PX, min(h, w) / FACES_ACROSS, WORK_FACE_PX * math.sqrt(h * w / MOST_WORK_PX))
 
     def search(self, image: np.ndarray, what: Search, known: Poses | None = None) -> list[Face]:
         """Faces at the places that `what` says, largest first, without those at known places.
@@ -177,8 +182,7 @@ class Detector:
         work, zoom, shift = self._work_copy(image, what)
         settings = mtcnn.Settings(what.smallest_px / zoom.real, (*PASS, 0.5), levels=what.levels)
         scales, centres, scores = [], [], []
-        for turn_deg in what.turns_deg:
-            turned, turn, origin = self._turned(work, turn_deg)
+        for turned, turn, origin in self._views(work, what.turns_deg):
             origin -= shift
             places = None
             if known is not None:
@@ -214,18 +218,45 @@ class Detector:
             work = np.pad(work, ((frame, frame), (frame, frame), (0, 0)), constant_values=mtcnn.GREY)
         return work, zoom, complex(frame, frame)
 
-    def _turned(self, image: np.ndarray, turn_deg: int) -> tuple[np.ndarray, complex, complex]:
-        """(image turned so that faces of that roll stand upright, turn, origin): photo = turn * turned + origin."""
+    def _views(self, work: np.ndarray, turns_deg: tuple[int, ...]) -> Iterator[tuple[np.ndarray, complex, complex]]:
+        """(work, or a piece, turned so that faces of that roll stand upright; turn; origin): work = turn * it + origin.
+
+        A strip is turned by half right angles in pieces: the square about all of it would hold its length squared.
+        """
+        h, w = work.shape[:2]
+        for turn_deg in turns_deg:
+            if turn_deg % 90 == 0:
+                quarter = turn_deg // 90 % 4
+                origin = (0j, w - 1 + 0j, complex(w - 1, h - 1), complex(0, h - 1))[quarter]
+                yield np.ascontiguousarray(np.rot90(work, quarter)), 1j**quarter, origin
+            elif max(h, w) <= STRIP * min(h, w):
+                yield self._half_turned(work, turn_deg, 2 * max(h, w))
+            else:
+                for x, y, piece in _pieces(work):
+                    turned, turn, origin = self._half_turned(piece, turn_deg, sum(piece.shape[:2]))
+                    yield turned, turn, origin + complex(x, y)
+
+    def _half_turned(self, image: np.ndarray, turn_deg: int, reach_px: int) -> tuple[np.ndarray, complex, complex]:
+        """As `_views`, by an odd multiple of 45 degrees. reach_px: of the image along both of its sides together."""
         h, w = image.shape[:2]
         turn = complex(math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg)))
-        if turn_deg % 90 == 0:
-            quarter = turn_deg // 90 % 4
-            origin = (0j, w - 1 + 0j, complex(w - 1, h - 1), complex(0, h - 1))[quarter]
-            return np.ascontiguousarray(np.rot90(image, quarter)), 1j**quarter, origin
-        side = math.ceil(abs(turn.real) * max(h, w) + abs(turn.imag) * max(h, w))
+        side = math.ceil((abs(turn.real) + abs(turn.imag)) / 2 * reach_px)
         origin = complex(w - 1, h - 1) / 2 - turn * complex(side - 1, side - 1) / 2
         to_image = np.array([[[turn.real, -turn.imag, origin.real], [turn.imag, turn.real, origin.imag]]])
         return self.nets.mean_warp(image, to_image, side), turn, origin
+
+
+def _pieces(strip: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """x, y and pixels of overlapping pieces of a long picture; none of one that is too narrow for any face."""
+    short, length = sorted(strip.shape[:2])
+    if short < mtcnn.CELL_PX:
+        return
+    for start in range(0, length - short, (PIECE - 1) * short):
+        end = min(start + PIECE * short, length)
+        if strip.shape[0] == length:
+            yield 0, start, strip[start:end]
+        else:
+            yield start, 0, strip[:, start:end]
 
 
 def check_image(rgb: np.ndarray) -> np.ndarray:

@@ -173,7 +173,8 @@ class Nets:
         """One warped crop that stays uint8 [side,side,3], grey outside the image. to_image: float64 [1,2,3]."""
         out = np.empty((1, side, side, image.shape[2]), np.float32)
         _C.crop_warp(image, to_image, out, GREY, 1.0, self.context)
-        return (out[0] + (GREY + 0.5)).astype(np.uint8)
+        out += GREY + 0.5
+        return out[0].astype(np.uint8)
 
     def warp(self, image: np.ndarray, to_image: np.ndarray, out: np.ndarray) -> None:
         """Normalised crops by affine maps, antialiased up to 4 image px a crop px.
