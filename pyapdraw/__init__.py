@@ -27,21 +27,17 @@ def draw(image: Any, style: str = "ink", **options: Any) -> Any:
     """Draws a picture.
 
     Args:
-        image: uint8 [H,W,3] RGB or [H,W] grey, numpy or torch; or the path of a photo (the result is numpy then).
+        image: an array of numpy, torch or a CUDA library, [H,W,3], [H,W,4], [H,W,1] or [H,W], uint8 or float in 0 to 1;
+            a Pillow image; or the path or content of a photo, or an opened file: see `pyapdraw.artist.Artist.draw`.
         style: a name from `styles()`.
         options: device, runtime, and the fields of `pyapdraw.artist.Options`.
 
     Returns:
-        uint8 [H,W,3], the same kind of array as `image`.
+        [H,W,3] RGB, the same kind of array or image as `image`; numpy uint8 for files.
     """
     from pyapdraw.artist import Artist
 
-    artist = Artist(style, **options)
-    if isinstance(image, (str, bytes)) or hasattr(image, "__fspath__"):
-        from pyapdraw.photo import read_photo
-
-        image = read_photo(image).pixels
-    return artist.draw(image)
+    return Artist(style, **options).draw(image)
 
 
 def styles() -> dict[str, str]:

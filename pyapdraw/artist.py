@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyapdraw import align
+from pyapdraw import align, images
 from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput
 from pyapdraw.faces import Detector, Face
+from pyapdraw.files import MAX_PIXELS
 from pyapdraw.mask import PersonMask
 from pyapdraw.models import registry
 from pyapdraw.ops import resize
@@ -36,7 +39,8 @@ class Options:
     faces: "all" or "largest". no_face: what a picture without a face becomes: "pass" unchanged, "skip" no result (in a
     video: an empty sheet), "error". aligned: the picture is a crop already (eyes where the template has them).
     background: see `pipeline.draw_faces`. largest_px: upper limit of a crop's side in px, None = by kind of input.
-    weights: a file for the style instead of its shipped weights (see `pyapdraw weights`).
+    weights: a file for the style instead of its shipped weights (see `pyapdraw weights`). max_pixels: a picture file or
+    Pillow image with more is refused before it is decoded.
     """
 
     faces: str = "all"
@@ -45,6 +49,7 @@ class Options:
     background: str = "white"
     largest_px: int | None = None
     weights: str | Path | None = None
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         fixed = {"faces": ("all", "largest"), "no_face": ("pass", "skip", "error"), "background": BACKGROUNDS}
@@ -53,30 +58,19 @@ class Options:
                 raise BadInput(f"{name}: {getattr(self, name)!r} given, one of {', '.join(allowed)} expected")
         if self.largest_px is not None and not 64 <= self.largest_px <= 8192:
             raise BadInput(f"largest_px: {self.largest_px} given, 64 to 8192 expected")
-
-
-def check_rgb(pixels: Any) -> np.ndarray:
-    """A picture as uint8 [H,W,3]; grey [H,W] is repeated. Anything else is a BadInput that says what was given."""
-    array = np.asarray(pixels)
-    if array.dtype != np.uint8:
-        raise BadInput(f"image: dtype {array.dtype} given, uint8 (0 to 255) expected")
-    if array.ndim == 2:
-        array = np.repeat(array[:, :, None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] != 3:
-        raise BadInput(f"image: shape {list(array.shape)} given, [H,W,3] (RGB) or [H,W] (grey) expected")
-    if 0 in array.shape:
-        raise BadInput(f"image: shape {list(array.shape)} has no pixels")
-    return array
+        if not self.max_pixels >= 1:
+            raise BadInput(f"max_pixels: {self.max_pixels} given, at least 1 expected")
 
 
 class Artist:
-    """Draws pictures in one style. Cheap to keep, safe to use from several threads at once.
+    """Draws pictures in one style. Cheap to keep, safe to use from several threads at once, and to send to processes:
+    what is pickled are the arguments, and the copy makes its tools anew.
 
     Args:
         style: a name from `pyapdraw.styles()`.
         device: "auto", "cpu" or "cuda"; "cuda" fails loudly where the style cannot run there.
         runtime: "auto" or the name of a runtime of the style (see `pyapdraw info`).
-        options: fields of `Options` (faces, no_face, aligned, background, largest_px, weights).
+        options: fields of `Options` (faces, no_face, aligned, background, largest_px, weights, max_pixels).
 
     Raises:
         BadInput: unknown style or option value. WeightsError: a file that holds no weights of the style. Unsupported,
@@ -91,50 +85,67 @@ class Artist:
         entry = registry.find(style)
         self.plan = plan(entry, device, runtime)
         self.style_name = style
+        self._asked = device, runtime
         self.style = entry.create(self.options.weights)
         self.segment = PersonMask()
         self.detector = Detector()
 
-    def faces(self, rgb: Any) -> list[Face]:
-        """Faces of a picture uint8 [H,W,3], largest first; with `aligned`, the one the template says."""
-        pixels = check_rgb(rgb)
+    def __getstate__(self) -> dict[str, Any]:
+        device, runtime = self._asked
+        return {"style": self.style_name, "device": device, "runtime": runtime, **asdict(self.options)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def __copy__(self) -> Artist:
+        return self.with_options()
+
+    def faces(self, image: Any) -> list[Face]:
+        """Faces of a picture of any kind (see `draw`), largest first, in px of the upright picture; with `aligned`, the
+        one the template says."""
+        pixels = images.take(image, self.options.max_pixels).pixels
         if self.options.aligned:
             return [aligned_face(pixels)]
-        return self.detector.detect(pixels)
+        with _within_memory(pixels):
+            return self.detector.detect(pixels)
 
     def choose(self, faces: Sequence[Face]) -> list[Face]:
         """The faces to draw, largest first, by the option `faces`."""
         ordered = sorted(faces, key=lambda f: -_area(f))
         return ordered[:1] if self.options.faces == "largest" else ordered
 
-    def draw(self, rgb: Any) -> Any:
-        """Draws a picture: uint8 [H,W,3] or [H,W], numpy or torch -> uint8 [H,W,3] of the same kind.
+    def draw(self, image: Any) -> Any:
+        """Draws a picture of any kind; the drawing is of the same kind, size [H,W,3] (RGB).
 
-        Raises BadInput for another shape or dtype, and `NoFace` where the policy for no face is "error" or "skip".
+        image: [H,W,3] RGB, [H,W,4] RGBA (laid on white), [H,W,1] or [H,W] grey, uint8 or float in 0 to 1, of numpy,
+        torch, CuPy, pycuda, Numba or JAX; a Pillow image of any mode (turned upright by its EXIF tag), which gives an
+        RGB image; or a path, bytes or a file opened in binary mode, which give numpy uint8.
+        Raises BadInput for anything else, and `NoFace` where the policy for no face is "error" or "skip".
         """
-        torch_like = hasattr(rgb, "detach")
-        drawn = self.draw_pixels(rgb.detach().cpu().numpy() if torch_like else rgb)
-        drawn = np.repeat(drawn[:, :, None], 3, axis=2) if drawn.ndim == 2 else drawn
-        if torch_like:
-            import torch  # the caller has it loaded already
-
-            return torch.from_numpy(drawn).to(rgb.device)
-        return drawn
+        given = images.take(image, self.options.max_pixels)
+        try:
+            drawn = self.draw_pixels(given.pixels)
+        except BadInput as error:
+            if given.name == "image" or not str(error).startswith("image:"):
+                raise
+            raise type(error)(given.name + str(error).removeprefix("image")) from error
+        return given.back(np.repeat(drawn[:, :, None], 3, axis=2) if drawn.ndim == 2 else drawn)
 
     def draw_pixels(
         self,
-        rgb: Any,
+        rgb: np.ndarray,
         faces: Sequence[Face] | None = None,
         clock: Clock | None = None,
         *,
         person: np.ndarray | None = None,
     ) -> np.ndarray:
-        """As `draw`, with faces found elsewhere if given; grey drawings on white paper stay uint8 [H,W].
+        """As `draw`, of a numpy array, with faces found elsewhere if given; the drawing is uint8 [H,W,3], or [H,W]
+        where it is grey on white paper.
 
         person: mask uint8 [H,W] of a picture that is an aligned crop, 255 = person, instead of the one found here.
         """
         clock = clock or Clock()
-        pixels = check_rgb(rgb)
+        pixels = images.rgb_from(rgb)
         if faces is None:
             with clock("faces"):
                 faces = self.faces(pixels)
@@ -144,16 +155,17 @@ class Artist:
                 return pixels
             raise NoFace("image: no face found; another picture, or no_face='pass', expected")
         largest = self.options.largest_px or (PHOTO_LARGEST_PX if not self.options.aligned else max(pixels.shape[:2]))
-        return draw_faces(
-            pixels,
-            chosen,
-            self.style,
-            self.segment if person is None else (lambda crop: _mask_for(crop, person)),
-            background=self.options.background,
-            largest_px=largest,
-            still=True,
-            clock=clock,
-        )
+        with _within_memory(pixels):
+            return draw_faces(
+                pixels,
+                chosen,
+                self.style,
+                self.segment if person is None else (lambda crop: _mask_for(crop, person)),
+                background=self.options.background,
+                largest_px=largest,
+                still=True,
+                clock=clock,
+            )
 
     def with_options(self, **changes: Any) -> Artist:
         """The same tools under other options, which the style's weights are not."""
@@ -209,6 +221,16 @@ def aligned_face(pixels: np.ndarray, landmarks_px: np.ndarray | None = None) -> 
     )
 
 
+@contextmanager
+def _within_memory(pixels: np.ndarray) -> Iterator[None]:
+    """What one picture needs and the machine has not is that picture's error."""
+    try:
+        yield
+    except MemoryError as error:
+        height, width = pixels.shape[:2]
+        raise BadInput(f"image: {width} x {height} px do not fit into memory: {error}") from error
+
+
 def _mask_for(crop: np.ndarray, person: np.ndarray) -> np.ndarray:
     """A given mask at the size of the crop, which is the whole picture."""
     return person if person.shape == crop.shape[:2] else resize(person, crop.shape[0])
@@ -219,4 +241,4 @@ def _area(face: Face) -> float:
     return max(0.0, x1 - x0) * max(0.0, y1 - y0)
 
 
-__all__ = ["Artist", "FrameArtist", "NoFace", "Options", "aligned_face", "check_rgb"]
+__all__ = ["Artist", "FrameArtist", "NoFace", "Options", "aligned_face"]

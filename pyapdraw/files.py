@@ -7,6 +7,7 @@ Kind(what='photo', format='jpeg')
 from __future__ import annotations
 
 import errno
+import importlib.util
 import io
 import json
 import os
@@ -18,9 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .camera_raw import raw_kind
 from .errors import BadInput, OutputError
+from .quiet import quiet_pillow
 
 HEAD_BYTES = 4096
+MAX_PIXELS = 50_000_000  # of a picture, unless asked otherwise
 
 # Names of the demuxers, as libavformat spells them. A video is always opened with the demuxer that its own first bytes
 # call for: a probing open would also try play lists (hls, concat, dash), which read other files and addresses.
@@ -67,9 +71,12 @@ class Kind:
 
 
 def name_of(source) -> str:
-    """How messages call a source: the path as it was given, or what kind of buffer it is."""
+    """How messages call a source: the path as it was given, or what kind of buffer or opened file it is."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"<{len(source)} bytes in memory>"
+    if hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        return name if isinstance(name, str) else f"<{type(source).__name__}>"
     return str(source)
 
 
@@ -92,11 +99,14 @@ def regular_file(source: str | os.PathLike) -> Path:
 
 
 def read_bytes(source, limit_bytes: int | None = None) -> bytes:
-    """Content of a path or a buffer, at most limit_bytes of it. Raises BadInput."""
+    """Content of a path, a buffer or a file opened in binary mode (from its start if it can go there), at most
+    limit_bytes of it. Raises BadInput."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         if len(source) == 0:
             raise BadInput("picture is empty (0 bytes in memory)")
-        return bytes(source)[:limit_bytes]
+        return bytes(memoryview(source)[:limit_bytes])
+    if hasattr(source, "read"):
+        return _read_opened(source, limit_bytes)
     path = regular_file(source)
     try:
         with open(path, "rb") as file:
@@ -105,14 +115,28 @@ def read_bytes(source, limit_bytes: int | None = None) -> bytes:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
+def _read_opened(file, limit_bytes: int | None) -> bytes:
+    name = name_of(file)
+    try:
+        if getattr(file, "seekable", bool)():
+            file.seek(0)
+        content = file.read(-1 if limit_bytes is None else limit_bytes)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise BadInput(f"{name}: cannot be read: {error}") from None
+    if not isinstance(content, bytes):
+        raise BadInput(f"{name}: reads {type(content).__name__}, a file opened in binary mode ('rb') expected")
+    if not content:
+        raise BadInput(f"{name}: is empty (0 bytes)")
+    return content
+
+
 def what_is(source: str | os.PathLike | bytes) -> Kind:
     """Kind of a path or of a buffer, from its first bytes. Raises BadInput for what is no picture and no video."""
     head = read_bytes(source, HEAD_BYTES)
-    picture = _picture_format(head)
+    refuse_unreadable(source, head)
+    picture = picture_format(head)
     if picture in ("gif", "png", "webp") and _moves(source, picture, head):
         return Kind("animation", picture)
-    if picture == "heif":
-        raise BadInput(f"{name_of(source)}: is a HEIF picture, which cannot be read here; save it as JPEG, PNG or AVIF")
     if picture:
         return Kind("photo", picture)
     video = _video_format(head)
@@ -124,7 +148,22 @@ def what_is(source: str | os.PathLike | bytes) -> Kind:
     )
 
 
-def _picture_format(head: bytes) -> str | None:
+def refuse_unreadable(source, content: bytes) -> None:
+    """Raises BadInput for pictures that are known but not read. content: of source, or its first bytes."""
+    raw = raw_kind(content)
+    if raw:
+        raise BadInput(
+            f"{name_of(source)}: is a camera raw file ({raw}), which is not read; convert it to JPEG or TIFF"
+        )
+    if picture_format(content[:HEAD_BYTES]) == "heif" and importlib.util.find_spec("pillow_heif") is None:
+        raise BadInput(
+            f"{name_of(source)}: is a HEIF picture, which is read with the package pillow-heif only "
+            "(pip install pillow-heif); or save it as JPEG, PNG or AVIF"
+        )
+
+
+def picture_format(head: bytes) -> str | None:
+    """Pillow's name, in small letters, of the picture format whose files begin so, or "heif"; None for others."""
     for magic, name in _PICTURES:
         if head.startswith(magic):
             return name
@@ -168,7 +207,7 @@ def _moves(source, picture: str, head: bytes) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(read_bytes(source)), formats=["GIF"]) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(read_bytes(source)), formats=["GIF"]) as image:
             return bool(getattr(image, "is_animated", False))
     except Exception:
         return False  # whoever reads it will say what is wrong

@@ -16,6 +16,7 @@ LAYERS = [
     {"bench_cases"},
     {"video"},
     {"artist"},
+    {"images"},
     {"pipeline"},
     {"tracking"},
     {"faces"},
@@ -32,11 +33,12 @@ LAYERS = [
     {"runtime"},
     {"ops", "weights"},
     {"files"},
+    {"camera_raw", "quiet"},
     {"_C", "need"},
     {"errors"},
 ]
 # Beside the path from photo to drawing: what each may import. Of the path, the command line alone starts them.
-BELOW_MODELS = {"models", "weights", "runtime", "ops", "files", "need", "errors", "_C"}
+BELOW_MODELS = {"models", "weights", "runtime", "ops", "files", "quiet", "need", "errors", "_C"}
 BESIDE = {
     "losses": {"losses", *BELOW_MODELS},
     "metrics": {"metrics", "losses", "photo", "mask", "align", *BELOW_MODELS},
