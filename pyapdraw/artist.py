@@ -89,6 +89,7 @@ class Artist:
         self.style = entry.create(self.options.weights)
         self.segment = PersonMask()
         self.detector = Detector()
+        np.linalg.inv(np.eye(2))  # OpenBLAS takes its buffer on first use, and ends the process where it cannot
 
     def __getstate__(self) -> dict[str, Any]:
         device, runtime = self._asked

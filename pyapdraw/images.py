@@ -79,7 +79,7 @@ def _bytes_of(array: np.ndarray) -> np.ndarray:
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):  # NaN too
         raise BadInput(f"image: {array.dtype} values {low:g} to {high:g} given, 0 to 1 expected (or uint8, 0 to 255)")
-    kind = np.float64 if array.dtype.itemsize > 4 else np.float32
+    kind: Any = np.float64 if array.dtype.itemsize > 4 else np.float32
     out = np.empty(array.shape, np.uint8)
     for rows in _bands(array):
         out[rows] = array[rows].astype(kind) * 255 + 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,13 +19,15 @@ _found: tuple[warnings.catch_warnings, int | None] | None = None
 def quiet_pillow(max_pixels: int = 0) -> Iterator[None]:
     """While pictures are read: no warnings of Pillow, no text of libtiff, and up to max_pixels pixels accepted.
 
+    What Pillow logs goes to the handlers that the program has set up, if any.
+
     Warnings and Pillow's limit belong to the process. Readers of several threads are counted, and the last one puts
     back what the first one found, so that they need not wait for each other.
     """
     global _readers, _found
     from PIL import Image
 
-    _silence_libtiff()
+    _silence()
     with _lock:
         if _readers == 0:
             saved = warnings.catch_warnings()
@@ -46,13 +49,15 @@ def quiet_pillow(max_pixels: int = 0) -> Iterator[None]:
 
 
 @functools.cache
-def _silence_libtiff() -> None:
-    """libtiff writes about every damaged strip to the C library's stderr unless it is told not to, once a process.
+def _silence() -> None:
+    """Once a process: no log of Pillow on stderr for want of a handler, and no text of libtiff, which writes about every
+    damaged strip to the C library's stderr unless it is told not to.
 
-    It is looked up among the libraries that Pillow itself is linked with; where it is hidden there, it stays as it is.
+    libtiff is looked up among the libraries that Pillow itself is linked with; where it is hidden, it stays as it is.
     """
     from PIL import Image
 
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     try:
         libraries = ctypes.CDLL(Image.core.__file__)
         for name in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt", "TIFFSetWarningHandler"):

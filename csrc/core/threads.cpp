@@ -86,7 +86,7 @@ class Pool {
     bool wake;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      while (static_cast<int>(workers_.size()) < helpers) workers_.emplace_back([this] { loop(); });
+      grow(helpers);
       job_ = &job;
       places_ = helpers;
       generation_.fetch_add(1, std::memory_order_release);
@@ -109,6 +109,14 @@ class Pool {
   }
 
  private:
+  // Where the system has no memory or no room for another thread, those that are there do the work.
+  void grow(int helpers) {
+    try {
+      while (static_cast<int>(workers_.size()) < helpers) workers_.emplace_back([this] { loop(); });
+    } catch (const std::exception&) {
+    }
+  }
+
   void loop() {
     inside_worker = true;
     uint64_t seen = 0;
