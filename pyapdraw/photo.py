@@ -41,7 +41,7 @@ SUFFIXES = {
     ".tiff": "TIFF",
     ".avif": "AVIF",
 }
-MOST_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_535}  # what the format, or its library, can hold
+MOST_SIDE_PX = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768}  # what the formats' libraries write and read again
 _ORIENTATION_TAG = 0x0112
 _PIXELS_AT_ONCE = 1 << 20
 
@@ -108,26 +108,26 @@ def _read_safely(name: str, max_pixels: int) -> Iterator[None]:
     except Error:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, RuntimeError, struct.error, MemoryError, ...
-        raise BadInput(f"{name}: {_reason(error)}") from error
+        raise BadInput(f"{name}: {_reason(error, max_pixels)}") from error
 
 
 def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
     """uint8 [H, W, 3], C-contiguous, of an image whose header has been read."""
-    for width, height in (image.size, getattr(image, "_tile_size", image.size)):  # TIFF decodes whole tiles
-        if width < 1 or height < 1:
-            raise BadInput(f"{name}: has no pixels ({width} x {height})")
-        if width * height > max_pixels:
-            size = f"{width} x {height} = {width * height / 1e6:.1f} megapixels"
-            raise BadInput(f"{name}: {size}, at most {max_pixels / 1e6:g} allowed (max_pixels)")
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise BadInput(f"{name}: has no pixels ({width} x {height})")
+    if width * height > max_pixels:
+        size = f"{width} x {height} = {width * height / 1e6:.1f} megapixels"
+        raise BadInput(f"{name}: {size}, at most {max_pixels / 1e6:g} allowed (max_pixels)")
     image.load()
     return np.ascontiguousarray(_turn_upright(_to_rgb(image), _orientation(image)))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, max_pixels: int = MAX_PIXELS) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "is not a picture, or its header is damaged (expected JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP)"
     if isinstance(error, Image.DecompressionBombError):
-        return f"has too many pixels: {error}"
+        return f"has too many pixels, at most {max_pixels / 1e6:g} megapixels allowed (max_pixels)"
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     return f"damaged or cut off: {str(error) or type(error).__name__}"
@@ -181,7 +181,9 @@ def _on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
 
 
 def _grey_to_8_bit(grey: np.ndarray) -> np.ndarray:
-    """Grey of 16 or 32 bit, or float, scaled to uint8 (not cut off at 255), some rows at a time."""
+    """Grey of 16 or 32 bit, or float, scaled to uint8 (not cut off at 255), some rows at a time.
+
+    32 bits say nothing of the range: it is 8, 16 or 31 bits, the least that holds the largest level."""
     out = np.empty(grey.shape, np.uint8)
     floats = grey.dtype.kind == "f"
     largest = 255 if floats and np.isposinf(grey).any() else grey.max(initial=0, where=np.isfinite(grey))
@@ -193,7 +195,8 @@ def _grey_to_8_bit(grey: np.ndarray) -> np.ndarray:
             scale = 255.0 if largest <= 1.0 else 1.0  # TIFF floats are 0..1 or 0..255
             out[start : start + rows] = np.clip(np.rint(part * scale), 0, 255)
         else:
-            full = 65535 if largest <= 65535 else 2**31 - 1
+            narrow = largest <= 255 and grey.dtype.itemsize > 2
+            full = 255 if narrow else 65535 if largest <= 65535 else 2**31 - 1
             wide = np.clip(part, 0, full).astype(np.uint64)
             out[start : start + rows] = (wide * 255 + full // 2) // full
     return out
@@ -237,16 +240,20 @@ def write_image(
         raise OutputError(f"{path}: suffix {path.suffix!r} given, expected one of {', '.join(SUFFIXES)}")
     if picture == "AVIF" and not features.check("avif"):
         raise OutputError(f"{path}: this Pillow was built without AVIF, another suffix expected")
-    height, width = (*np.shape(array), 0, 0)[:2]
-    if max(height, width) > MOST_SIDE_PX.get(picture, 2**31 - 1):
-        raise OutputError(
-            f"{path}: {width} x {height} px given, {picture} holds at most {MOST_SIDE_PX[picture]} px a side; "
-            "choose .png or .tif"
-        )
+    too_large = _too_large(array, picture)
+    if too_large:
+        raise OutputError(f"{path}: {too_large}; choose .png or .tif")
     content = encode_image(array, picture, quality=quality)
     with atomic_write(path, overwrite=overwrite, inputs=inputs) as file:
         file.write(content)
     return path
+
+
+def _too_large(array: np.ndarray, picture: str) -> str | None:
+    """What is wrong where a side is longer than the format can hold."""
+    height, width = (*np.shape(array), 0, 0)[:2]
+    most = MOST_SIDE_PX.get(picture, 2**31 - 1)
+    return f"{width} x {height} px given, {picture} holds at most {most} a side" if max(height, width) > most else None
 
 
 def encode_image(array: np.ndarray, picture_format: str = "PNG", *, quality: int = 95) -> bytes:
@@ -257,6 +264,9 @@ def encode_image(array: np.ndarray, picture_format: str = "PNG", *, quality: int
         raise BadInput(f"array: {array.dtype} {list(array.shape)} given, expected uint8 [H, W], [H, W, 3] or [H, W, 4]")
     if not 1 <= quality <= 100:
         raise BadInput(f"quality: {quality} given, expected 1 to 100")
+    too_large = _too_large(array, picture_format)
+    if too_large:
+        raise BadInput(f"array: {too_large}")
     options: dict[str, dict] = {  # lines of a drawing lose their edge with halved colour
         "PNG": {},
         "JPEG": {"quality": quality, "subsampling": 0},
@@ -271,7 +281,7 @@ def encode_image(array: np.ndarray, picture_format: str = "PNG", *, quality: int
             if picture_format == "JPEG" and image.mode == "RGBA":
                 image = _on_white(image, image.getchannel("A"))
             image.save(buffer, picture_format, **options[picture_format])
-    except Exception as error:  # a side beyond what the format can hold; no memory
+    except Exception as error:
         reason = _reason(error) if isinstance(error, MemoryError) else error
         raise BadInput(f"array: {list(array.shape)} cannot be written as {picture_format}: {reason}") from error
     return buffer.getvalue()

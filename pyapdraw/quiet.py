@@ -50,8 +50,8 @@ def quiet_pillow(max_pixels: int = 0) -> Iterator[None]:
 
 @functools.cache
 def _silence() -> None:
-    """Once a process: no log of Pillow on stderr for want of a handler, and no text of libtiff, which writes about every
-    damaged strip to the C library's stderr unless it is told not to.
+    """Once a process: no log of Pillow on stderr for want of a handler, and no text of libtiff, which writes about
+    every damaged strip to the C library's stderr unless it is told not to.
 
     libtiff is looked up among the libraries that Pillow itself is linked with; where it is hidden, it stays as it is.
     """
