@@ -153,3 +153,10 @@ def paste(frame: np.ndarray, drawing: Drawing, to_crop: np.ndarray, background: 
     canvas = Canvas(frame, background)
     canvas.add(drawing, to_crop)
     return canvas.result()
+
+
+def side_by_side(photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
+    """Photo uint8 [H,W,3] and drawing [H,W] or [H,W,3] next to each other: [H,2W,3]."""
+    if drawing.ndim == 2:
+        drawing = np.repeat(drawing[:, :, None], 3, axis=2)
+    return np.concatenate([photo, drawing], axis=1)

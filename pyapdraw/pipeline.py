@@ -20,7 +20,9 @@ CANVAS_PX = 512  # the canvas of the papers' networks; styles that can draw at a
 
 
 class Style(Protocol):
-    """What a drawing style is to the pipeline. Networks draw at one canvas size, `ink` at any (sizes_px = None)."""
+    """What a drawing style is to the pipeline. Networks draw at one canvas size, `ink` at any (sizes_px = None).
+
+    A style may also have draw_whole(pixels uint8 [H,W,3]) -> uint8 [H,W]: a picture without a face."""
 
     sizes_px: tuple[int, ...] | None
 

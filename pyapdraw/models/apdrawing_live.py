@@ -78,6 +78,10 @@ class ApDrawing:
         _C.nchw_to_rgb(CRISP * drawing[None], levels, self._context)
         return levels[..., 0]
 
+    def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
+        """Draws a picture without a face as style ink does: the network knows faces alone."""
+        return self._ink.draw_whole(pixels)
+
     def forward(self, pixels: np.ndarray, person: np.ndarray, ink: np.ndarray, centres: np.ndarray) -> np.ndarray:
         """uint8 [S,S,3], bool [S,S], uint8 [S,S], int32 [1,4,2] -> float32 [S,S] in [-1,1]."""
         maps = self._maps()
@@ -239,6 +243,10 @@ class ApDrawingTorch:
         with torch.inference_mode():
             drawing = self._net(photo, centres, person).drawing[0, 0].numpy()
         return ((drawing + 1) / 2 * 255).astype(np.uint8)
+
+    def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
+        """As `ApDrawing.draw_whole`."""
+        return Ink().draw_whole(pixels)
 
 
 class Folded:

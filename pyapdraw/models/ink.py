@@ -23,6 +23,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyapdraw import _C
+from pyapdraw.models import whole
 
 
 class Ink:
@@ -57,3 +58,7 @@ class Ink:
         landmarks = np.ascontiguousarray(landmarks_px, dtype=np.float64)
         _C.ink(pixels, mask, landmarks, drawing, self.context)
         return drawing
+
+    def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
+        """Draws a picture without a face, of any size: uint8 [H,W,3] RGB -> uint8 [H,W] as `draw`."""
+        return whole.draw_whole(pixels)
