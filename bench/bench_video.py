@@ -2,7 +2,7 @@
 
     python bench/bench_video.py [--threads 2] [--seconds 5] [--json rows.json]
 
-read: file -> upright RGB arrays. write: grey drawings -> H.264 file. whole: draw_video, the drawing free of cost
+read: file -> upright RGB arrays. write: grey drawings -> H.264 file. whole: draw_frames, the drawing free of cost
 (sound kept). Peers: PyAV with to_ndarray and from_ndarray, OpenCV (its writer has no H.264, and drops the sound).
 Codecs choose their own threads; OpenCV's colour conversion and ours run on those given. A call is a clip of 60 frames.
 """
@@ -20,10 +20,11 @@ from record import Suite
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyapdraw.clock import Clock
+from pyapdraw.encoders import Encoding
 from pyapdraw.frames import ToRgb
-from pyapdraw.video import VideoOptions, draw_video
+from pyapdraw.video import VideoOptions, draw_frames
 from pyapdraw.video_in import Source
-from pyapdraw.video_out import Encoding, Sink
+from pyapdraw.video_out import Sink
 
 WIDTH, HEIGHT, RATE, FRAMES = 1280, 720, 30, 60
 
@@ -117,7 +118,7 @@ def write_opencv(_: Path, target: Path, drawings: list[np.ndarray]) -> None:
 
 
 def whole(source: Path, target: Path) -> dict:
-    return draw_video(source, target, lambda rgb, t: rgb, overwrite=True, options=VideoOptions())
+    return draw_frames(source, target, lambda rgb, t: rgb, overwrite=True, options=VideoOptions())
 
 
 def reads(source: Path, ways: dict) -> None:

@@ -2,9 +2,10 @@
 
     import pyapdraw
     drawing = pyapdraw.draw(photo)              # uint8 [H,W,3] in, uint8 [H,W,3] out
+    pyapdraw.draw_video("in.mp4", "out.mp4")
 
-`draw` for one picture, `Artist` for many, `styles()` and `info()` to see what there is; native operations are in
-`pyapdraw.ops`. Neither importing nor drawing loads torch.
+`draw` for one picture, `draw_video` for a video, `Artist` for many, `styles()` and `info()` to see what there is;
+native operations are in `pyapdraw.ops`. Neither importing nor drawing loads torch.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Artist", "BadInput", "DeviceError", "Error", "OutputError", "Unsupported", "WeightsError",
-    "__version__", "draw", "info", "ops", "styles",
+    "__version__", "draw", "draw_video", "info", "ops", "styles",
 ]  # fmt: skip
 
 
@@ -38,6 +39,28 @@ def draw(image: Any, style: str = "ink", **options: Any) -> Any:
     from pyapdraw.artist import Artist
 
     return Artist(style, **options).draw(image)
+
+
+def draw_video(source: Any, target: Any, style: str = "ink", **options: Any) -> dict[str, Any]:
+    """Draws a video, as the command line does: every frame, with its time, the sound and the captions.
+
+    Args:
+        source: path of a video or of a moving GIF or PNG.
+        target: path of the new video; its suffix decides: .mp4, .m4v, .mov, .mkv, .webm or .gif.
+        style: a name from `styles()`.
+        options: start, end (seconds, or text like "1:02:03.5"), crf (0 best, to 51; 20), side_by_side, overwrite,
+            max_pixels of a frame, progress (a bar on stderr; None: on a terminal), device, runtime, and the fields of
+            `pyapdraw.artist.Options`.
+
+    Returns:
+        The report: frames, times, tracks and what became of them, faces of every frame.
+
+    Raises:
+        BadInput: no readable video, or a wrong option. OutputError: the target cannot be written, or exists.
+    """
+    from pyapdraw.video import draw_video
+
+    return draw_video(source, target, style, **options)
 
 
 def styles() -> dict[str, str]:

@@ -36,15 +36,17 @@ class NoFace(BadInput):
 class Options:
     """How to draw. Every field is checked when an Options is made.
 
-    faces: "all" or "largest". no_face: what a picture without a face becomes: "pass" unchanged, "skip" no result (in a
-    video: an empty sheet), "error". aligned: the picture is a crop already (eyes where the template has them).
-    background: see `pipeline.draw_faces`. largest_px: upper limit of a crop's side in px, None = by kind of input.
-    weights: a file for the style instead of its shipped weights (see `pyapdraw weights`). max_pixels: a picture file or
-    Pillow image with more is refused before it is decoded.
+    faces: "all" or "largest". no_face: what a picture without a face becomes: "draw" what the style makes of it all the
+    same (white paper where it cannot), "pass" unchanged, "skip" no result (in a video: an empty sheet), "error"; None:
+    "pass" for a photo, "draw" for the frames of a video, which would flash otherwise. aligned: the picture is a crop
+    already (eyes where the template has them). background: see `pipeline.draw_faces`. largest_px: upper limit of a
+    crop's side in px, None = by kind of input. weights: a file for the style instead of its shipped weights (see
+    `pyapdraw weights`). max_pixels: a picture file, Pillow image or video frame with more is refused before it is
+    decoded.
     """
 
     faces: str = "all"
-    no_face: str = "pass"
+    no_face: str | None = None
     aligned: bool = False
     background: str = "white"
     largest_px: int | None = None
@@ -52,10 +54,15 @@ class Options:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        fixed = {"faces": ("all", "largest"), "no_face": ("pass", "skip", "error"), "background": BACKGROUNDS}
+        fixed = {
+            "faces": ("all", "largest"),
+            "no_face": (None, "draw", "pass", "skip", "error"),
+            "background": BACKGROUNDS,
+        }
         for name, allowed in fixed.items():
             if getattr(self, name) not in allowed:
-                raise BadInput(f"{name}: {getattr(self, name)!r} given, one of {', '.join(allowed)} expected")
+                known = ", ".join(text for text in allowed if text)
+                raise BadInput(f"{name}: {getattr(self, name)!r} given, one of {known} expected")
         if self.largest_px is not None and not 64 <= self.largest_px <= 8192:
             raise BadInput(f"largest_px: {self.largest_px} given, 64 to 8192 expected")
         if not self.max_pixels >= 1:
@@ -152,9 +159,8 @@ class Artist:
                 faces = self.faces(pixels)
         chosen = self.choose(faces)
         if not chosen:
-            if self.options.no_face == "pass":
-                return pixels
-            raise NoFace("image: no face found; another picture, or no_face='pass', expected")
+            with clock("draw"):
+                return self.without_face(pixels, self.options.no_face or "pass")
         largest = self.options.largest_px or (PHOTO_LARGEST_PX if not self.options.aligned else max(pixels.shape[:2]))
         with _within_memory(pixels):
             return draw_faces(
@@ -167,6 +173,15 @@ class Artist:
                 still=True,
                 clock=clock,
             )
+
+    def without_face(self, pixels: np.ndarray, policy: str) -> np.ndarray:
+        """What a picture uint8 [H,W,3] without a face becomes: see `Options`. Raises NoFace for "skip" and "error"."""
+        if policy == "pass":
+            return pixels
+        if policy != "draw":
+            raise NoFace("image: no face found; another picture, or no_face='pass' or 'draw', expected")
+        draw_whole = getattr(self.style, "draw_whole", None)
+        return np.full(pixels.shape[:2], 255, np.uint8) if draw_whole is None else draw_whole(pixels)
 
     def with_options(self, **changes: Any) -> Artist:
         """The same tools under other options, which the style's weights are not."""
@@ -204,9 +219,13 @@ class FrameArtist:
             return draw_faces(
                 rgb, faces, style, segment, background=options.background, largest_px=largest, clock=self.clock
             )  # fmt: skip
-        if options.no_face == "error":
-            raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face='pass' or 'skip' draws on")
-        return None if options.no_face == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
+        policy = options.no_face or "draw"
+        if policy == "error":
+            raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face='draw', 'pass' or 'skip' goes on")
+        if policy in ("pass", "skip"):
+            return None if policy == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
+        with self.clock("draw"):
+            return self.artist.without_face(rgb, policy)
 
 
 def aligned_face(pixels: np.ndarray, landmarks_px: np.ndarray | None = None) -> Face:

@@ -13,12 +13,13 @@ import numpy as np
 
 from pyapdraw.aligned import beside as file_beside
 from pyapdraw.aligned import read_aligned_landmarks, read_mask
-from pyapdraw.artist import Artist, FrameArtist, NoFace, aligned_face
+from pyapdraw.artist import Artist, NoFace, aligned_face
 from pyapdraw.clock import Clock
+from pyapdraw.composite import side_by_side
 from pyapdraw.errors import BadInput, Error, OutputError
 from pyapdraw.files import check_output, what_is, write_record
 from pyapdraw.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
-from pyapdraw.photo import MAX_PIXELS, encode_image, read_photo, write_image
+from pyapdraw.photo import encode_image, read_photo, write_image
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,13 @@ class Given:
 @dataclass(frozen=True)
 class Manner:
     """How each input is drawn. beside: photo and drawing next to each other. overwrite: existing outputs are replaced.
-    skip_existing: an input whose output is there is passed. max_pixels: of a picture. video: fields of VideoOptions."""
+    skip_existing: an input whose output is there is passed. video: `video.VideoOptions`, None: the usual ones."""
 
     beside: bool = False
     overwrite: bool = False
     skip_existing: bool = False
     given: Given = field(default_factory=Given)
-    max_pixels: int = MAX_PIXELS
-    video: dict[str, Any] = field(default_factory=dict)
+    video: Any = None
 
 
 @dataclass
@@ -59,13 +59,6 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def side_by_side(photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
-    """Photo uint8 [H,W,3] and drawing [H,W] or [H,W,3] next to each other: [H,2W,3]."""
-    if drawing.ndim == 2:
-        drawing = np.repeat(drawing[:, :, None], 3, axis=2)
-    return np.concatenate([photo, drawing], axis=1)
-
-
 def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: Manner) -> dict[str, Any]:
     """Draws one photo into a file (None: standard output, as PNG); returns faces, size and stage times."""
     clock, given = Clock(), manner.given
@@ -75,7 +68,7 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
         sources = [source.path, given.landmarks, given.masks, artist.options.weights]
         if target is not None:
             check_output(target, overwrite=manner.overwrite, inputs=sources)
-        photo = read_photo(content, max_pixels=manner.max_pixels)
+        photo = read_photo(content, max_pixels=artist.options.max_pixels)
         points, person = None, None
         if given.landmarks is not None:
             path = file_beside(given.landmarks, name, (".txt",))
@@ -110,17 +103,11 @@ def draw_video_file(artist: Artist, source: Input, target: Path | None, manner: 
         raise BadInput(f"{source}: a video given, a photo expected on standard input and output")
     if manner.given:
         raise BadInput(f"{source}: a video given, photos expected with landmark or mask files")
-    from pyapdraw.video import VideoOptions, draw_video  # PyAV is loaded for videos alone
+    from pyapdraw.video import VideoOptions, draw_with  # PyAV is loaded for videos alone
 
-    frames = FrameArtist(artist)
-
-    def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
-        drawing = frames(rgb, time_s)
-        return side_by_side(rgb, rgb if drawing is None else drawing) if manner.beside else drawing
-
-    options = VideoOptions(draw_stages=lambda: frames.clock.seconds, max_pixels=manner.max_pixels, **manner.video)
-    report = draw_video(source.path, target, draw, overwrite=manner.overwrite, options=options)
-    return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame}
+    options = manner.video or VideoOptions(max_pixels=artist.options.max_pixels)
+    rules = {"beside": manner.beside, "overwrite": manner.overwrite}
+    return draw_with(artist, source.path, target, options=options, **rules)
 
 
 def is_moving(source: Input, targets: Targets) -> bool:

@@ -63,8 +63,9 @@ def add_draw(verbs: Any) -> None:
     )  # fmt: skip
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
-    draw.add_argument("--no-face", choices=("pass", "skip", "error"), default="pass",
-                      help="without a face: unchanged, no output (video: empty sheet), or an error")  # fmt: skip
+    draw.add_argument("--no-face", choices=("draw", "pass", "skip", "error"), default=None,
+                      help="without a face: drawn all the same, unchanged, no output (video: empty sheet), or an error"
+                      " (default: pass a photo, draw a video)")  # fmt: skip
     draw.add_argument(
         "--aligned", action="store_true", help="inputs are aligned square crops already: no face detection"
     )
@@ -81,6 +82,9 @@ def add_draw(verbs: Any) -> None:
     draw.add_argument(
         "--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)"
     )
+    draw.add_argument("--start", metavar="TIME", help="of a video: draw from here on; seconds or hh:mm:ss")
+    draw.add_argument("--end", metavar="TIME", help="of a video: draw up to here")
+    draw.add_argument("--crf", type=int, metavar="N", help="of a video: from 0, best and largest, to 51 (default: 20)")
     draw.add_argument("--weights", metavar="NAME|FILE", help="for the style instead of the shipped ones")
     draw.add_argument("--report", metavar="FILE.json", help="write times, faces and choices of every input")
     draw.add_argument("--recursive", action="store_true", help="also the folders inside a folder")
@@ -153,11 +157,11 @@ def run_draw(args: argparse.Namespace) -> int:
         check_record(args.report, **rules)
     artist = Artist(
         args.style, args.device, args.runtime, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
-        background=args.background, largest_px=args.size, weights=args.weights,
+        background=args.background, largest_px=args.size, weights=args.weights, max_pixels=args.max_pixels,
     )  # fmt: skip
-    manner = batch.Manner(args.side_by_side, args.overwrite, args.skip_existing, given, args.max_pixels)
+    manner = batch.Manner(args.side_by_side, args.overwrite, args.skip_existing, given, _video_options(args))
     load_s = time.perf_counter() - start
-    outcomes = batch.draw_all(artist, sources, targets, manner, _teller(args.quiet or targets.standard))
+    outcomes = batch.draw_all(artist, sources, targets, manner, _teller(args.quiet or targets.standard, args.no_face))
     failed = [o for o in outcomes if o.status == "failed"]
     foreign = sum(o.status == "no media" for o in outcomes)
     if failed and len(outcomes) > 1:
@@ -176,28 +180,41 @@ def run_draw(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def _teller(quiet: bool):
-    """What prints an outcome as it comes: failures always, the rest unless quiet."""
+def _video_options(args: argparse.Namespace) -> Any:
+    """VideoOptions of the command line; None, and PyAV is not loaded, where it says nothing of videos."""
+    if (args.crf, args.start, args.end) == (None, None, None):
+        return None
+    from pyapdraw.video import Encoding, VideoOptions
+
+    encoding = Encoding() if args.crf is None else Encoding(crf=args.crf)
+    return VideoOptions(encoding, args.start, args.end, args.max_pixels)
+
+
+def _teller(quiet: bool, no_face: str | None):
+    """What prints an outcome as it comes: failures always, the rest unless quiet. no_face: the policy, for the words."""
 
     def tell(outcome) -> None:
         if outcome.status == "failed":
             print(f"pyapdraw: {outcome.error}", file=sys.stderr)
         elif outcome.status != "no media" and not quiet:
             say(_line(outcome))
-            if note := _faceless(outcome):
+            if note := _faceless(outcome, no_face):
                 print(f"pyapdraw: {outcome.source}: {note}", file=sys.stderr)
 
     return tell
 
 
-def _faceless(outcome) -> str | None:
+def _faceless(outcome, policy: str | None) -> str | None:
     """What was done without a face, in words; None where there was nothing to do."""
     if outcome.status != "done":
         return None
-    if outcome.details["kind"] == "photo":
-        return None if outcome.details["faces"] else "no face found, passed through unchanged"
-    without, frames = outcome.details["faces_per_frame"].count(0), outcome.details["frames"]["in"]
-    return f"{without} of {frames} frames without a face" if without else None
+    is_video = outcome.details["kind"] == "video"
+    done = {"draw": "drawn all the same", "skip": "left empty"}.get(policy or ("draw" if is_video else "pass"))
+    done = done or "passed through unchanged"
+    if not is_video:
+        return None if outcome.details["faces"] else f"no face found, {done}"
+    faces = outcome.details["faces_per_frame"]
+    return f"{faces.count(0)} of {len(faces)} frames without a face, {done}" if 0 in faces else None
 
 
 def _face_count(outcome) -> int:

@@ -1,7 +1,8 @@
 """Sound and subtitles on their way from one file to the other.
 
-Packets are copied bit for bit where the container can hold them; text subtitles that MP4 cannot hold become its own
-kind (mov_text), sound that it cannot hold becomes AAC; the rest is left out, and every track says what became of it.
+Packets are copied bit for bit where the container can hold them and common players read them there; text subtitles that
+a container cannot hold become its own kind, other sound becomes AAC or Opus (see sound.py); the rest is left out, and
+every track says what became of it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,16 @@ from typing import Any
 
 import av
 
+from .sound import Cut, Recoder
+
+# What at least two of three read: browsers, QuickTime, the players that come with Windows. Matroska: whatever it holds.
+_PLAYED = {
+    "mp4": ("aac", "mp3", "mp3float", "alac", "ac3", "eac3", "flac", "opus", "libopus"),
+    "mov": ("aac", "mp3", "mp3float", "alac", "ac3", "eac3", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"),
+    "webm": ("opus", "libopus", "vorbis", "libvorbis"),
+}
+_TEXT_OF = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 _TEXT_CODECS = ("subrip", "srt", "text", "webvtt", "ass", "ssa")
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _HELD_BYTES = 32 << 20
 # QuickTime knows the bibliographic codes of ISO 639-2, MP4 and Matroska the terminological ones, where they differ.
 _TERMS = "sqi hye eus mya zho ces nld fra kat deu ell isl mkd mri msa fas ron slk bod cym"
@@ -39,8 +48,8 @@ _ASS_HEADER = "\r\n".join(  # what libav's mov_text encoder wants to see before 
 
 @dataclass
 class Track:
-    """One track other than the pictures. how: "copied", "converted to mov_text" or "... subrip", "re-encoded as aac" or
-    "left out".
+    """One track other than the pictures. how: "copied", "converted to mov_text", "... subrip" or "... webvtt",
+    "re-encoded as aac" or "... opus", or "left out". written, written_bytes: what the muxer took.
 
     Captions of MP4 are deferred: held in memory and added when the file is finished. libav's muxer ends a caption by a
     sample of its own, which may cut a fragment while a packet of sound is in its hands, and it aborts over that."""
@@ -54,9 +63,12 @@ class Track:
     packets: int = 0
     mended_times: int = 0
     refused: int = 0
+    written: int = field(default=0, repr=False)
+    written_bytes: int = field(default=0, repr=False)
     stream: Any = field(default=None, repr=False)
     source: Any = field(default=None, repr=False)
-    resampler: Any = field(default=None, repr=False)
+    recode: Recoder | None = field(default=None, repr=False)
+    primes: bool = field(default=False, repr=False)
     unwrap: Any = field(default=None, repr=False)
     last_dts: int | None = field(default=None, repr=False)
     deferred: bool = field(default=False, repr=False)
@@ -81,21 +93,21 @@ class Track:
         names = ("index", "kind", "codec", "language", "how", "reason", "packets", "mended_times", "refused")
         return {name: getattr(self, name) for name in names}
 
-    def convert(self, packet, shift_s: Fraction) -> Iterator[object]:
+    def convert(self, packet, cut: Cut) -> Iterator[object]:
         """Packets for the output out of one packet (None: the end) of the input, their times mended and rising."""
-        if self.how.startswith("re-encoded"):
-            packets = self._recode(packet)
-        elif self.how == "converted to subrip" and packet is not None:
-            packets = self._to_subrip(packet)
+        if packet is not None and not self._falls_in(packet, cut):
+            return
+        if self.recode is not None:
+            packets = self.recode(packet)
         elif packet is None:
             return
         elif self.how == "copied":
             # An empty sample of MP4 says "the caption ends"; the muxer writes these itself.
             packets = [] if self.codec == "mov_text" and packet.size <= 2 else self._unwrapped(packet)
         else:
-            packets = self._to_mov_text(packet)
+            packets = self._to_text(packet)
         for made in packets:
-            self._mend_times(made, shift_s)
+            self._mend_times(made, cut.shift_s)
             self.packets += 1
             if not self.deferred:
                 made.stream = self.stream
@@ -105,6 +117,28 @@ class Track:
                 self.held_bytes += made.size + 200
             else:
                 self.reason = f"captions beyond {_HELD_BYTES >> 20} MiB are left out"
+
+    def _falls_in(self, packet, cut: Cut) -> bool:
+        """Whether a packet belongs to the part that is kept. A caption that is on when it begins is shortened.
+
+        The sound of MP4 and MOV begins up to two packets early: an edit list hides them, and the decoder needs them to
+        have the first sample right. Elsewhere it begins with the first whole packet. Recoded sound is cut later."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None or cut.start_s is cut.end_s is None:
+            return True
+        begin_s, length_s = stamp * packet.time_base, (packet.duration or 0) * packet.time_base
+        if cut.end_s is not None and begin_s >= cut.end_s:
+            return False
+        if cut.start_s is None or begin_s >= cut.start_s:
+            return True
+        if self.kind == "audio":
+            return (self.primes or self.recode is not None) and begin_s + 2 * length_s > cut.start_s
+        if begin_s + length_s <= cut.start_s:
+            return False
+        late = round((cut.start_s - begin_s) / packet.time_base)
+        packet.duration -= late
+        packet.pts = packet.dts = stamp + late
+        return True
 
     def _unwrapped(self, packet) -> list:
         """The packet as it is, or for AAC of broadcast streams without its ADTS header, which MP4 does not have."""
@@ -133,30 +167,14 @@ class Track:
         packet.dts, packet.pts = dts, max(pts, dts) if self.kind == "audio" else pts
         self.last_dts = dts
 
-    def _recode(self, packet) -> list:
-        try:
-            frames = self.source.codec_context.decode(packet)
-        except (av.FFmpegError, ValueError, IndexError):
-            frames = []
-        made = []
-        for frame in frames:
-            for piece in self.resampler.resample(frame):
-                made += self.stream.encode(piece)
-        if packet is None:
-            for piece in self.resampler.resample(None):
-                made += self.stream.encode(piece)
-            made += self.stream.encode(None)
-        return made
-
-    def _to_mov_text(self, packet) -> list:
-        """3GPP timed text (TS 26.245): two bytes of length, then UTF-8."""
-        text = plain_text(bytes(packet).decode("utf-8", "replace"), self.codec).encode()[:65535]
-        return [_new_packet(len(text).to_bytes(2, "big") + text, packet)]
-
-    def _to_subrip(self, packet) -> list:
+    def _to_text(self, packet) -> list:
+        """Text in the container's own kind. That of MP4 (3GPP TS 26.245): two bytes of length, then UTF-8."""
         content = bytes(packet)
-        text = content[2 : 2 + int.from_bytes(content[:2], "big")]
-        return [_new_packet(text, packet)] if text else []
+        if self.codec == "mov_text":
+            text = content[2 : 2 + int.from_bytes(content[:2], "big")]
+            return [_new_packet(text, packet)] if text else []
+        text = plain_text(content.decode("utf-8", "replace"), self.codec).encode()[:65535]
+        return [_new_packet((len(text).to_bytes(2, "big") if self.deferred else b"") + text, packet)]
 
 
 def _new_packet(content: bytes, like):
@@ -172,15 +190,15 @@ def plain_text(text: str, codec: str) -> str:
     return _MARKUP.sub("", text).replace("\r\n", "\n").strip("\n\0")
 
 
-def open_tracks(others, container, copy: bool) -> list[Track]:
+def open_tracks(others, container, cut: Cut, copy: bool) -> list[Track]:
     """A Track for every stream in others, and its stream in the output container where it can be kept.
 
     copy: False converts what can be converted and leaves out the rest, for a container that refused the copies."""
-    return [_open_track(stream, container, copy) for stream in others]
+    return [_open_track(stream, container, cut, copy) for stream in others]
 
 
-def _open_track(stream, container, copy: bool) -> Track:
-    context = stream.codec_context
+def _open_track(stream, container, cut: Cut, copy: bool) -> Track:
+    context, form = stream.codec_context, container.format.name
     codec = context.name if context is not None else "unknown"
     track = Track(stream.index, str(stream.type), codec, stream.metadata.get("language"), source=stream)
     if stream.type not in ("audio", "subtitle"):
@@ -188,20 +206,42 @@ def _open_track(stream, container, copy: bool) -> Track:
         track.reason = f"{kind}: not carried over"
     elif context is None:
         track.reason = "unknown codec"
-    elif container.format.name != "matroska" and codec in ("mov_text", *_TEXT_CODECS):
-        track.deferred, track.how = True, "copied" if codec == "mov_text" else "converted to mov_text"
-    elif codec == "mov_text" and container.format.name == "matroska":
-        track.stream = container.add_mux_stream("subrip", time_base=stream.time_base)
-        track.how = "converted to subrip"
-    elif copy and _copy(track, container):
-        track.how = "copied"
     elif stream.type == "audio":
-        _recode_audio(track, container)
+        _open_sound(track, container, cut, copy)
     else:
-        track.reason = f"{container.format.name} cannot hold {codec}, and it is no text"
+        _open_text(track, container, copy)
     if track.stream is not None:
-        _describe(track, container.format.name)
+        _describe(track, form)
     return track
+
+
+def _open_sound(track: Track, container, cut: Cut, copy: bool) -> None:
+    form = container.format.name
+    if form == "gif":
+        track.reason = "a GIF has no sound"
+    elif copy and track.codec in _PLAYED.get(form, (track.codec,)) and _copy(track, container):
+        track.how, track.primes = "copied", form in ("mp4", "mov")
+    else:
+        try:
+            track.recode = Recoder(container, track.source, cut)
+            track.stream, track.how = track.recode.stream, f"re-encoded as {track.recode.name.removeprefix('lib')}"
+        except (ValueError, av.FFmpegError) as error:
+            track.reason = f"{track.reason}; {error}".removeprefix("; ")
+
+
+def _open_text(track: Track, container, copy: bool) -> None:
+    form, codec = container.format.name, track.codec
+    own = _TEXT_OF.get(form)
+    is_text = codec in ("mov_text", *_TEXT_CODECS)
+    if own == "mov_text" and is_text:
+        track.deferred, track.how = True, "copied" if codec == own else f"converted to {own}"
+    elif own and is_text and (codec == "mov_text" or form == "webm") and codec != own:
+        track.stream = container.add_mux_stream(own, time_base=track.source.time_base)
+        track.how = f"converted to {own}"
+    elif own and own != "mov_text" and copy and _copy(track, container):
+        track.how = "copied"
+    else:
+        track.reason = f"{form} cannot hold {codec}" + ("" if is_text else ", and it is no text")
 
 
 def _describe(track: Track, container_format: str) -> None:
@@ -222,15 +262,3 @@ def _copy(track: Track, container) -> bool:
         track.reason = str(error)
         return False
     return True
-
-
-def _recode_audio(track: Track, container) -> None:
-    context = track.source.codec_context
-    rate = context.sample_rate if context.sample_rate in _AAC_RATES else 48000
-    layout = "mono" if context.layout.nb_channels == 1 else "stereo"
-    try:
-        track.stream = container.add_stream("aac", rate=rate, layout=layout)
-        track.resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        track.how = "re-encoded as aac"
-    except (ValueError, av.FFmpegError) as error:
-        track.reason = f"{track.reason}; {error}"

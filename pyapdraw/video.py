@@ -7,80 +7,76 @@ encodes. libav and the native core release the GIL, so the three overlap; memory
 from __future__ import annotations
 
 import os
+import re
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .artist import Artist, FrameArtist, NoFace
 from .clock import Clock
-from .errors import BadInput, OutputError
-from .files import check_output, same_file
+from .composite import side_by_side
+from .encoders import Encoding
+from .errors import BadInput, DeviceError, OutputError
+from .files import check_output
 from .frames import ToRgb, check_drawing
+from .hand_over import Queue, Stopped, Worker
 from .photo import MAX_PIXELS
+from .video_end import cut_to_fragments, is_playable, new_part, put_in_order
 from .video_in import Source
-from .video_out import SUFFIXES, Encoding, Sink, cut_to_fragments, is_playable, put_regular
+from .video_out import SUFFIXES, Sink
 
 _QUEUE_FRAMES = 3
 _PACKET_ROOM_BYTES = 8 << 20  # of sound in a queue, before it counts as full
 _EARLY_BYTES = 64 << 20  # of sound before the first picture
+_CLOCK_TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):(?=[0-5]?\d(?!\d)))?(\d+(?:\.\d+)?)")
 
 DrawFrame = Callable[[np.ndarray, float], "np.ndarray | None"]
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """encoding: how the drawings are compressed. max_pixels: of one frame. draw_stages: function that gives the seconds
-    that the caller's draw_frame has spent so far, by stage (for the report)."""
+    """encoding: how the drawings are compressed. start, end: the part to draw, from where the file begins: seconds, or
+    text like "1:02:03.5"; frames from start up to before end, and their sound. max_pixels: of one frame. draw_stages:
+    function that gives the seconds that the caller's draw_frame has spent so far, by stage (for the report).
+    Raises BadInput for times that are none."""
 
     encoding: Encoding = field(default_factory=Encoding)
+    start: float | str | Fraction | None = None
+    end: float | str | Fraction | None = None
     max_pixels: int = MAX_PIXELS
     draw_stages: Callable[[], dict[str, float]] | None = None
 
+    def __post_init__(self) -> None:
+        start_s, end_s = seconds(self.start, "start"), seconds(self.end, "end")
+        if end_s is not None and end_s <= (start_s or 0):
+            raise BadInput(f"end: {self.end} given, a time after the start ({self.start or 0}) expected")
 
-class _Stopped(Exception):
-    """The other end of a queue has gone."""
 
+def seconds(value: Any, name: str = "time") -> Fraction | None:
+    """A time as a number of seconds: from a number, or from text (seconds, mm:ss, hh:mm:ss, each with a fraction).
+    Raises BadInput.
 
-class _Queue:
-    """Bounded hand-over between two threads. An item has a weight; put waits while the weights sum to the room."""
-
-    def __init__(self, room: float):
-        self._room, self._load, self._stopped = room, 0.0, False
-        self._items: deque = deque()
-        self._changed = threading.Condition()
-
-    def put(self, item, weight: float = 1.0) -> None:
-        with self._changed:
-            while self._load >= self._room and not self._stopped:
-                self._changed.wait()
-            if self._stopped:
-                raise _Stopped
-            self._items.append((item, weight))
-            self._load += weight
-            self._changed.notify_all()
-
-    def get(self):
-        with self._changed:
-            while not self._items and not self._stopped:
-                self._changed.wait()
-            if self._stopped:
-                raise _Stopped
-            item, weight = self._items.popleft()
-            self._load -= weight
-            self._changed.notify_all()
-            return item
-
-    def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+    >>> seconds("1:02:03.5")
+    Fraction(7447, 2)
+    """
+    if value is None:
+        return None
+    found = _CLOCK_TIME.fullmatch(str(value).strip()) if isinstance(value, str) else None
+    if found:
+        hours, minutes, rest = found.groups()
+        return 3600 * int(hours or 0) + 60 * int(minutes or 0) + Fraction(rest)
+    with suppress(TypeError, ValueError, OverflowError):
+        number = Fraction(str(value)) if isinstance(value, float) else Fraction(value)
+        if not isinstance(value, str) and number >= 0:
+            return number
+    raise BadInput(f"{name}: {value!r} given, seconds or hh:mm:ss expected")
 
 
 _END = object()
@@ -92,26 +88,54 @@ class _Frame:
     pts: int
 
 
-class _Worker(threading.Thread):
-    """A thread whose exception is kept for the caller."""
-
-    def __init__(self, name: str, work: Callable[[], None], *queues: _Queue):
-        super().__init__(name=name, daemon=True)
-        self._work, self._queues = work, queues
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._work()
-        except _Stopped:
-            pass
-        except BaseException as error:  # raised again in the caller's thread
-            self.error = error
-            for queue in self._queues:
-                queue.stop()
-
-
 def draw_video(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    style: str = "ink",
+    *,
+    crf: int = 20,
+    start: float | str | None = None,
+    end: float | str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    side_by_side: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    **options: Any,
+) -> dict:
+    """See `pyapdraw.draw_video`."""
+    how = VideoOptions(Encoding(crf=crf), start, end, max_pixels)
+    artist = Artist(style, **options)
+    return draw_with(artist, source, target, beside=side_by_side, overwrite=overwrite, progress=progress, options=how)
+
+
+def draw_with(
+    artist: Artist,
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    beside: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    options: VideoOptions | None = None,
+) -> dict:
+    """Draw a video with an artist: tracked faces, and the policy for frames without one. beside: frame and drawing next
+    to each other. Returns the report of `draw_frames`, with the number of faces of every frame. Raises as that does,
+    and NoFace by policy."""
+    frames, given = FrameArtist(artist), options or VideoOptions()
+
+    def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
+        drawing = frames(rgb, time_s)
+        return side_by_side(rgb, rgb if drawing is None else drawing) if beside else drawing
+
+    how = VideoOptions(given.encoding, given.start, given.end, given.max_pixels, lambda: frames.clock.seconds)
+    try:
+        report = draw_frames(source, target, draw, overwrite=overwrite, progress=progress, options=how)
+    except NoFace as error:
+        raise NoFace(f"{source}: {error}") from None
+    return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame}
+
+
+def draw_frames(
     source_path: str | os.PathLike,
     output_path: str | os.PathLike,
     draw_frame: DrawFrame,
@@ -121,22 +145,29 @@ def draw_video(
     report: dict | None = None,
     options: VideoOptions | None = None,
 ) -> dict:
-    """Draw every frame of a video into a new H.264 video (.mp4, .m4v, .mov or .mkv); returns the report.
+    """Draw every frame of a video into a new one by its suffix: H.264 in .mp4, .m4v, .mov or .mkv, VP9 in .webm, or a
+    moving .gif; returns the report.
 
     draw_frame(rgb uint8 [H, W, 3] upright, time_s) -> uint8 [H', W'] or [H', W', 3], of one size throughout, or None:
-    the frame passes through as it is. It runs in the caller's thread, frame after frame in order of time.
+    the frame passes through as it is. It runs in the caller's thread, frame after frame in order of time; time_s counts
+    from the start of the part that is drawn.
     progress: a bar on stderr; None: when stderr is a terminal. report: a dict to fill, for use after an exception.
-    While it works, the file OUT.part.SUFFIX beside the output grows and can be played; the output itself appears, or is
-    replaced, in one step at the end. An interrupt (KeyboardInterrupt is raised again) leaves that part file, closed.
-    Damaged frames are shown as the last good drawing and counted.
-    Raises BadInput (not a readable video), OutputError (cannot be written), and whatever draw_frame raises."""
+    While it works, a file OUT.part.SUFFIX beside the output grows and can be played (OUT.part2.SUFFIX, ... where that
+    name is taken); the output itself appears, or is replaced, in one step at the end, after it has been opened and its
+    pictures and packets have been counted. An interrupt (KeyboardInterrupt is raised again) leaves that part file,
+    closed. Damaged frames are shown as the last good drawing and counted.
+    Raises BadInput (not a readable video), OutputError (cannot be written), DeviceError (not enough memory), and
+    whatever draw_frame raises."""
     options = options or VideoOptions()
     job = _Job(Path(source_path), Path(output_path), draw_frame, options, {} if report is None else report)
-    return job.run(overwrite, progress)
+    try:
+        return job.run(overwrite, progress)
+    except MemoryError as error:
+        raise DeviceError(f"{source_path}: not enough memory to draw it ({error})") from error
 
 
 class _Job:
-    """One draw_video call."""
+    """One draw_frames call."""
 
     def __init__(self, source: Path, output: Path, draw_frame: DrawFrame, options: VideoOptions, report: dict):
         self.source_path, self.output_path, self.draw_frame = source, output, draw_frame
@@ -144,8 +175,8 @@ class _Job:
         self.frames = dict.fromkeys(("in", "drawn", "passed", "concealed", "lost"), 0)
         self.main, self.reading, self.writing = Clock(), Clock(), Clock()
         self.sink: Sink | None = None
-        self.encoder_thread: _Worker | None = None
-        self.part_is_ours = False
+        self.encoder_thread: Worker | None = None
+        self.part: Path | None = None  # once it is there, it is ours
         self.last: np.ndarray | None = None
         self.early: list = []
         self.span: list[float] = []
@@ -157,12 +188,8 @@ class _Job:
             raise OutputError(f"{self.output_path}: suffix {suffix!r} given, expected one of {', '.join(SUFFIXES)}")
         with self.main("open"):
             check_output(self.output_path, overwrite=overwrite, inputs=[self.source_path])
-            self.part = self.output_path.with_suffix(f".part{suffix}")
-            if same_file(self.part, self.source_path):
-                raise OutputError(
-                    f"{self.output_path}: its growing part would be the input {self.source_path}; rename one"
-                )
-            self.source = Source(self.source_path, self.options.max_pixels)
+            start_s, end_s = seconds(self.options.start), seconds(self.options.end)
+            self.source = Source(self.source_path, self.options.max_pixels, start_s, end_s)
         try:
             self._draw_all(progress)
         finally:
@@ -171,8 +198,8 @@ class _Job:
         return self.report
 
     def _draw_all(self, progress: bool | None) -> None:
-        self.to_main, self.to_sink = _Queue(_QUEUE_FRAMES), _Queue(_QUEUE_FRAMES)
-        reader = _Worker("pyapdraw-read", self._read, self.to_main)
+        self.to_main, self.to_sink = Queue(_QUEUE_FRAMES), Queue(_QUEUE_FRAMES)
+        reader = Worker("pyapdraw-read", self._read, self.to_main)
         reader.start()
         try:
             with _bar(self.source, progress) as bar:
@@ -214,12 +241,12 @@ class _Job:
             self.to_main.put(_Frame(pixels, item.pts))
         self.to_main.put(_END)
 
-    def _draw_loop(self, reader: _Worker, bar) -> None:
+    def _draw_loop(self, reader: Worker, bar) -> None:
         while True:
             try:
                 with self.main("wait_decode"):
                     item = self.to_main.get()
-            except _Stopped:
+            except Stopped:
                 assert reader.error is not None
                 raise reader.error from None
             if item is _END:
@@ -234,7 +261,10 @@ class _Job:
             else:
                 self._send(item.packet, item.packet.size / _PACKET_ROOM_BYTES)
         if self.sink is None:
-            raise BadInput(f"{self.source_path}: no frame of its video track could be decoded")
+            if self.source.start_s is None and self.source.end_s is None:
+                raise BadInput(f"{self.source_path}: no frame of its video track could be decoded")
+            length = f"has {float(self.source.duration_s):.2f} s"
+            raise BadInput(f"{self.source_path}: no frame between start and end could be decoded; it {length}")
 
     def _drawing(self, item: _Frame) -> np.ndarray | None:
         """What is shown for a frame: its drawing, itself (draw_frame gave None), or the last drawing (it was lost)."""
@@ -255,9 +285,9 @@ class _Job:
         """The first drawing tells the size of the output; nothing is written before."""
         with self.main("open"):
             turned = bool(self.to_rgb.how and self.to_rgb.how[0])
-            self.part_is_ours = True
+            self.part = new_part(self.output_path)
             self.sink = Sink(self.part, self.source, self.options.encoding, shape=shape, turned=turned)
-        self.encoder_thread = _Worker("pyapdraw-write", self._write, self.to_sink)
+        self.encoder_thread = Worker("pyapdraw-write", self._write, self.to_sink)
         self.encoder_thread.start()
         for packet in self.early:
             self._send(packet, 0.0)
@@ -272,7 +302,7 @@ class _Job:
         try:
             with self.main("wait_encode"):
                 self.to_sink.put(item, weight)
-        except _Stopped:
+        except Stopped:
             assert self.encoder_thread is not None and self.encoder_thread.error is not None
             raise self.encoder_thread.error from None
 
@@ -297,11 +327,11 @@ class _Job:
         with self.main("wait_encode"):
             self._end_writing()
         with self.main("finish"):
-            self.report["container"] = put_regular(self.part, self.output_path, self.sink.tracks)
+            self.report["container"] = put_in_order(self.sink, self.output_path, self.source)
 
     def _end_writing(self) -> None:
         assert self.encoder_thread is not None
-        with suppress(_Stopped):
+        with suppress(Stopped):
             self.to_sink.put(_END, 0.0)
         self.encoder_thread.join()
         if self.encoder_thread.error is not None:
@@ -309,7 +339,7 @@ class _Job:
 
     def _break_off(self, error: BaseException) -> None:
         """Close the part, so that it plays; remove it if it does not."""
-        if not self.part_is_ours:
+        if self.part is None:
             return
         if self.encoder_thread is not None and self.encoder_thread.is_alive():
             with suppress(Exception):  # the first error is the one to tell
@@ -324,8 +354,7 @@ class _Job:
             self.part.unlink(missing_ok=True)
             return
         self.report["part"] = str(self.part)
-        seconds = self._duration_s()
-        note = f"what was drawn so far (about {seconds:.1f} s) stays in {self.part}"
+        note = f"what was drawn so far (about {self._duration_s():.1f} s) stays in {self.part}"
         if isinstance(error, KeyboardInterrupt):
             print(f"pyapdraw: interrupted; {note}", file=sys.stderr)
         elif isinstance(error, OutputError):
@@ -339,6 +368,8 @@ class _Job:
         main, threads = dict(self.main.seconds), {**self.reading.seconds, **self.writing.seconds}
         rate = self.frames["in"] / wall_s if wall_s > 0 else 0.0
         report |= {"source": str(self.source_path), "output": str(self.output_path), "frames": dict(self.frames)}
+        if sink is not None and sink.format == "gif":
+            report["frames"]["too_close"] = sink.too_close
         report |= {"damage": vars(source.damage).copy(), "duration_s": self._duration_s(), "fps": round(rate, 2)}
         if self.last is not None:
             report["size"] = list(self.last.shape[:2])

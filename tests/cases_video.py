@@ -9,13 +9,15 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from pyapdraw.video import draw_video
+from pyapdraw.video import draw_frames
 
 
 @dataclass(frozen=True)
 class Clip:
     """What to make. times: tick of every frame in time_base (None: evenly at rate). rotate_deg: display matrix,
-    counter-clockwise. tones: one sound track for each frequency. captions: subtitle codec or None."""
+    counter-clockwise. tones: one sound track for each frequency, in all channels of layout; clicks: each full second
+    is marked in it. captions: subtitle codec or None. last_ticks: how long the last picture is shown. chapters: title,
+    start and end in ms."""
 
     frames: int = 24
     width: int = 96
@@ -32,10 +34,18 @@ class Clip:
     tones: tuple[int, ...] = ()
     sound_codec: str = "aac"
     sound_from_s: float = 0.0
+    sound_rate: int = 48000
+    sound_gap_s: tuple[float, float] | None = None
+    layout: str = "mono"
+    clicks: bool = False
     sound_until_s: float = 1e9
     captions: str | None = None
+    caption_texts: tuple[str, ...] | None = None
     container: str | None = None
     colour: tuple[int, int, int, int] | None = None  # matrix, range, primaries, transfer
+    last_ticks: int | None = None
+    tags: dict | None = None
+    chapters: list | tuple = ()
     source: object = None  # function index -> uint8 [H, W, 3]
 
 
@@ -65,18 +75,45 @@ def make_clip(path, clip: Clip):
             context.colorspace, context.color_range, context.color_primaries, context.color_trc = clip.colour
         sounds = [_Sound(container, clip, tone) for tone in clip.tones]
         captions = _captions(container, clip)
+        container.metadata.update(clip.tags or {})
+        milli = Fraction(1, 1000)
+        chapters = [
+            {"id": i, "start": start, "end": end, "time_base": milli, "metadata": {"title": title}}
+            for i, (title, start, end) in enumerate(clip.chapters)
+        ]
+        if chapters:
+            container.set_chapters(chapters)
+        put = _Pictures(container, clip)
         for index, ticks in enumerate(times):
             frame = _frame(clip, index)
             frame.pts, frame.time_base = ticks, base
-            container.mux(stream.encode(frame))
+            put(stream.encode(frame))
             seconds = float(ticks * base)
             for sound in sounds:
                 sound.until(min(seconds, clip.sound_until_s))
             captions(seconds)
-        container.mux(stream.encode(None))
+        put(stream.encode(None))
+        put.finish()
         for sound in sounds:
             sound.finish()
     return path
+
+
+class _Pictures:
+    """Writes packets; the last one gets the length that the clip asks for."""
+
+    def __init__(self, container, clip: Clip):
+        self.container, self.ticks, self.base, self.held = container, clip.last_ticks, clip.time_base, []
+
+    def __call__(self, packets) -> None:
+        self.held += packets
+        while len(self.held) > (self.ticks is not None):
+            self.container.mux(self.held.pop(0))
+
+    def finish(self) -> None:
+        for packet in self.held:
+            packet.duration = round(self.ticks * self.base / packet.time_base)
+            self.container.mux(packet)
 
 
 def _frame(clip: Clip, index: int):
@@ -98,22 +135,36 @@ class _Sound:
     """A sine in its own track, written up to the time of the pictures."""
 
     def __init__(self, container, clip: Clip, tone: int):
-        self.rate = 48000
+        self.rate, self.clip = clip.sound_rate, clip
         self.container, self.tone, self.start_s = container, tone, clip.sound_from_s
-        self.stream = container.add_stream(clip.sound_codec, rate=self.rate, layout="mono")
+        self.stream = container.add_stream(clip.sound_codec, rate=self.rate, layout=clip.layout)
         self.stream.metadata["language"] = "eng" if tone < 500 else "deu"
         self.format = self.stream.codec_context.format.name
         self.done = 0
 
     def until(self, seconds: float) -> None:
         while self.start_s + self.done / self.rate < seconds:
-            wave = np.sin(2 * np.pi * self.tone * (self.done + np.arange(1024)) / self.rate) * 0.3
+            samples = self.done + np.arange(1024)
+            wave = np.sin(2 * np.pi * self.tone * samples / self.rate) * 0.3
+            if self.clip.clicks:
+                wave[(samples % self.rate < 24) & (samples > 24)] = 1.0
+            if self._in_gap():
+                self.done += 1024
+                continue
             data = wave.astype(np.float32) if self.format.startswith("flt") else _whole(wave, self.format)
-            frame = av.AudioFrame.from_ndarray(data[None], self.format, "mono")
+            channels = av.AudioLayout(self.clip.layout).nb_channels
+            data = np.repeat(data[None], channels, 0)
+            if not self.format.endswith("p"):
+                data = np.ascontiguousarray(data.T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(data, self.format, self.clip.layout)
             frame.sample_rate, frame.time_base = self.rate, Fraction(1, self.rate)
             frame.pts = self.done + round(self.start_s * self.rate)
             self.container.mux(self.stream.encode(frame))
             self.done += 1024
+
+    def _in_gap(self) -> bool:
+        gap = self.clip.sound_gap_s
+        return gap is not None and gap[0] <= self.start_s + self.done / self.rate < gap[1]
 
     def finish(self) -> None:
         self.container.mux(self.stream.encode(None))
@@ -135,6 +186,8 @@ def _captions(container, clip: Clip):
             return
         written.add(second)
         text = f"caption <i>{second}</i>".encode()
+        if clip.caption_texts is not None:
+            text = clip.caption_texts[second].encode() if second < len(clip.caption_texts) else b""
         if clip.captions == "mov_text":
             text = f"caption {second}".encode()
             text = len(text).to_bytes(2, "big") + text
@@ -161,6 +214,21 @@ def packets(path, kind: str = "audio") -> dict[int, list[tuple[float, str]]]:
                     (float(packet.pts * packet.time_base), digest)
                 )
     return found
+
+
+def clicks(path) -> np.ndarray:
+    """Times in s of the marks that `Clip.clicks` puts into the first sound track."""
+    found: list[float] = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            sound = frame.to_ndarray()
+            sound = sound / np.iinfo(sound.dtype).max if sound.dtype.kind == "i" else sound
+            sound = sound[0] if frame.format.is_planar else sound.reshape(-1, frame.layout.nb_channels)[:, 0]
+            for sample in np.nonzero(sound > 0.6)[0]:
+                time_s = float(frame.pts * frame.time_base) + sample / frame.sample_rate
+                if not found or time_s - found[-1] > 0.2:
+                    found.append(time_s)
+    return np.array(found)
 
 
 def frame_times(path) -> list[float]:
@@ -191,7 +259,7 @@ def grey(rgb, time_s):
 def run(tmp_path, clip: Clip, suffix=".mp4", out=".mp4", draw=same, **options):
     source = make_clip(tmp_path / f"in{suffix}", clip)
     output = tmp_path / f"out{out}"
-    return source, output, draw_video(source, output, draw, overwrite=True, **options)
+    return source, output, draw_frames(source, output, draw, overwrite=True, **options)
 
 
 def assert_same_times(source, output, tolerance_s=0.001):

@@ -8,7 +8,7 @@ import pytest
 from cases_video import Clip, frames, make_clip, picture, run
 
 from pyapdraw.frames import hdr_8_bit_to_sdr, hdr_to_sdr
-from pyapdraw.video import draw_video
+from pyapdraw.video import draw_frames
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
@@ -136,5 +136,5 @@ def test_frames_of_another_size_half_way_are_scaled(tmp_path):
     source = tmp_path / "in.ts"
     source.write_bytes(b"".join(part.read_bytes() for part in parts))
     shapes = set()
-    report = draw_video(source, tmp_path / "out.mp4", lambda rgb, t: shapes.add(rgb.shape) or rgb)
+    report = draw_frames(source, tmp_path / "out.mp4", lambda rgb, t: shapes.add(rgb.shape) or rgb)
     assert shapes == {(64, 96, 3)} and report["frames"]["drawn"] >= 18

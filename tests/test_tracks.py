@@ -84,11 +84,14 @@ def test_sound_that_starts_late_and_pictures_that_start_late(tmp_path):
         ),
         (".mov", Clip(codec="mjpeg", pixel_format="yuvj420p", options=(), tones=(440,), sound_codec="pcm_s16le")),
         (".avi", Clip(codec="mpeg4", options=(), tones=(440,), sound_codec="libmp3lame")),
+        (".mkv", Clip(frames=60, tones=(440,), sound_codec="alac", sound_from_s=1.6)),
+        (".mkv", Clip(frames=60, tones=(440,), sound_codec="ac3", sound_from_s=1.6)),
         (".mp4", Clip(codec="libsvtav1", options=(("preset", "12"),), tones=(440,), sound_codec="flac")),
     ],
 )
 def test_containers_and_codecs(tmp_path, suffix, clip):
-    source, output, report = run(tmp_path, clip, suffix)
+    out = ".mov" if clip.sound_codec.startswith("pcm") else ".mp4"
+    source, output, report = run(tmp_path, clip, suffix, out)
     assert report["frames"]["drawn"] == clip.frames
     assert_same_times(source, output)
     assert_same_packets(source, output)

@@ -7,24 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from cases_video import Clip, assert_same_times, frame_times, make_clip, packets
+from cases_video import Clip, assert_same_times, frame_times, make_clip, packets, same
 
-from pyapdraw.video import Encoding, VideoOptions, draw_video
+from pyapdraw import video_end, video_out
+from pyapdraw.errors import OutputError
+from pyapdraw.video import Encoding, VideoOptions, draw_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 _SLOW = """
 import sys, time
-from pyapdraw.video import draw_video
+from pyapdraw.video import draw_frames
 def draw(rgb, time_s):
     print(time_s, flush=True)
     time.sleep(0.02)
     return rgb
 try:
-    draw_video(sys.argv[1], sys.argv[2], draw, overwrite=True)
+    draw_frames(sys.argv[1], sys.argv[2], draw, overwrite=True)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -43,7 +46,9 @@ def start(source, output, until_s):
     return process, drawn
 
 
-@pytest.mark.parametrize("out, rate, silent_s", [(".mp4", 24, 9), (".mkv", 24, 9), (".mp4", 24, 1), (".mp4", 5, 9)])
+@pytest.mark.parametrize(
+    "out, rate, silent_s", [(".mp4", 24, 9), (".mkv", 24, 9), (".webm", 24, 9), (".mp4", 24, 1), (".mp4", 5, 9)]
+)
 def test_a_killed_run_leaves_a_playable_part_and_the_old_output(tmp_path, out, rate, silent_s):
     source = make_clip(tmp_path / "in.mp4", Clip(frames=5 * rate, rate=rate, tones=(440,), sound_until_s=silent_s))
     output = tmp_path / f"out{out}"
@@ -72,7 +77,7 @@ _SMALL_DISK = """
 import os, resource, sys, time
 import numpy as np
 from pyapdraw.errors import OutputError
-from pyapdraw.video import draw_video
+from pyapdraw.video import draw_frames
 if int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 rng = np.random.default_rng(0)
@@ -81,7 +86,7 @@ def draw(rgb, time_s):
     last[0] = time.perf_counter()
     return rng.integers(0, 256, rgb.shape, np.uint8)
 try:
-    draw_video(sys.argv[1], sys.argv[2], draw, overwrite=True)
+    draw_frames(sys.argv[1], sys.argv[2], draw, overwrite=True)
     print("done")
 except OutputError as error:
     print(f"{time.perf_counter() - last[0]:.2f} {error}")
@@ -136,9 +141,115 @@ def test_no_room_for_a_second_copy_keeps_the_fragments(tmp_path, small_disk):
     source = make_clip(tmp_path / "in.mp4", Clip(frames=60, width=192, height=128, tones=(440,), captions="mov_text"))
     rng = np.random.default_rng(0)
     options = VideoOptions(Encoding(crf=22))
-    report = draw_video(
+    report = draw_frames(
         source, small_disk / "out.mp4", lambda rgb, t: rng.integers(0, 256, rgb.shape, np.uint8), options=options
     )
     assert report["container"] == "fragmented" and (small_disk / "out.mp4").stat().st_size > 1 << 19
     assert_same_times(source, small_disk / "out.mp4")
     assert report["tracks"][-1]["how"] == "left out" and os.listdir(small_disk) == ["out.mp4"]
+
+
+# --- nothing that is not ours is touched, nothing that does not play replaces anything
+
+
+def test_what_lies_beside_the_output_stays(tmp_path):
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=6))
+    (tmp_path / "out.part.mp4").write_bytes(b"mine")
+    (tmp_path / "out.part2.mp4").symlink_to(tmp_path / "nowhere")
+    inside = shutil.copy(source, tmp_path / "x.part.mp4")
+    draw_frames(source, tmp_path / "out.mp4", same)
+    draw_frames(inside, tmp_path / "x.mp4", same)
+    assert (tmp_path / "out.part.mp4").read_bytes() == b"mine" and inside.read_bytes() == source.read_bytes()
+    assert len(frame_times(tmp_path / "out.mp4")) == len(frame_times(tmp_path / "x.mp4")) == 6
+    names = {"in.mp4", "out.part.mp4", "out.part2.mp4", "x.part.mp4", "out.mp4", "x.mp4"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_broken_off_run_leaves_its_own_part_under_a_free_name(tmp_path):
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=60))
+    (tmp_path / "out.part.mp4").write_bytes(b"mine")
+
+    def draw(rgb, time_s):
+        if time_s > 1:
+            raise ZeroDivisionError
+        return rgb
+
+    report = {}
+    with pytest.raises(ZeroDivisionError):
+        draw_frames(source, tmp_path / "out.mp4", draw, report=report)
+    assert report["part"] == str(tmp_path / "out.part2.mp4") and len(frame_times(report["part"])) == 25
+    assert (tmp_path / "out.part.mp4").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif"])
+def test_names_as_long_as_they_can_be(tmp_path, suffix):
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=6, tones=(440,)))
+    output = tmp_path / ("\u753b" * 83 + suffix)
+    report = draw_frames(source, output, same)
+    assert report["container"] == "regular" and len(frame_times(output)) == 6
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", output.name}
+    with pytest.raises(ZeroDivisionError):
+        draw_frames(source, output, lambda rgb, t: rgb if t < 0.2 else 1 / 0, overwrite=True, report=report)
+    assert len(frame_times(report["part"])) == 5
+
+
+def lose_pictures(monkeypatch):
+    """The muxer says that it took every packet, but drops the fifth picture."""
+    real, count = video_out.Sink._mux, [0]
+
+    def mux(self, packet, careful=True):
+        count[0] += packet.stream_index == 0
+        return True if packet.stream_index == 0 and count[0] == 5 else real(self, packet, careful)
+
+    monkeypatch.setattr(video_out.Sink, "_mux", mux)
+
+
+def lose_sound(monkeypatch):
+    real = video_out.Sink._mux
+    keep = lambda self, packet, careful=True: packet.stream_index == 1 or real(self, packet, careful)  # noqa: E731
+    monkeypatch.setattr(video_out.Sink, "_mux", keep)
+
+
+def garble_the_index(monkeypatch):
+    """The final layout is no file that anything opens."""
+    real = video_end._copy_regular
+
+    def copy(sink, temporary, source):
+        real(sink, temporary, source)
+        temporary.write_bytes(temporary.read_bytes().replace(b"moov", b"mooo"))
+
+    monkeypatch.setattr(video_end, "_copy_regular", copy)
+
+
+def garble_the_last_picture(monkeypatch):
+    real = video_end._copy_regular
+
+    def copy(sink, temporary, source):
+        real(sink, temporary, source)
+        with av.open(str(temporary)) as container:
+            packet = [p for p in container.demux(video=0) if p.size][-1]
+        content = bytearray(temporary.read_bytes())
+        content[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+        temporary.write_bytes(content)
+
+    monkeypatch.setattr(video_end, "_copy_regular", copy)
+
+
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (lose_pictures, "23 pictures instead of 24"),
+        (lose_sound, "packets of track 1"),
+        (garble_the_index, "cannot be opened"),
+        (garble_the_last_picture, "last picture"),
+    ],
+)
+def test_what_would_not_play_replaces_nothing(tmp_path, monkeypatch, spoil, said):
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=24, tones=(440,)))
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"old")
+    spoil(monkeypatch)
+    with pytest.raises(OutputError, match=rf"{said}.*stays in .*out.part.mp4"):
+        draw_frames(source, output, same, overwrite=True)
+    assert output.read_bytes() == b"old" and len(frame_times(tmp_path / "out.part.mp4")) >= 23
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "out.mp4", "out.part.mp4"}
