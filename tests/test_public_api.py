@@ -11,6 +11,7 @@ import pytest
 PUBLIC = {
     "pyapdraw": {
         "draw": "(image, style='ink', **options)",
+        "draw_video": "(source, target, style='ink', **options)",
         "Artist": "(style='ink', device='auto', runtime='auto', **options)",
         "styles": "()",
         "info": "()",
