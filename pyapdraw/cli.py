@@ -191,7 +191,7 @@ def _video_options(args: argparse.Namespace) -> Any:
 
 
 def _teller(quiet: bool, no_face: str | None):
-    """What prints an outcome as it comes: failures always, the rest unless quiet. no_face: the policy, for the words."""
+    """What prints an outcome as it comes: failures always, the rest unless quiet. no_face: the policy, to be worded."""
 
     def tell(outcome) -> None:
         if outcome.status == "failed":

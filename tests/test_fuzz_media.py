@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from cases_video import Clip, make_clip
@@ -17,8 +18,11 @@ from cases_video import Clip, make_clip
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = 630
 VIDEOS = {
-    "h264.mp4": Clip(frames=12, tones=(440,), b_frames=2, options=(("preset", "medium"),), captions="mov_text"),
-    "h264.mkv": Clip(frames=12, tones=(440,), captions="ass"),
+    "h264.mp4": Clip(
+        frames=12, tones=(440, 880), b_frames=2, options=(("preset", "medium"),), captions="mov_text",
+        tags={"title": "A"}, chapters=[("one", 0, 300)],
+    ),
+    "h264.mkv": Clip(frames=12, tones=(440,), sound_codec="pcm_s16le", layout="stereo", captions="ass"),
     "vp9.webm": Clip(
         frames=8,
         codec="libvpx-vp9",
@@ -27,10 +31,17 @@ VIDEOS = {
         sound_codec="libopus",
     ),
     "av1.mp4": Clip(frames=8, codec="libsvtav1", options=(("preset", "12"), ("svtav1-params", "lp=1"))),
-    "mpeg4.avi": Clip(frames=12, codec="mpeg4", options=(), tones=(440,), sound_codec="libmp3lame"),
+    "mpeg4.avi": Clip(frames=12, codec="mpeg4", options=(), tones=(440,), sound_codec="pcm_s16le", layout="stereo"),
     "h264.ts": Clip(frames=12, tones=(440,)),
-}
-PER_VIDEO = 10
+    "mjpeg.mov": Clip(
+        frames=12, codec="mjpeg", pixel_format="yuvj420p", options=(), tones=(440,), sound_codec="pcm_s24le",
+        layout="5.1", rotate_deg=90,
+    ),
+    "alpha.mkv": Clip(frames=8, codec="ffv1", pixel_format="yuva420p", options=(), tones=(440,), sound_codec="flac"),
+}  # fmt: skip
+PER_VIDEO = 25
+OUTPUTS = [".mp4", ".mkv", ".webm", ".gif", ".mov"]
+ADDRESS_SPACE_BYTES = 1500 << 20  # a run without damage takes 900 MB of it
 
 
 def mutate(content: bytes, seed: int) -> bytes:
@@ -53,19 +64,33 @@ def mutate(content: bytes, seed: int) -> bytes:
     return bytes(data)
 
 
+def drop_packets(source: Path, target: Path, seed: int) -> None:
+    """The same file without a third of its packets, taken at random."""
+    rng = np.random.default_rng(seed)
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        streams = {s.index: made.add_stream_from_template(s, opaque=True) for s in given.streams if s.type != "data"}
+        for packet in given.demux():
+            if packet.size and packet.dts is not None and packet.stream_index in streams and rng.random() > 1 / 3:
+                packet.stream = streams[packet.stream_index]
+                made.mux(packet)
+
+
 _CLIPS = """
-import faulthandler, json, sys, time
+import faulthandler, json, resource, sys, time
 from pathlib import Path
 from pyapdraw.errors import Error
-from pyapdraw.video import VideoOptions, draw_video
+from pyapdraw.video import VideoOptions, draw_frames
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[3]),) * 2)
 read, refused, slowest = 0, 0, 0.0
-for path in sorted(Path(sys.argv[1]).iterdir()):
-    print(path.name, file=sys.stderr, flush=True)
+for number, path in enumerate(sorted(Path(sys.argv[1]).iterdir())):
+    print(path.name, flush=True)
     faulthandler.dump_traceback_later(20, exit=True)
     start = time.perf_counter()
+    target = Path(sys.argv[2] + sys.argv[4:][number % len(sys.argv[4:])])
+    part = {"start": 0.1, "end": 0.4} if number % 4 == 3 else {}
     try:
-        options = VideoOptions(max_pixels=4_000_000)
-        report = draw_video(path, sys.argv[2], lambda rgb, t: rgb, overwrite=True, options=options)
+        options = VideoOptions(max_pixels=4_000_000, **part)
+        report = draw_frames(path, target, lambda rgb, t: rgb, overwrite=True, options=options)
         counts = report["frames"]
         assert counts["in"] == sum(counts[key] for key in ("drawn", "passed", "concealed", "lost")), counts
         read += 1
@@ -80,7 +105,8 @@ print(json.dumps({"read": read, "refused": refused, "slowest_s": slowest}))
 def run(program: str, *arguments) -> dict:
     command = [sys.executable, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr[-3000:]
+    assert not done.stderr  # no library speaks up
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -98,12 +124,17 @@ def test_damaged_pictures_from_the_file_to_the_drawing():
 
 @pytest.mark.parametrize("name", VIDEOS)
 def test_damaged_videos(tmp_path, name):
-    content = make_clip(tmp_path / name, VIDEOS[name]).read_bytes()
-    (tmp_path / name).unlink()
+    source = make_clip(tmp_path / name, VIDEOS[name])
+    content = source.read_bytes()
     folder = tmp_path / "damaged"
     folder.mkdir()
     for seed in range(PER_VIDEO):
-        (folder / f"{seed:04}{Path(name).suffix}").write_bytes(mutate(content, 1000 + seed))
-    result = run(_CLIPS, folder, tmp_path / "out.mp4")
+        target = folder / f"{seed:04}{source.suffix}"
+        if seed % 6 == 5:
+            drop_packets(source, target, seed)
+        else:
+            target.write_bytes(mutate(content, 1000 + seed))
+    result = run(_CLIPS, folder, tmp_path / "out", ADDRESS_SPACE_BYTES, *OUTPUTS)
     assert result["read"] + result["refused"] == PER_VIDEO and result["read"] >= 1
     assert result["slowest_s"] < 5.0
+    assert not [path.name for path in tmp_path.iterdir() if "part" in path.name]

@@ -189,8 +189,8 @@ def test_the_operator_is_well_formed():
 
     x = torch.from_numpy(made((2, 3, 5, 4))).to(memory_format=torch.channels_last)
     weight, bias = map(torch.from_numpy, weights(3))
-    for given in ((x, weight, bias, 1e-5), (x, None, None, 0.1)):
-        torch.library.opcheck(operators().instance_norm, given, test_utils=("test_schema", "test_faketensor"))
+    for values in ((x, weight, bias, 1e-5), (x, None, None, 0.1)):
+        torch.library.opcheck(operators().instance_norm, values, test_utils=("test_schema", "test_faketensor"))
 
 
 def test_it_compiles_and_exports():
