@@ -132,7 +132,8 @@ class Track:
         if cut.start_s is None or begin_s >= cut.start_s:
             return True
         if self.kind == "audio":
-            return (self.primes or self.recode is not None) and begin_s + 2 * length_s > cut.start_s
+            early_s = 1 if self.recode is not None else 2 * length_s if self.primes else 0
+            return begin_s + early_s > cut.start_s
         if begin_s + length_s <= cut.start_s:
             return False
         late = round((cut.start_s - begin_s) / packet.time_base)

@@ -88,24 +88,17 @@ class _Frame:
     pts: int
 
 
-def draw_video(
-    source: str | os.PathLike,
-    target: str | os.PathLike,
-    style: str = "ink",
-    *,
-    crf: int = 20,
-    start: float | str | None = None,
-    end: float | str | None = None,
-    max_pixels: int = MAX_PIXELS,
-    side_by_side: bool = False,
-    overwrite: bool = False,
-    progress: bool | None = None,
-    **options: Any,
-) -> dict:
+def draw_video(source: str | os.PathLike, target: str | os.PathLike, style: str = "ink", **options: Any) -> dict:
     """See `pyapdraw.draw_video`."""
-    how = VideoOptions(Encoding(crf=crf), start, end, max_pixels)
-    artist = Artist(style, **options)
-    return draw_with(artist, source, target, beside=side_by_side, overwrite=overwrite, progress=progress, options=how)
+    encoding = Encoding(**_taken(options, "crf"))
+    how = VideoOptions(encoding, **_taken(options, "start", "end", "max_pixels"))
+    call = _taken(options, "overwrite", "progress")
+    beside = options.pop("side_by_side", False)
+    return draw_with(Artist(style, **options), source, target, beside=beside, options=how, **call)
+
+
+def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: options.pop(name) for name in names if name in options}
 
 
 def draw_with(

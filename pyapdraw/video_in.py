@@ -164,8 +164,11 @@ class Source:
         return kept
 
     @property
-    def last_length(self) -> int:
-        """How long the last picture is shown, in ticks: as its file says, else as long as one at the mean rate."""
+    def end(self) -> int:
+        """Where the last picture ends, in ticks: as its file says, else after as long as one at the mean rate."""
+        return (self._last or 0) + self._last_length()
+
+    def _last_length(self) -> int:
         length_s = self._length_s
         said = _CLOCK_TEXT.match(self.stream.metadata.get("DURATION", ""))  # Matroska: where the track ends
         if said and self._last is not None:

@@ -180,7 +180,8 @@ class Sink:
                 self._mux_track(track, None)
             last = self._held.pop(self._video.index, None)
             if last is not None:
-                last.duration = max(1, round(self._source.last_length * self._source.time_base / self.time_base))
+                end = round(self._source.end * self._source.time_base / self.time_base)
+                last.duration = max(1, end - last.pts)
                 self._mux_picture(last)
             for track in self._kept.values():
                 held = None if track.deferred else self._held.get(track.stream.index)
