@@ -18,7 +18,7 @@ _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 120
 _RATES = {"aac": _AAC_RATES, "libopus": (48000,)}
 _BITS_PER_CHANNEL = {"aac": 96_000, "libopus": 64_000}  # a second
 _USUAL = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}  # what every decoder knows
-_MOST_GAP_S = 30  # of silence put in; a longer gap stays one of times
+_MOST_GAP_S = 10  # of silence put in; a longer gap stays one of times
 
 
 @dataclass(frozen=True)
