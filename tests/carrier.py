@@ -82,7 +82,7 @@ class Carrier:
         import torch
 
         self._module, self._device, self._torch, self._poison = module, torch.device(device), torch, poison
-        self._lent = lent or self._device.type == "cuda"
+        self.lends = lent or self._device.type == "cuda"
         self._operations = set().union(*module.backends().values())
         self._names: dict[str, list[str]] = {}
         self.calls = 0
@@ -127,7 +127,7 @@ class Carrier:
         for span in spans:
             self._upload(span)
         given |= {n: self._view(x, spans) for n, x in ours.items()}
-        if self._lent:
+        if self.lends:
             given["ctx"] = self._context(given.get("ctx"))
         try:
             return native(**given)
@@ -173,7 +173,7 @@ class Carrier:
         if not isinstance(x, np.ndarray):
             empty = self._torch.empty(0, dtype=x.dtype, device=self._device)
             return empty.set_(span.buffer.untyped_storage(), offset // x.element_size(), x.shape, x.stride())
-        if self._lent:
+        if self.lends:
             return DeviceArray(span.buffer.data_ptr() + offset, x)
         view = np.ndarray(x.shape, x.dtype, span.buffer.numpy().data, offset, x.strides)
         view.flags.writeable = x.flags.writeable

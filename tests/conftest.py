@@ -45,9 +45,9 @@ def pytest_collection_modifyitems(config, items):
         return
     from emulated.selection import fewer_examples, left_out
 
-    gone = [item for item in items if left_out(item)]
+    gone = [item for item in items if left_out(item, device)]
     config.hook.pytest_deselected(items=gone)
-    items[:] = [item for item in items if not left_out(item)]
+    items[:] = [item for item in items if not left_out(item, device)]
     if device == "emulated":
         for item in items:
             fewer_examples(item)

@@ -128,6 +128,44 @@ def test_host_arguments_are_those_of_the_core():
     assert wanted - {"arg"} <= known, wanted
 
 
+ZEROS: dict[str, tuple] = {  # operation -> shapes of its arrays, and options; 0 first, in between and last
+    "conv2d without images": ("conv2d", [(0, 5, 6, 3), (3, 3, 3, 4), (4,), (4,), (0, 3, 4, 4)], (1, 0)),
+    "conv2d without outputs": ("conv2d", [(1, 5, 6, 3), (3, 3, 3, 0), (0,), (0,), (1, 3, 4, 0)], (1, 0)),
+    "max_pool2d without images": ("max_pool2d", [(0, 4, 4, 3), (0, 2, 2, 3)], (2, 2)),
+    "max_pool2d without channels": ("max_pool2d", [(1, 4, 4, 0), (1, 2, 2, 0)], (2, 2)),
+    "pixel_unshuffle without planes": ("pixel_unshuffle", [(0, 4, 4), (2, 2, 0)], ()),
+    "pixel_unshuffle without rows": ("pixel_unshuffle", [(2, 0, 4), (0, 2, 8)], ()),
+    "add_upsampled without images": ("add_upsampled", [(0, 2, 2, 3), (0, 1, 1, 3)], ()),
+    "add_upsampled without columns": ("add_upsampled", [(1, 2, 0, 3), (1, 1, 0, 3)], ()),
+    "distance_transform without rows": ("distance_transform", [(0, 5), (0, 5)], ()),
+    "distance_transform without columns": ("distance_transform", [(5, 0), (5, 0)], ()),
+    "nms without boxes": ("nms", [(0, 4), (0,)], (0.5,)),
+}
+TYPES = {"distance_transform": (np.uint8, np.float32), "nms": (np.float32, np.bool_)}
+
+
+@pytest.mark.parametrize("case", ZEROS)
+@pytest.mark.parametrize("steps", ["numpy's", "all zero", "of another shape"])
+def test_arrays_of_no_elements_are_contiguous_whatever_their_strides(case, steps):
+    """numpy gives an array without elements strides of zero, torch those of its sides; carried, it keeps them."""
+    op, shapes, options = ZEROS[case]
+    types = TYPES.get(op, (np.float32,) * len(shapes))
+    arrays = [np.zeros(shape, kind) for shape, kind in zip(shapes, types, strict=True)]
+    for i, array in enumerate(arrays):
+        if array.size == 0 and steps != "numpy's":
+            own = [0] * array.ndim if steps == "all zero" else [(1 + k) * array.itemsize for k in range(array.ndim)]
+            arrays[i] = np.lib.stride_tricks.as_strided(array, array.shape, own)
+    for module in [_C, carrier.Carrier(_C, "cpu", lent=_C.cpu_backends() == ["emulated"])]:
+        getattr(module, op)(*arrays, *options)
+
+
+def test_torchs_own_layout_of_no_elements_is_contiguous():
+    weight = torch.empty(3, 3, 3, 0)
+    assert weight.stride() == (9, 3, 1, 1)
+    x, none = torch.zeros(1, 5, 6, 3), torch.zeros(0)
+    _C.conv2d(x, weight, none, none, torch.zeros(1, 3, 4, 0), 1, 0)
+
+
 def test_why_there_is_no_gpu_is_said():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")

@@ -1,3 +1,4 @@
+import carrier
 import numpy as np
 import pytest
 import reference_crop as reference
@@ -91,6 +92,34 @@ def test_nms_is_its_definition(n, side, minimum, threshold, seed):
 def test_crop_area_refuses_boxes_outside(box):
     with pytest.raises(BadInput, match=r"boxes: row 0"):
         _C.crop_area(image_of(10, 10, 3), np.array([box], np.int32), np.empty((1, 2, 2, 3), np.float32))
+
+
+@pytest.fixture
+def on_device():
+    """The native module with its arrays in memory of a device."""
+    if _C.cpu_backends() == ["emulated"]:
+        pytest.importorskip("torch", reason="the carrier holds its memory as torch tensors")
+        return carrier.Carrier(_C, "cpu", lent=True)
+    if not getattr(_C, "lends", False):
+        pytest.skip("needs --device cuda, or the emulated module, under which test_emulated.py runs it")
+    return _C
+
+
+BOXES = [(0, 0, 0, 5), (-1, 0, 3, 3), (0, 0, 11, 3), (0, 4, 3, 3), (0, 0, 3, 11), (-7, -9, 90, 80), (12, 2, 15, 5),
+         (2, -6, 5, 0), (-2147483648, -2147483648, 2147483647, 2147483647), (2, 3, 8, 9)]  # fmt: skip
+
+
+def test_on_a_device_boxes_are_cut_to_the_image_and_give_zeros_without_pixels(on_device):
+    """Values there are not read back, so none is refused."""
+    image = image_of(10, 10, 3)
+    out = np.full((len(BOXES), 2, 3, 3), 7, np.float32)
+    on_device.crop_area(image, np.array(BOXES, np.int32), out, 127.5, 1 / 128)
+    for (x0, y0, x1, y1), got in zip(BOXES, out, strict=True):
+        box = (max(x0, 0), max(y0, 0), min(x1, 10), min(y1, 10))
+        if box[0] >= box[2] or box[1] >= box[3]:
+            assert (got == 0).all()
+        else:
+            np.testing.assert_allclose(got, (reference.crop_area(image, box, 2, 3) - 127.5) / 128, rtol=0, atol=1e-6)
 
 
 def test_wrong_arguments_are_named():

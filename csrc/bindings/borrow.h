@@ -34,7 +34,34 @@ inline Tensor from_dl(const dlpack::DLTensor& d, const char* what) {
     for (int i = 0; i < t.ndim; ++i) t.stride[i] = d.strides[i];
   else
     set_contiguous(t);
+  settle_empty(t);
   return t;
+}
+
+// The exchange table of a type, or null. Asking a type costs as much as a small operation, so the first ones are kept.
+inline const dlpack::ExchangeTable* exchange_table(PyTypeObject* type) {
+  struct Known {
+    PyTypeObject* type;
+    const dlpack::ExchangeTable* table;
+  };
+  static Known known[8];
+  static int count = 0;
+  for (int i = 0; i < count; ++i)
+    if (known[i].type == type) return known[i].table;
+  static PyObject* key = PyUnicode_InternFromString("__dlpack_c_exchange_api__");
+  PyObject* capsule = PyObject_GetAttr(reinterpret_cast<PyObject*>(type), key);
+  const dlpack::ExchangeTable* table = nullptr;
+  if (capsule) {
+    table = static_cast<const dlpack::ExchangeTable*>(PyCapsule_GetPointer(capsule, "dlpack_exchange_api"));
+    Py_DECREF(capsule);
+  }
+  PyErr_Clear();
+  if (table && (table->version.major != 1 || !table->borrow)) table = nullptr;
+  if (count < 8) {
+    Py_INCREF(type);  // or another type could come to live at its address
+    known[count++] = {type, table};
+  }
+  return table;
 }
 
 // Device memory that Python code holds: another library's, or our own. bindings/device_arrays.cpp gives it to Python.
@@ -91,21 +118,13 @@ class Borrowed {
   }
 
   bool take_exchange(py::handle object) {
-    static PyObject* key = PyUnicode_InternFromString("__dlpack_c_exchange_api__");
-    PyObject* capsule = PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(object.ptr())), key);
-    if (!capsule) {
-      PyErr_Clear();
-      return false;
-    }
-    auto* table = static_cast<dlpack::ExchangeTable*>(PyCapsule_GetPointer(capsule, "dlpack_exchange_api"));
-    Py_DECREF(capsule);
-    if (!table || table->version.major != 1 || !table->borrow) {
-      PyErr_Clear();
-      return false;
-    }
+    const dlpack::ExchangeTable* table = exchange_table(Py_TYPE(object.ptr()));
+    if (!table) return false;
     dlpack::DLTensor d;
     if (table->borrow(object.ptr(), &d) != 0) throw py::error_already_set();
     tensor = from_dl(d, what_.c_str());
+    if (!tensor.data && tensor.numel() > 0)  // torch's zeros that are only written down
+      throw py::buffer_error((what_ + ": a tensor without memory given, one of its own expected").c_str());
     void* current = nullptr;
     if (tensor.device.type == DeviceType::cuda && table->current_stream &&
         table->current_stream(d.device.type, d.device.index, &current) == 0)
@@ -134,6 +153,7 @@ class Borrowed {
         throw BadInput(what_ + ": strides that are no multiple of the element size are not supported, a copy expected");
       tensor.stride[i] = buffer_.strides[i] / buffer_.itemsize;
     }
+    settle_empty(tensor);
     return true;
   }
 
@@ -166,23 +186,37 @@ class Borrowed {
     return take_capsule(dlpack_capsule(object, on));
   }
 
-  // With a stream where the array is on a CUDA device, and versioned where the producer can.
-  static py::object dlpack_capsule(py::handle object, const py::object& on) {
+  // With a stream where the array is on a CUDA device, and versioned where the producer can. One that takes no stream
+  // has made its content safe for the legacy default stream, so that is what the call has to wait for.
+  py::object dlpack_capsule(py::handle object, const py::object& on) {
     const py::object export_ = object.attr("__dlpack__");
-    py::dict named;
-    if (!on.is_none() && py::hasattr(object, "__dlpack_device__")) {
-      const auto where = object.attr("__dlpack_device__")().cast<py::tuple>();
-      const int type = where[0].cast<int>();
-      if (type == dlpack::kCUDA || type == dlpack::kCUDAManaged) named["stream"] = on;
+    const py::dict nothing, versioned(py::arg("max_version") = py::make_tuple(1, 1));
+    if (!on.is_none() && on_cuda(object)) {
+      for (const py::dict& how : {versioned, nothing}) {
+        py::dict ordered = how.attr("copy")();
+        ordered["stream"] = on;
+        if (py::object capsule = asked(export_, ordered)) return capsule;
+      }
+      stream = 1;
     }
-    py::dict newer = named.attr("copy")();
-    newer["max_version"] = py::make_tuple(1, 1);
+    if (py::object capsule = asked(export_, versioned)) return capsule;
+    return export_();
+  }
+
+  static bool on_cuda(py::handle object) {
+    if (!py::hasattr(object, "__dlpack_device__")) return false;
+    const int type = object.attr("__dlpack_device__")().cast<py::tuple>()[0].cast<int>();
+    return type == dlpack::kCUDA || type == dlpack::kCUDAManaged;
+  }
+
+  // None for a producer that does not know, or does not take, one of the arguments.
+  static py::object asked(const py::object& export_, const py::dict& how) {
     try {
-      return export_(**newer);
-    } catch (py::error_already_set& e) {  // producers from before version 1 do not know the argument
-      if (!e.matches(PyExc_TypeError)) throw;
+      return export_(**how);
+    } catch (py::error_already_set& e) {
+      if (!e.matches(PyExc_TypeError) && !e.matches(PyExc_NotImplementedError)) throw;
     }
-    return export_(**named);
+    return {};
   }
 
   bool take_capsule(const py::object& capsule) {

@@ -37,6 +37,7 @@ inline void read_layout(const py::dict& d, const std::string& what, Tensor& t, i
       throw BadInput(what + ": strides that are no multiple of the element size are not supported, a copy expected");
     t.stride[i] = step / bytes;
   }
+  settle_empty(t);
 }
 
 inline void read_memory(const py::dict& d, const std::string& what, Tensor& t) {

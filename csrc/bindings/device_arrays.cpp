@@ -49,6 +49,7 @@ DeviceArray view_of(const DeviceArray& of, int64_t offset, const std::vector<int
     a.tensor.shape[i] = shape[i];
     a.tensor.stride[i] = strides.at(i);
   }
+  borrow::settle_empty(a.tensor);
   return a;
 }
 

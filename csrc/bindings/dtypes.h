@@ -76,5 +76,11 @@ inline void set_contiguous(Tensor& t) {
   }
 }
 
+// Of an array without elements no step is ever taken, and producers write there what they like (numpy only zeros, torch
+// products of the sides): contiguous for the checks of the core.
+inline void settle_empty(Tensor& t) {
+  if (t.numel() == 0) set_contiguous(t);
+}
+
 }  // namespace borrow
 }  // namespace pyapdraw

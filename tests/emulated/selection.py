@@ -2,16 +2,17 @@
 
 import os
 
-from cases_emulated import SUITES
+from cases_emulated import NOT_ON_A_GPU, SUITES
 from hypothesis import settings
 
 EXAMPLES = int(os.environ.get("EMULATED_EXAMPLES", "60"))  # of each property
 
 
-def left_out(item) -> str | None:
-    """The reason why a test is not for the emulated device."""
-    name = item.nodeid.split("::", 1)[1].lower()
-    return next((reason for word, reason in SUITES.get(item.path.name, {}).items() if word in name), None)
+def left_out(item, device: str) -> str | None:
+    """The reason why a test is not for a device: what is left out on the emulated one, and more on a GPU."""
+    name, suite = item.nodeid.split("::", 1)[1].lower(), item.path.name
+    words = SUITES.get(suite, {}) | (NOT_ON_A_GPU.get(suite, {}) if device == "cuda" else {})
+    return next((reason for word, reason in words.items() if word in name), None)
 
 
 def fewer_examples(item) -> None:
