@@ -286,6 +286,30 @@ def test_empty_arrays_with_null_pointers(shape):
 
 
 @emulated
+@pytest.mark.parametrize("op", SERVED)
+def test_a_batch_of_nothing_is_nothing(op):
+    """Every array with a first axis of no elements where the operation takes that; what it refuses, the CPU refuses."""
+    call = VALID[op]()
+    empty = {n: a if n in call.numpy_only else a[:0] for n, a in call.arrays.items()}
+
+    def tried(arrays):
+        try:
+            return [host(x).shape for x in results(run(op, arrays, **call.options))]
+        except (BadInput, Unsupported) as error:
+            return type(error)
+
+    assert tried({n: a if n in call.numpy_only else Cai(a) for n, a in empty.items()}) == tried(empty)
+
+
+@emulated
+@pytest.mark.parametrize("steps", [(0, 0, 0), (8, 4, 4), (-4, 100, 7)])
+def test_slices_of_no_elements_are_contiguous(steps):
+    given = _C.DeviceArray(Cai(np.zeros((3, 4, 5), np.float32)))
+    view = _C.DeviceArray(given, 0, (2, 0, 4), steps)
+    assert view.steps == (0, 4, 1)
+
+
+@emulated
 def test_kinds_are_not_mixed():
     with pytest.raises(BadInput, match="alpha: CUDA arrays of other libraries and numpy arrays are mixed"):
         ops.composite(Cai(np.zeros((2, 2), np.uint8)), np.zeros((2, 2), np.uint8), 3)
@@ -389,6 +413,47 @@ def test_dlpack_producers_hear_the_stream_and_are_kept_until_it_is_done():
     assert plain.deleted == 1
 
 
+def without_stream(error, versioned=True):
+    """A producer that takes no stream= (PyAV's CUDA planes raise NotImplementedError, older ones TypeError)."""
+
+    class Producer(Dl):
+        def __dlpack__(self, **named):
+            self.asked = [*getattr(self, "asked", []), sorted(named)]
+            if "stream" in named:
+                raise error("stream")
+            return super().__dlpack__(**named)
+
+    return Producer(SITES, versioned=versioned)
+
+
+@emulated
+@pytest.mark.parametrize("error", [NotImplementedError, TypeError])
+@pytest.mark.parametrize("versioned", [True, False])
+def test_dlpack_producers_without_streams_are_ordered_after_the_legacy_stream(error, versioned):
+    given = without_stream(error, versioned)
+    fakes_cuda.runtime_calls()
+    with ops.on_stream(91):
+        got = ops.distance_transform(given)
+    calls = fakes_cuda.runtime_calls()
+    np.testing.assert_array_equal(host(got), ops.distance_transform(SITES))
+    assert given.streams == [None] and given.asked[-1] == (["max_version"] if versioned else [])
+    assert waits(calls) == [(91, 1), (1, 91)]
+    order = [name for name, _ in calls if name in ("cudaStreamWaitEvent", "launch")]
+    assert order[0] == order[-1] == "cudaStreamWaitEvent" and "launch" in order
+    ops.distance_transform(without_stream(error, versioned))  # on the legacy stream itself there is nothing to wait for
+    assert waits(fakes_cuda.runtime_calls()) == []
+
+
+@emulated
+def test_what_a_producer_fails_with_is_what_comes():
+    class Broken(Dl):
+        def __dlpack__(self, **named):
+            raise NotImplementedError("planes of this format")
+
+    with pytest.raises(NotImplementedError, match="planes of this format"):
+        ops.distance_transform(Broken(SITES))
+
+
 @emulated
 def test_version_2_beside_dlpack_asks_by_dlpack():
     both = type("Both", (Dl,), {"__cuda_array_interface__": Cai(SITES, 2).__cuda_array_interface__})(SITES)
@@ -463,6 +528,31 @@ def test_scratch_memory_comes_from_the_library_and_is_enough(op):
         np.testing.assert_array_equal(host(got), wanted)
     for whole, start, count in made:
         assert (whole[:start] == 0xA5).all() and (whole[start + count :] == 0xA5).all(), "written outside the scratch"
+
+
+@emulated
+@pytest.mark.parametrize("op", SERVED)
+def test_known_shapes_are_not_measured_again(op):
+    """From the second call on: one pass through the operation for each of its scratch memory, asked for at once."""
+    call, made = VALID[op](), []
+    tree, kind = scratch_library(made)
+    given = lent(call, kind)
+    with installed(tree):
+        run(op, given, **call.options)
+        first, made[:] = [count for *_, count in made], []
+        fakes_cuda.runtime_calls()
+        run(op, given, **call.options)
+    sized = [detail for name, detail in fakes_cuda.runtime_calls() if name == "workspace"]
+    assert [count for *_, count in made] == first and [s for s in sized if s] == first
+
+
+@emulated
+def test_a_larger_call_of_the_same_shapes_gets_what_it_needs():
+    """The scratch memory of flow_dog depends on its windows, which the guess does not know."""
+    image = np.random.default_rng(0).random((24, 30), np.float32)
+    for sigma in (1.0, 12.0, 1.0, 12.0):
+        options = {"line_px": sigma, "tensor_px": sigma}
+        np.testing.assert_array_equal(host(ops.flow_dog(Cai(image), **options)), ops.flow_dog(image, **options))
 
 
 @emulated

@@ -25,6 +25,10 @@ struct CallContext : Context {
     workspace_bytes = b.tensor.numel() * item_bytes(b.tensor.dtype);
     buffers.push_back(array);
   }
+
+  void let_go() {
+    if (!workspace) buffers.clear();
+  }
 };
 
 void* ask(int64_t bytes, void* context) {
@@ -65,6 +69,7 @@ void bind_context(py::module_& m) {
            py::arg("workspace") = py::none(), py::arg("measure") = false)
       .def_readwrite("threads", &CallContext::threads)
       .def_readonly("needed", &CallContext::needed)
+      .def("let_go", &CallContext::let_go, "Drops the scratch memory of the calls so far, where the context goes on.")
       .def_property_readonly("stream", [](const CallContext& c) { return reinterpret_cast<uintptr_t>(c.stream); });
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 // The one place through which every operation enters its kernels. On a CUDA device it makes the device of the tensors
-// current for the length of the call, and gets the scratch memory that the operation asks for.
+// current for the length of the call, and gets the scratch memory that the operation asks for: what calls of these
+// shapes have needed before, or what the operation says that it misses.
 #include <string>
 
 #include "core/device.h"
+#include "core/known_scratch.h"
 #include "pyapdraw/ops.h"
 
 namespace pyapdraw {
@@ -41,16 +43,21 @@ struct Entry<void (*)(P...)> {
     if (index < 0) return run(args...);
     try {
       const DeviceGuard guard(index);
-      Context own = last(args...);
-      if (own.allocate && !own.workspace && !own.workspace_needed) {
-        int64_t needed = 0;
-        own.workspace_needed = &needed;
+      const Context& given = last(args...);
+      if (!given.allocate || given.workspace || given.workspace_needed) return run(args...);
+      Context own = given;
+      int64_t& known = scratch::known(reinterpret_cast<const void*>(run), args...);
+      const auto go = [&](int64_t bytes) {
+        own.workspace = bytes > 0 ? own.allocate(bytes, own.allocate_with) : nullptr;
+        own.workspace_bytes = bytes;
         run(exchanged(args, own)...);
-        own.workspace_needed = nullptr;
-        if (needed > 0) own.workspace = own.allocate(needed, own.allocate_with);
-        own.workspace_bytes = needed;
+      };
+      try {
+        return go(known);
+      } catch (const ScratchMissing& e) {
+        known = e.needed;
       }
-      run(exchanged(args, own)...);
+      go(known);
     } catch (const DeviceError& e) {
       throw DeviceError(std::string(op) + ": " + e.what());
     }

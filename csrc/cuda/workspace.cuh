@@ -26,15 +26,18 @@ class Workspace {
     return ctx_.workspace ? static_cast<T*>(here) : nullptr;
   }
 
-  // True when the caller only asked for the size. Otherwise what was taken is there, or BadInput.
+  // True when the caller only asked for the size. Otherwise what was taken is there, or ScratchMissing, a BadInput,
+  // which core/entry.h answers with that much where it can allocate.
   bool measured(const char* op) const {
     if (ctx_.workspace_needed) {
       *ctx_.workspace_needed = used_;
       return true;
     }
     if (used_ > 0 && (!ctx_.workspace || ctx_.workspace_bytes < used_))
-      throw BadInput(std::string(op) + ": workspace of " + std::to_string(ctx_.workspace ? ctx_.workspace_bytes : 0) +
-                     " bytes given, " + std::to_string(used_) + " expected (ask with Context::workspace_needed)");
+      throw ScratchMissing(std::string(op) + ": workspace of " +
+                               std::to_string(ctx_.workspace ? ctx_.workspace_bytes : 0) + " bytes given, " +
+                               std::to_string(used_) + " expected (ask with Context::workspace_needed)",
+                           used_);
     return false;
   }
 

@@ -235,8 +235,8 @@ def _first_foreign(values: Iterable[Any]) -> Any:
 
 
 def _is_compiling() -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and torch.compiler.is_compiling()
+    compiler = sys.modules.get("torch.compiler")
+    return compiler is not None and compiler.is_compiling()
 
 
 def takes_device_arrays(op: Callable[..., Any]) -> Callable[..., Any]:
@@ -247,10 +247,7 @@ def takes_device_arrays(op: Callable[..., Any]) -> Callable[..., Any]:
     def public(*args: Any, **options: Any) -> Any:
         if _is_compiling():
             return op(*args, **options)
-        for x in (*args, *options.values()):
-            if type(x) not in _plain_types and not _plain((x,)):
-                break
-        else:
+        if _plain(args) and _plain(options.values()):
             return op(*args, **options)
         if len(args) > len(names):
             return op(*args, **options)  # raises the TypeError that it should

@@ -2,31 +2,39 @@
 
 A module of pyapdraw.ops declares its operator when it is imported, which needs no torch. All declared operators are
 defined in torch's library "pyapdraw" the first time that one of them meets a torch tensor. Library.define and impl cost
-about 3 us a call, where the custom_op decorator costs 10.
+about 3 us a call, where the custom_op decorator costs 10; with a backward, torch's Python wrapper adds 10 more. So a
+call that only its kernel would see does not enter the dispatcher at all.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
+
+from pyapdraw.errors import Error
 
 
 @dataclass(frozen=True)
 class Operator:
     """run: tensors in, new tensors out. fake: the same with shapes and dtypes only. save(ctx, inputs, output) and
-    backward(ctx, *grads) as in torch.library.register_autograd; without them the outputs are not differentiable."""
+    backward(ctx, *grads) as in torch.library.register_autograd; without them the outputs are not differentiable.
+    alone: run for calls past the dispatcher, where that can do less."""
 
     schema: str
     run: Callable[..., Any]
     fake: Callable[..., Any]
     save: Callable[..., None] | None = None
     backward: Callable[..., Any] | None = None
+    alone: Callable[..., Any] | None = None
 
 
 _declared: list[Operator] = []
 _defined = 0
 _library: Any = None
 _lock = threading.Lock()
+_calls = SimpleNamespace()  # every declared operator by its name, as `operators` gives them outside of graphs
 
 
 def declare(operator: Operator) -> None:
@@ -35,13 +43,14 @@ def declare(operator: Operator) -> None:
 
 def _define_declared() -> bool:
     global _defined, _library
+    if _defined == len(_declared):
+        return True
     with _lock:
-        if _defined == len(_declared):
-            return True
         import torch
 
         if _library is None:
             _library = torch.library.Library("pyapdraw", "DEF")
+            _tensors.update((torch.Tensor, torch.nn.Parameter))
         for op in _declared[_defined:]:
             name = op.schema.partition("(")[0]
             _library.define(op.schema, tags=(torch.Tag.pt2_compliant_tag,))
@@ -50,6 +59,9 @@ def _define_declared() -> bool:
             torch.library.register_fake(f"pyapdraw::{name}", op.fake, lib=_library)
             if op.backward is not None:
                 torch.library.register_autograd(f"pyapdraw::{name}", op.backward, setup_context=op.save, lib=_library)
+            operator = getattr(torch.ops.pyapdraw, name)
+            told = all(hasattr(torch._C, asked) for asked in _ASKED)
+            setattr(_calls, name, _call_of(operator, op.alone or op.run) if told else operator)
         _defined = len(_declared)
     return True
 
@@ -58,9 +70,65 @@ def _define_declared() -> bool:
 _define_declared._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def operators() -> Any:
-    """torch.ops.pyapdraw with every declared operator in it."""
-    _define_declared()
+def _call_of(operator: Any, alone: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        if not only_the_kernel_sees(args):
+            return operator(*args)
+        try:
+            return alone(*args)
+        except Error:
+            raise
+        except Exception:  # a tensor without memory of its own (meta, sparse), a wrong type: as the dispatcher has it
+            return operator(*args)
+
+    return call
+
+
+# What is asked of torch for that; names that it does not document, so without them every call goes to the dispatcher.
+_ASKED = ("_dispatch_tls_local_include_set", "_len_torch_function_stack", "is_grad_enabled")
+_QUIET = frozenset({"BackendSelect", "ADInplaceOrView"})  # what torch includes in every call, and drops for inference
+_quiet_states: dict[int, bool] = {}  # sets of dispatch keys as numbers -> whether there is nothing else in them
+_tensors: set[type] = set()  # torch.Tensor and torch.nn.Parameter, once torch is there
+_scalars = frozenset({int, float, str, bool, list, tuple, type(None)})
+
+
+def only_the_kernel_sees(args: tuple) -> bool:
+    """Whether these operands may go past torch's dispatcher: no gradient is recorded, no dispatch or function mode, no
+    transform of functorch, no tracer and no forward mode is active, and the tensors are plain ones."""
+    core = sys.modules["torch._C"]
+    state = core._dispatch_tls_local_include_set().raw_repr()
+    if not (_quiet_states[state] if state in _quiet_states else _is_quiet(core, state)):
+        return False
+    if core._len_torch_function_stack() or sys.modules["torch.autograd.forward_ad"]._current_level >= 0:
+        return False
+    recording = core.is_grad_enabled()
+    for x in args:
+        kind = type(x)
+        if kind in _tensors:
+            if (recording and x.requires_grad) or x.is_neg():
+                return False
+        elif kind not in _scalars:
+            return False
+    return True
+
+
+def _is_quiet(core: Any, state: int) -> bool:
+    names = str(core._dispatch_tls_local_include_set()).partition("(")[2].rstrip(")")
+    return _quiet_states.setdefault(state, set(names.split(", ")) <= _QUIET)
+
+
+def new_like(x: Any, dtype: Any = None) -> Any:
+    """A C-contiguous tensor of the shape of x: half the time of new_empty."""
     import torch
 
-    return torch.ops.pyapdraw
+    return torch.empty_like(x, dtype=dtype, memory_format=torch.contiguous_format)
+
+
+def operators() -> Any:
+    """Every declared operator by its name: that of torch.ops.pyapdraw, or its function where nobody else would see it.
+
+    In a graph that is being traced always the former.
+    """
+    _define_declared()
+    torch = sys.modules["torch"]
+    return torch.ops.pyapdraw if torch.compiler.is_dynamo_compiling() else _calls

@@ -70,8 +70,11 @@ def output_size(x: Any, weight: Any, up: int, padding: int) -> list[int]:
     """[Ho, Wo]; a side that does not fit becomes 0, for the native checks to refuse."""
     if x.ndim != 4 or weight.ndim != 4:
         raise BadInput(f"x: shape {list(x.shape)}, weight {list(weight.shape)} given, 4 axes each expected")
-    sizes = zip(x.shape[2:], weight.shape[2:])
-    return [max(0, n + 2 * padding - k + 1 if up == 1 else (n - 1) * up - 2 * padding + k) for n, k in sizes]
+    h, w = x.shape[2:]
+    kh, kw = weight.shape[2:]
+    if up == 1:
+        return [max(0, h + 2 * padding - kh + 1), max(0, w + 2 * padding - kw + 1)]
+    return [max(0, (h - 1) * up - 2 * padding + kh), max(0, (w - 1) * up - 2 * padding + kw)]
 
 
 def _bias(bias: Any) -> Any:

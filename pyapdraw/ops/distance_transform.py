@@ -11,7 +11,7 @@ import numpy as np
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
 from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty, is_torch, takes_device_arrays
-from pyapdraw.ops._torch import Operator, declare, operators
+from pyapdraw.ops._torch import Operator, declare, new_like, operators
 
 
 @takes_device_arrays
@@ -161,7 +161,7 @@ def distance_transform_pair(ink: Array, *, squared: bool = False) -> tuple[Array
 def _fake(sites: Any, squared: bool) -> Any:
     import torch
 
-    return sites.new_empty(sites.shape, dtype=torch.float32)
+    return new_like(sites, torch.float32)
 
 
 def _run(sites: Any, squared: bool) -> Any:

@@ -8,9 +8,10 @@ import numpy as np  # noqa: F401 - of the doctests
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
 from pyapdraw.ops._arrays import EMPTY, Array, all_torch, call, empty, takes_device_arrays
-from pyapdraw.ops._torch import Operator, declare, operators
+from pyapdraw.ops._torch import Operator, declare, new_like, operators
 
 Mode = Literal["min", "max"]
+_PARTS = ("parts[0]", "parts[1]", "parts[2]", "parts[3]")
 
 
 @takes_device_arrays
@@ -58,7 +59,7 @@ def fuse_regions(
     """
     if len(parts) != 4:
         raise BadInput(f"parts: {len(parts)} images given, 4 expected (eye, eye, nose, mouth)")
-    named = {f"parts[{i}]": p for i, p in enumerate(parts)}
+    named = dict(zip(_PARTS, parts))
     if all_torch(hair=hair, background=background, mask=mask, centres=centres, out=out, **named):
         if out is None:
             needs_grad = _any_requires_grad(*parts, hair, background)
@@ -76,7 +77,11 @@ def fuse_regions(
 def _any_requires_grad(*tensors: Any) -> bool:
     import torch
 
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    if torch.is_grad_enabled():
+        for t in tensors:
+            if t.requires_grad:
+                return True
+    return False
 
 
 # The inputs of the operator, in this order: eyel, eyer, nose, mouth, centres, hair, background, mask, winners, mode.
@@ -91,6 +96,14 @@ def _run(*inputs: Any) -> Any:
     out, won = _fake(*inputs)
     call(_C.fuse_regions, *inputs[:8], out, won, inputs[9], like=out)
     return out, won
+
+
+def _run_alone(*inputs: Any) -> Any:
+    if inputs[8]:
+        return _run(*inputs)
+    out = new_like(inputs[5])
+    call(_C.fuse_regions, *inputs[:8], out, EMPTY, inputs[9], like=out)
+    return out, None
 
 
 def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -130,6 +143,7 @@ declare(
         _fake,
         save=_save,
         backward=_backward,
+        alone=_run_alone,
     )
 )
 declare(

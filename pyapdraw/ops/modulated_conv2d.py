@@ -182,8 +182,9 @@ def _cuda_kernels(x: Any) -> bool:
 
 def _native(operands: tuple, options: tuple, out: Any) -> bool:
     """Whether a kernel has written out; False for what only the composed definition covers."""
-    x, weight, styles, *optional = operands
-    filter, noise, bias = (_ABSENT if a is None else a for a in (_on_cpu(optional[0]), *optional[1:]))
+    x, weight, styles, filter, noise, bias = operands
+    filter = _ABSENT if filter is None else _on_cpu(filter)
+    noise, bias = _ABSENT if noise is None else noise, _ABSENT if bias is None else bias
     demodulate, up, down, activation, gain, clamp = options
     try:
         call(
@@ -201,7 +202,7 @@ _on_cpu_already: Any = None  # CUDA filter -> (its version, its copy), for as lo
 def _on_cpu(filter: Any) -> Any:
     """A copy waits for the device, which a network of ten layers should not do ten times in each pass."""
     global _on_cpu_already
-    if filter is None or not getattr(filter, "is_cuda", False):
+    if not getattr(filter, "is_cuda", False):
         return filter
     if _on_cpu_already is None:
         from torch.utils.weak import WeakTensorKeyDictionary
@@ -242,10 +243,11 @@ def _fake(x: Any, weight: Any, *rest: Any) -> Any:
     import torch
 
     up, down = rest[5], rest[6]
-    shape = (x.shape[0], weight.shape[0], *(_side(side, up, down) for side in x.shape[2:]))
-    last = x.shape[1] > 1 and x.stride(1) == 1 and not x.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
+    n, channels, h, w = x.shape
+    shape = (n, weight.shape[0], _side(h, up, down), _side(w, up, down))
+    if channels > 1 and x.stride(1) == 1 and not x.is_contiguous():
+        return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    return x.new_empty(shape)
 
 
 def _run(*arguments: Any) -> Any:

@@ -114,8 +114,11 @@ def _run(x: Any, f: Any, up: list, down: list, padding: list, flip_filter: bool,
         raise BadInput(f"x: shape {list(x.shape)} given, [N,C,H,W] expected")
     size = output_size(x.shape, filter_size(f), up, down, padding)
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format
-    out = torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=x.device, memory_format=layout)
+    shape = (*x.shape[:2], *size)
+    if last:
+        out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    else:
+        out = x.new_empty(shape)
     how = _C.Resampling(up, down, padding, flip_filter, gain)
     call(_C.upfirdn2d, x, EMPTY if f is None else f, out, how, like=x)
     return out

@@ -1,6 +1,8 @@
 #pragma once
 // Stands in for csrc/cuda/workspace.cuh: a heap block of the exact size for each take(), so that the address sanitizer
 // sees every overrun, filled with NaN patterns. A workspace that the caller gives is used as on a device.
+#include <cuda_runtime.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -32,9 +34,12 @@ class Workspace {
       *ctx_.workspace_needed = used_;
       return true;
     }
-    if (ctx_.workspace && ctx_.workspace_bytes < used_)
-      throw BadInput(std::string(op) + ": workspace of " + std::to_string(ctx_.workspace_bytes) + " bytes given, " +
-                     std::to_string(used_) + " expected (ask with Context::workspace_needed)");
+    ::emulated::called("workspace", static_cast<uintptr_t>(used_));
+    if ((ctx_.workspace && ctx_.workspace_bytes < used_) || (!ctx_.workspace && ctx_.allocate && used_ > 0))
+      throw ScratchMissing(std::string(op) + ": workspace of " + std::to_string(ctx_.workspace_bytes) +
+                               " bytes given, " + std::to_string(used_) +
+                               " expected (ask with Context::workspace_needed)",
+                           used_);
     return false;
   }
 
