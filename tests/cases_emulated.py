@@ -80,6 +80,7 @@ SUITES: dict[str, dict[str, str]] = {
         "large_output": "about the caches of a CPU",
     },
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
+    "test_sanitize_calls.py": {},
     "test_carrier.py": {"read_only_arrive": "about memory alone", "found": "about memory alone"},
 }
 
