@@ -178,6 +178,20 @@ def test_what_a_device_does_wrong_is_one_clear_error(fault):
 
 
 @emulated
+@pytest.mark.parametrize(("card", "message"), [
+    (75, "the CUDA device is sm_75; compute capability 8.0 or newer is needed"),
+    (121, "the CUDA device is sm_121; build with PYAPDRAW_CUDA_ARCHITECTURES=121"),
+])  # fmt: skip
+def test_a_card_that_no_build_can_serve_is_told_apart(card, message):
+    try:
+        fakes_cuda._RUNTIME.emulated_capability(card)
+        with fakes_cuda.failing("launch", 209), pytest.raises(DeviceError, match=message):
+            ops.distance_transform(Cai(SITES))
+    finally:
+        fakes_cuda._RUNTIME.emulated_capability(90)
+
+
+@emulated
 @pytest.mark.parametrize(("code", "message"), [(2, "no free memory .5 of 1024 MiB free"), (900, "being captured")])
 def test_no_memory_and_allocation_during_a_capture(code, message):
     with fakes_cuda.failing("cudaMalloc", code), pytest.raises(DeviceError, match=message.replace(".", r".*", 1)):
@@ -215,7 +229,10 @@ def test_torch_tensors_bring_their_stream_and_their_allocator(monkeypatch):
     asked, made, seen = [], [], []
 
     class Tensor:
-        is_cuda, device = True, "cuda:1"
+        is_cuda = True
+
+        def get_device(self):
+            return 1
 
     def current_stream(device):
         asked.append(device)
@@ -225,10 +242,12 @@ def test_torch_tensors_bring_their_stream_and_their_allocator(monkeypatch):
         made.append((count, dtype, device))
         raise torch.OutOfMemoryError("CUDA out of memory")
 
+    monkeypatch.setattr(_arrays, "_contexts", _arrays._Contexts())
+    monkeypatch.delattr(torch._C, "_cuda_getCurrentRawStream", raising=False)  # a build of torch without CUDA has none
     monkeypatch.setattr(torch.cuda, "current_stream", current_stream)
     _arrays.call(lambda *args, ctx: seen.append((args, ctx.stream)), 1, 2, like=Tensor())
-    assert asked == ["cuda:1"] and seen == [((1, 2), 71)]
+    assert asked == [1] and seen == [((1, 2), 71)]
     monkeypatch.setattr(torch, "empty", empty)
     with pytest.raises(DeviceError, match="no free memory on the CUDA device for 4096 bytes of scratch"):
-        _arrays._torch_scratch("cuda:1", 4096)
-    assert made == [(4096, torch.uint8, "cuda:1")]
+        _arrays._torch_scratch(1, 4096)
+    assert made == [(4096, torch.uint8, torch.device("cuda:1"))]

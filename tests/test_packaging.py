@@ -71,6 +71,37 @@ def cmake():
     return found
 
 
+CARDS = {  # what nvidia-smi answers, and what is built
+    None: "80-real;80-virtual",
+    "": "80-real;80-virtual",
+    "9.0": "90-real;80-virtual",
+    "8.6\n8.6\n8.9": "86-real;89-real;80-virtual",
+    "7.5": "80-real;80-virtual",  # which the kernels cannot serve
+    "7.5\n12.0": "120-real;80-virtual",
+    "13.0": "80-real;80-virtual",  # newer than the compiler: it runs the PTX
+    "No devices were found": "80-real;80-virtual",
+}
+
+
+@pytest.mark.parametrize("said", CARDS)
+def test_a_default_build_is_for_the_cards_that_are_there_and_ptx_for_the_others(tmp_path, cmake, said):
+    known = "".join(f"sm_{n}\n" for n in (75, 80, 86, 89, 90, 100, 120))
+    programs = {"nvcc": f"printf '{known}'"} | ({} if said is None else {"nvidia-smi": f"printf '{said}\\n'"})
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    script = tmp_path / "ask.cmake"
+    script.write_text(
+        f"set(CMAKE_PROGRAM_PATH {tmp_path})\n"
+        f"include({ROOT}/csrc/cmake/DefaultArchitectures.cmake)\n"
+        f'default_architectures(found {tmp_path}/nvcc)\nmessage(STATUS "${{found}}")\n'
+    )
+    if said is None and shutil.which("nvidia-smi"):
+        pytest.skip("there is an nvidia-smi here")
+    answer = run([cmake, "-P", str(script)])
+    assert answer.strip() == f"-- {CARDS[said]}"
+
+
 def test_cmake_package_is_found_and_works(tmp_path, cmake):
     prefix, build, user = tmp_path / "prefix", tmp_path / "build", tmp_path / "user"
     options = ["-DPYAPDRAW_PYTHON=OFF", "-DPYAPDRAW_CUDA=OFF"]

@@ -43,8 +43,10 @@ std::string image_text() {
   cudaGetDevice(&index);
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index);
-  return "this build has kernels for " + built_for() + ", the CUDA device is sm_" + std::to_string(major * 10 + minor) +
-         "; build with PYAPDRAW_CUDA_ARCHITECTURES=" + std::to_string(major * 10 + minor);
+  const std::string card = std::to_string(major * 10 + minor);
+  return "this build has kernels for " + built_for() + ", the CUDA device is sm_" + card +
+         (major < 8 ? "; compute capability 8.0 or newer is needed"
+                    : "; build with PYAPDRAW_CUDA_ARCHITECTURES=" + card);
 }
 
 bool of_capture(cudaError_t e) {

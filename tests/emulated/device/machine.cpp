@@ -9,6 +9,7 @@ namespace emulated {
 
 thread_local int current_device = 0;
 int driver_version = 13000;
+int capability = 90;
 
 namespace {
 
@@ -75,6 +76,7 @@ PA_HANDLE void emulated_place(const void* pointer, int index) {
 }
 
 PA_HANDLE void emulated_driver(int version) { emulated::driver_version = version; }
+PA_HANDLE void emulated_capability(int number) { emulated::capability = number; }
 PA_HANDLE int emulated_device() { return emulated::current_device; }
 
 // Calls and what they were made with (stream, device or bytes), one a line, since the last time; recording begins with

@@ -69,6 +69,7 @@ cudaError_t called(const char* name, uintptr_t detail = 0);
 int owner(const void* pointer);  // device 0 unless a test placed it elsewhere, -1 for memory of the host
 extern thread_local int current_device;
 extern int driver_version;
+extern int capability;  // 90: 9.0
 }  // namespace emulated
 
 constexpr int kEmulatedDevices = 2;

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 
+#include "machine.h"
 #include "symbols.h"
 
 namespace emulated {
@@ -44,8 +45,8 @@ cudaError_t device_attribute(int* value, cudaDeviceAttr which) {
     case cudaDevAttrMaxSharedMemoryPerBlock: *value = kShared; break;
     case cudaDevAttrMultiProcessorCount: *value = 132; break;
     case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2048; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
-    case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
+    case cudaDevAttrComputeCapabilityMajor: *value = capability / 10; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = capability % 10; break;
     case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = kSharedOptin + 1024; break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = kSharedOptin; break;
     default: return cudaErrorInvalidValue;
