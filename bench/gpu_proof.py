@@ -1,6 +1,7 @@
 """Builds on a GPU host, runs the tests there, the sanitizers and the benchmarks, and keeps one record of it all.
 
-    python bench/gpu_proof.py [build] [test] [sanitize] [bench] [report] [--only WORD] [--seconds 570] [--again] [--dry]
+    python bench/gpu_proof.py [build] [test] [profile] [sanitize] [bench] [report]
+                              [--only WORD] [--seconds 570] [--again] [--dry]
 
 Without parts: all of them. Each part consists of steps with a time limit of their own; a step that has succeeded for
 these sources is not repeated (build/gpu-proof/), so a run that was cut off goes on where it was. The record goes to
@@ -13,7 +14,6 @@ steps are left because time ran out. Targets that are missed are published, they
 
 import argparse
 import datetime
-import hashlib
 import json
 import os
 import platform
@@ -31,11 +31,14 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+sys.path.insert(0, str(HERE / "gpu"))
+
+import commits  # noqa: E402
+
 RESULTS = HERE / "results"
-PARTS = ("build", "test", "sanitize", "bench", "report")
+PARTS = ("build", "test", "profile", "sanitize", "bench", "report")
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 BENCHES = ("distance_transform", "fuse_regions", "modulated_conv2d", "frame", "network")
-SOURCES = ("csrc", "pyapdraw", "bench", "tests", "CMakeLists.txt")
 FIELDS = ("name", "driver_version", "compute_cap", "memory.total", "clocks.sm", "clocks.mem", "clocks.max.sm",
           "clocks.max.mem", "power.limit", "power.draw", "temperature.gpu", "pstate", "utilization.gpu")  # fmt: skip
 SCHEMA = 1
@@ -116,14 +119,7 @@ def paths() -> dict[str, str]:
 
 def source_hash() -> str:
     """Of everything that a result depends on."""
-    content = hashlib.sha256()
-    suffixes = {".py", ".cpp", ".h", ".cu", ".cuh", ".txt"}
-    for name in SOURCES:
-        found = [ROOT / name] if (ROOT / name).is_file() else sorted((ROOT / name).rglob("*"))
-        for path in found:
-            if path.is_file() and path.suffix in suffixes:
-                content.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
-    return content.hexdigest()[:16]
+    return commits.of_files(commits.files_here(ROOT))
 
 
 def junit(path: Path) -> dict[str, Any]:
@@ -149,6 +145,8 @@ def sanitizer_summary(text: str) -> dict[str, int]:
         found["hazards"] = found.get("hazards", 0) + int(hazards)
     if calls := re.findall(r"(\d+) calls on the device", text):
         found["calls"] = int(calls[-1])
+    if halves := re.findall(r"(\d+) of them with 16-bit operands", text):
+        found["calls_16_bit"] = int(halves[-1])
     return found
 
 
@@ -156,7 +154,9 @@ def sanitizer_summary(text: str) -> dict[str, int]:
 
 
 def steps(part: str, run: Run) -> list[Step]:
-    return {"build": build_steps, "test": test_steps, "sanitize": sanitize_steps, "bench": bench_steps}[part](run)
+    made = {"build": build_steps, "test": test_steps, "profile": profile_steps, "sanitize": sanitize_steps,
+            "bench": bench_steps}  # fmt: skip
+    return made[part](run)
 
 
 def build_steps(run: Run) -> list[Step]:
@@ -222,17 +222,22 @@ def sanitize_steps(run: Run) -> list[Step]:
     return found
 
 
+def profile_steps(run: Run) -> list[Step]:
+    """Kernel by kernel, what the benchmarks measure as a whole."""
+    return [bench_step(run, "profile", "kernels", 60)]
+
+
+def bench_step(run: Run, part: str, name: str, limit_s: float) -> Step:
+    """A script of bench/gpu, which goes on from its rows where it was cut off."""
+    rows = run.folder / f"{name}-{run.sources}.rows.json"
+    command = [sys.executable, str(HERE / "gpu" / f"{name}.py"), "--json", str(rows)]
+    command += ["--dry"] if run.dry else ["--ceilings", str(run.folder / "ceilings.json"), "--seconds", "0.5"]
+    return Step(part, name, command, limit_s, rows, {"TORCHINDUCTOR_CACHE_DIR": str(run.folder / "inductor")})
+
+
 def bench_steps(run: Run) -> list[Step]:
-    found = []
-    ceilings = run.folder / "ceilings.json"
-    for name in BENCHES:
-        rows = run.folder / f"{name}-{run.sources}.rows.json"  # a script that was cut off goes on from these
-        command = [sys.executable, str(HERE / "gpu" / f"{name}.py"), "--json", str(rows)]
-        command += ["--dry"] if run.dry else ["--ceilings", str(ceilings), "--seconds", "0.5"]
-        limit = {"modulated_conv2d": 240, "network": 200}.get(name, 120)
-        inductor = {"TORCHINDUCTOR_CACHE_DIR": str(run.folder / "inductor")}
-        found.append(Step("bench", name, command, limit, rows, inductor))
-    return found
+    limits = {"modulated_conv2d": 240, "network": 200}
+    return [bench_step(run, "bench", name, limits.get(name, 120)) for name in BENCHES]
 
 
 # The record ----------------------------------------------------------------------------------
@@ -264,13 +269,6 @@ def software() -> dict[str, str]:
     return found
 
 
-def commit() -> str | None:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or None if done.returncode == 0 else None
-
-
 def record(run: Run, before: dict[str, str], given_commit: str | None) -> dict[str, Any]:
     """Everything that is known for these sources."""
     parts: dict[str, dict[str, Any]] = {}
@@ -284,7 +282,7 @@ def record(run: Run, before: dict[str, str], given_commit: str | None) -> dict[s
         "schema": SCHEMA,
         "kind": "gpu",
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "commit": given_commit or commit(),
+        "commit": given_commit or commits.with_sources(run.sources, ROOT),
         "sources": run.sources,
         "gpu": before,
         "gpu_after": gpu(),
@@ -319,7 +317,7 @@ def summary(kept: dict[str, Any]) -> str:
                 extra = f"{rows['passed']} passed, {rows['failed']} failed, {rows['skipped']} skipped"
             elif part == "sanitize":
                 extra = ", ".join(f"{v} {k}" for k, v in step.get("summary", {}).items())
-            elif part == "bench" and rows:
+            elif part in ("bench", "profile") and rows:
                 extra = f"{len(rows['rows'])} rows, {len(rows['wrong'])} wrong"
             lines.append(f"{part:9} {name:34} {state:12} {step['seconds']:6.1f} s  {extra}")
     for name, step in kept["parts"].get("bench", {}).items():
@@ -339,7 +337,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=570, help="for everything together")
     parser.add_argument("--again", action="store_true", help="also the steps that have succeeded")
     parser.add_argument("--dry", action="store_true", help="once, on the CPU, without a GPU; keeps no record")
-    parser.add_argument("--commit", help="what the record names as the commit, where there is no git")
+    parser.add_argument("--commit", help="what the record names as the commit, where no history holds these sources")
     given = parser.parse_args(arguments)
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")

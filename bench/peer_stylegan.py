@@ -29,6 +29,30 @@ def convolved(x, weight, up, taps, groups):
     return filtered(conv_transpose2d(x, swapped, stride=2, groups=groups), taps, [1, 1, 1, 1], gain=4)
 
 
+def composed(weight, taps):
+    """Weight and filter of an up-sampling layer as one convolution: [4 O, I, 3, 3], the four phases of each output.
+
+    The transposed convolution and the filter are linear, so together they are a transposed convolution of stride 2 with
+    6x6 taps; each phase of its results meets 3x3 of them. Exact, borders included. Made once for a weight.
+    """
+    outputs, inputs, k, _ = weight.shape
+    filter = torch.outer(taps, taps).to(weight) * 4
+    wide = pad(weight, [3, 3, 3, 3]).reshape(outputs * inputs, 1, k + 6, k + 6)
+    wide = conv2d(wide, filter.flip([0, 1])[None, None]).reshape(outputs, inputs, k + 3, k + 3)
+    # Result (2y + p) meets tap 2 (y - source) + p + 1, so source y + 1, y, y - 1 for taps p - 1 + (0, 2, 4) + ...
+    phases = [wide.flip([2, 3])[:, :, 1 - p :: 2, 1 - q :: 2] for p in (0, 1) for q in (0, 1)]
+    return torch.stack(phases, 1).reshape(4 * outputs, inputs, 3, 3)
+
+
+def phases(x, weight, styles, *, noise, bias, demodulated, activation="lrelu", clamp=256.0):
+    """The scale form of an up-sampling layer with the weight of `composed`. demodulated [O, I]: the squares of the
+    original weight, summed over its taps."""
+    d = (styles.square() @ demodulated.T + 1e-8).rsqrt().to(x.dtype)[:, :, None, None]
+    x = torch.nn.functional.pixel_shuffle(conv2d(x * styles.to(x.dtype)[:, :, None, None], weight, padding=1), 2)
+    x = x * d if noise is None else torch.addcmul(noise.to(x.dtype), x, d)
+    return after(x, bias, activation, clamp)
+
+
 def after(x, bias, activation, clamp):
     """Bias, activation, gain, clamp."""
     x = x + bias.to(x.dtype)[None, :, None, None]

@@ -48,6 +48,7 @@ SUITES: dict[str, dict[str, str]] = {
     },
     "test_cuda_arrays.py": {},
     "test_cuda_errors.py": {},
+    "test_cuda_scratch.py": {},
     "test_modulated_conv2d.py": {
         "large_layer": "the emulated device has no threads, and test_modulated_conv2d_cuda.py has large layers",
     },

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pyapdraw import _C
+from pyapdraw import _C, ops
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = ROOT / "bench"
@@ -49,7 +49,8 @@ def rows_of(record):
 
 def test_a_dry_run_goes_through_every_part(dry, scripts):
     said, record = dry
-    assert set(record["parts"]) == {"build", "test", "sanitize", "bench"}
+    assert set(record["parts"]) == {"build", "test", "profile", "sanitize", "bench"}
+    assert set(record["parts"]["profile"]["kernels"]["rows"]["finished"]) >= {"1080p frame", "config f network"}
     assert set(record["parts"]["bench"]) == set(scripts("gpu_proof").BENCHES)
     for part in record["parts"].values():
         assert all(step["code"] == 0 and not step["cut_off"] for step in part.values())
@@ -178,7 +179,6 @@ def test_the_page_of_a_record(scripts):
 def test_a_wrong_answer_or_a_crash_fails_and_time_that_runs_out_is_left(scripts, tmp_path, monkeypatch, capsys):
     proof = scripts("gpu_proof")
     monkeypatch.setattr(proof, "ROOT", tmp_path)
-    monkeypatch.setattr(proof, "SOURCES", ())
     programs = {"good": "print(1)", "bad": "raise SystemExit(1)", "slow": "import time; time.sleep(60)"}
 
     def steps(part, run):
@@ -217,10 +217,8 @@ def test_the_record_goes_to_the_results_and_to_out(scripts, tmp_path, monkeypatc
 
 def test_sanitizer_and_junit_output(scripts, tmp_path):
     proof = scripts("gpu_proof")
-    text = (
-        "3 calls on the device, 1 of 2\n== ERROR SUMMARY: 2 errors\n== RACECHECK SUMMARY: 1 hazard displayed (0 errors)"
-    )
-    assert proof.sanitizer_summary(text) == {"errors": 2, "hazards": 1, "calls": 3}
+    text = "3 calls on the device, 2 of them with 16-bit operands, 1 of 2\n== ERROR SUMMARY: 2 errors\n== RACECHECK SUMMARY: 1 hazard displayed (0 errors)"
+    assert proof.sanitizer_summary(text) == {"errors": 2, "hazards": 1, "calls": 3, "calls_16_bit": 2}
     (tmp_path / "a.xml").write_text(
         '<testsuites><testsuite><testcase classname="t" name="a"/>'
         '<testcase classname="t" name="b"><failure/></testcase>'
@@ -367,8 +365,120 @@ def test_a_gpu_host_is_described_as_found(scripts, monkeypatch, tmp_path):
     found = proof.gpu()
     assert found["name"] == "NVIDIA H200" and found["compute_cap"] == "9.0" and set(found) == set(proof.FIELDS)
     run = types.SimpleNamespace(dry=False, folder=tmp_path, sources="s")
-    commands = [" ".join(s.command) for part in ("build", "test", "sanitize", "bench") for s in proof.steps(part, run)]
+    commands = [
+        " ".join(s.command)
+        for part in ("build", "test", "profile", "sanitize", "bench")
+        for s in proof.steps(part, run)
+    ]
     assert any("-DPYAPDRAW_CUDA_ARCHITECTURES=90" in c for c in commands)
     assert any("examples/embed_cuda" in c for c in commands)
     assert sum("--device cuda" in c for c in commands) > 5 and sum("compute-sanitizer" in c for c in commands) == 4
-    assert sum("bench/gpu/" in c and "--json" in c for c in commands) == len(proof.BENCHES)
+    assert sum("bench/gpu/" in c and "--json" in c for c in commands) == len(proof.BENCHES) + 1
+    assert any("bench/gpu/kernels.py" in c for c in commands)
+
+
+def event(name, dur, cat="kernel", grid=(4, 1, 1), block=(128, 1, 1), registers=32, ph="X"):
+    """As torch's profiler writes it for a node of a replayed graph."""
+    args = {"device": 0, "stream": 7, "graph id": 1, "grid": list(grid), "block": list(block), "blocks per SM": 0.03,
+            "registers per thread": registers, "shared memory": 0, "est. achieved occupancy %": 0}  # fmt: skip
+    return {"ph": ph, "cat": cat, "name": name, "pid": 0, "tid": 7, "ts": 1.5, "dur": dur, "args": args}
+
+
+def test_the_kernels_of_a_trace(scripts):
+    """Those of one name, grid, block and registers together; nothing of the host; the most time first."""
+    events = [
+        event("rows", 10.0), event("columns", 2.0), event("rows", 14.0), event("rows", 3.0, grid=(8, 1, 1)),
+        event("cudaGraphLaunch", 99.0, "cuda_runtime"), event("aten::mm", 99.0, "cpu_op"),
+        event("rows", 99.0, ph="i"), {"ph": "M", "name": "process_name", "args": {"name": "python"}},
+        {"ph": "X", "cat": "gpu_memset", "name": "Memset (Device)", "dur": 1.25, "args": {"bytes": 4}},
+    ]  # fmt: skip
+    found = scripts("kernels").kernels_of({"traceEvents": events})
+    assert [(k["kernel"], k["count"], k["mean_us"], k["grid"]) for k in found] == [
+        ("rows", 2, 12.0, [4, 1, 1]), ("rows", 1, 3.0, [8, 1, 1]), ("columns", 1, 2.0, [4, 1, 1]),
+        ("Memset (Device)", 1, 1.25, []),
+    ]  # fmt: skip
+    assert found[0]["block"] == [128, 1, 1] and found[0]["registers"] == 32 and found[3]["registers"] is None
+    assert scripts("kernels").kernels_of({"traceEvents": []}) == []
+
+
+def test_the_composed_peer_of_up_layers_is_the_transposed_convolution_and_the_filter(scripts):
+    import torch
+
+    peer = scripts("peer_stylegan")
+    normal = torch.Generator().manual_seed(0)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=normal, dtype=torch.float64)
+
+    x, weight, taps, styles = random(2, 7, 6, 9), random(5, 7, 3, 3), random(4), random(2, 7)
+    noise, bias = random(1, 1, 12, 18), random(5)
+    options = {"noise": noise, "bias": bias}
+    expected = peer.scale(x, weight, styles, taps=taps, up=2, **options)
+    squares = weight.square().sum((2, 3))
+    found = peer.phases(x, peer.composed(weight, taps), styles, demodulated=squares, **options)
+    torch.testing.assert_close(found, expected)
+    found = peer.phases(x, peer.composed(weight, taps), styles, demodulated=squares, **(options | {"noise": None}))
+    torch.testing.assert_close(found, peer.scale(x, weight, styles, taps=taps, up=2, **(options | {"noise": None})))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_peer_for_any_face_is_the_published_one(scripts, batch):
+    import torch
+    from cases_fuse_regions import portrait
+
+    fuse = scripts("fuse_regions")
+    inputs = fuse.Inputs(batch, 96, 0, torch.device("cpu"))
+    assert torch.equal(inputs.any_face(fuse.for_any_face), inputs.exact())
+    parts, centres, hair, background, mask = (
+        [torch.from_numpy(p) for p in x] if isinstance(x, list) else torch.from_numpy(x) for x in portrait(batch, 96)
+    )
+    centres = centres + torch.tensor([[-60, 70]])  # partly outside
+    found = fuse.for_any_face(parts, centres, hair, background, mask)
+    assert torch.equal(found, ops.fuse_regions(parts, centres, hair, background, mask))
+
+
+def test_grids_of_a_moving_face_are_those_of_a_resting_one(scripts):
+    import numpy as np
+    import torch
+
+    frame = scripts("frame")
+    affine = np.array([[0.8, -0.3, 12.0], [0.3, 0.8, -5.0]])
+    for size, source in (((40, 56), (30, 41)), ((17, 9), (64, 48))):
+        made = [make(affine, size, source, torch.device("cpu")) for make in (frame.grid, frame.affine_grid)]
+        torch.testing.assert_close(*made, rtol=1e-4, atol=1e-4)
+
+
+def test_the_commit_of_a_record_is_looked_up_by_its_sources(scripts, tmp_path, monkeypatch):
+    """A copy of a tree without its history, or with other files changed, still is what some commit holds."""
+    commits = scripts("commits")
+
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            cwd=tmp_path, check=True, capture_output=True, text=True,
+        ).stdout.strip()  # fmt: skip
+
+    git("init", "-q")
+    hashes, names = [], []
+    (tmp_path / "csrc").mkdir()
+    for i in range(3):
+        (tmp_path / "csrc" / "a.cpp").write_text(f"int a = {i // 2};")
+        (tmp_path / "README.md").write_text(str(i))
+        git("add", "-A")
+        git("commit", "-qm", str(i))
+        hashes.append(commits.of_files(commits.files_here(tmp_path)))
+        names.append(git("rev-parse", "--short", "HEAD"))
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert commits.with_sources(hashes[0], tmp_path) == names[0], "the first that holds them"
+    assert commits.with_sources(hashes[2], tmp_path) == names[2]
+    assert commits.with_sources("0" * 16, tmp_path) is None
+    assert commits.with_sources(hashes[0], tmp_path / "csrc" / "none") is None
+
+
+def test_the_committed_record_names_the_commit_of_its_sources(scripts):
+    commits = scripts("commits")
+    record = scripts("claims").newest()
+    found = commits.with_sources(record["sources"], ROOT)
+    if found is None:
+        pytest.skip("no history here that holds the record's sources")
+    assert found.startswith(record["commit"]) or record["commit"].startswith(found)

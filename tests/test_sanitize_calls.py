@@ -1,5 +1,5 @@
-"""The calls that compute-sanitizer watches on a GPU (bench/gpu/sanitize.py) reach the kernels they are meant for and are
-right: on the emulated device with the CUDA kernels, here with those of the CPU, which take no float16."""
+"""The calls that compute-sanitizer watches on a GPU (bench/gpu/sanitize.py) reach the kernels they are meant for and
+are right: on the emulated device with the CUDA kernels, here with those of the CPU, which take no float16."""
 
 import sys
 from pathlib import Path

@@ -22,7 +22,7 @@ from pyapdraw import ops
 CUPY, TRITON = "CuPy", "Triton"
 NAMES = ("line drawing a", "line drawing b", "sparse 1 %", "circle", "random 50 %")
 ASKED = {
-    (1, 512): {"graph, cold": limit(10, 5), "call": Asked({CUPY: 10}, {CUPY: 30})},
+    (1, 512): {"graph, cold": limit(10, 5), "call": Asked({CUPY: 10}, {CUPY: 12})},
     (16, 512): {"stream": Asked({CUPY: 20}, {CUPY: 60}), "graph, cold": Asked({TRITON: 5})},
     (16, 1024): {"stream": Asked({CUPY: 20}, {CUPY: 60}), "graph, cold": Asked({TRITON: 5})},
     (1, 4096): {"stream": Asked({CUPY: 3}, {CUPY: 8})},

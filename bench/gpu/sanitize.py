@@ -98,7 +98,10 @@ def tensor_core_calls() -> Iterator[tuple[str, Half]]:
             yield f"modulated_conv2d {dtype}, {name}", Half("modulated_conv2d", dtype, arrays, (n, o, *size), options)
         arrays = [(random(2, 36, 12, 14), True), (random(2, 36), False),
                   (random(2, 40, 12, 14), True), (random(2, 40), False)]  # fmt: skip
-        yield f"backward weight {dtype}", Half("modulated_conv2d_backward_weight", dtype, arrays, (36, 40, 3, 3), (1, 1))
+        yield (
+            f"backward weight {dtype}",
+            Half("modulated_conv2d_backward_weight", dtype, arrays, (36, 40, 3, 3), (1, 1)),
+        )
     parts, centres, hair, background, mask = portrait(2, 96)
     for dtype in DTYPES[1:]:
         arrays = [*((p, True) for p in parts), (centres, False), (hair, True), (background, True), (mask, False)]
@@ -183,8 +186,10 @@ def main() -> int:
         print("no kernel:", line)
     for line in wrong:
         print("WRONG:", line)
+    in_16_bits = sum("float16" in name for name, _ in calls)
     print(
-        f"{installed.calls} calls on the device, {sum(available.values())} of {len(available)} operations have kernels"
+        f"{installed.calls} calls on the device, {in_16_bits} of them with 16-bit operands,"
+        f" {sum(available.values())} of {len(available)} operations have kernels"
     )
     return 1 if wrong else 0
 
