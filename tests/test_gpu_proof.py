@@ -217,7 +217,8 @@ def test_the_record_goes_to_the_results_and_to_out(scripts, tmp_path, monkeypatc
 
 def test_sanitizer_and_junit_output(scripts, tmp_path):
     proof = scripts("gpu_proof")
-    text = "3 calls on the device, 2 of them with 16-bit operands, 1 of 2\n== ERROR SUMMARY: 2 errors\n== RACECHECK SUMMARY: 1 hazard displayed (0 errors)"
+    text = "3 calls on the device, 2 of them with 16-bit operands, 1 of 2\n== ERROR SUMMARY: 2 errors\n"
+    text += "== RACECHECK SUMMARY: 1 hazard displayed (0 errors)"
     assert proof.sanitizer_summary(text) == {"errors": 2, "hazards": 1, "calls": 3, "calls_16_bit": 2}
     (tmp_path / "a.xml").write_text(
         '<testsuites><testsuite><testcase classname="t" name="a"/>'
