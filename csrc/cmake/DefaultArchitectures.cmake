@@ -3,7 +3,7 @@
 # The machine code of the cards that nvidia-smi finds here, which nothing has to translate at run time, and PTX for
 # sm_80, which the driver of every newer card translates when it first meets a kernel. Without a card: sm_80 in both
 # forms. One architecture and PTX take 23 % longer to compile than sm_90 in both forms, sm_80 in both forms 8 % less;
-# all architectures of a release take five times as long.
+# all architectures of a release take four times as long.
 function(default_architectures variable nvcc)
   set(cards "")
   find_program(PYAPDRAW_NVIDIA_SMI nvidia-smi)
