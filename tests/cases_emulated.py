@@ -78,7 +78,6 @@ SUITES: dict[str, dict[str, str]] = {
         "instruction_set": "there is one table of CUDA kernels",
         "compiles": TORCH,
         "well_formed": TORCH,
-        "large_output": "about the caches of a CPU",
     },
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
     "test_sanitize_calls.py": {},

@@ -151,7 +151,7 @@ def _flow_dog() -> Call:
 def _instance_norm() -> Call:
     arrays = {"x": _random((2, 3, 5, 7), "float32"), "weight": _random((3,), "float32"),
               "bias": _random((3,), "float32", 1)}  # fmt: skip
-    return Call(arrays, out=False, optional=frozenset({"weight", "bias"}))
+    return Call(arrays, optional=frozenset({"weight", "bias"}), aliased=frozenset({"x"}))
 
 
 VALID: dict[str, Callable[[], Call]] = {

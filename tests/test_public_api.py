@@ -28,7 +28,7 @@ PUBLIC = {
         "flow_dog": "(image, *, fine_px=0.4, tensor_px=3.03, flow_px=1.85, line_px=1.98, reduce=1, out=None)",
         "paste_yuv": "(y, u, v=None, *, drawing, alpha, to_crop, matrix='bt601', full_range=False)",
         "fuse_regions": "(parts, centres, hair, background, mask, *, mode='min', out=None)",
-        "instance_norm": "(x, weight=None, bias=None, *, eps=1e-05)",
+        "instance_norm": "(x, weight=None, bias=None, *, eps=1e-05, out=None)",
         "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
         " bias=None, activation='linear', gain=None, clamp=None)",
         "nchw_to_rgb": "(image, *, out=None)",

@@ -25,12 +25,6 @@ void check_bias(const Tensor& bias, const Tensor& x, int dim) {
   check::same_device(bias, "bias", x, "x");
 }
 
-bool same_view(const Tensor& a, const Tensor& b) {
-  bool same = a.data == b.data;
-  for (int i = 0; same && i < a.ndim; ++i) same = a.shape[i] == 1 || a.stride[i] == b.stride[i];
-  return same;
-}
-
 }  // namespace
 
 void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const BiasAct& how, int dim, const Context& ctx) {
@@ -39,7 +33,7 @@ void bias_act(const Tensor& x, const Tensor& bias, const Tensor& out, const Bias
   check_options(how);
   check_like(out, "out", x, "x");
   check::output(out, "out");
-  if (!same_view(out, x)) check::no_overlap(out, "out", x, "x");
+  if (!check::same_view(out, x)) check::no_overlap(out, "out", x, "x");
   check::no_overlap(out, "out", bias, "bias");
   const Backend& b = backend_for(x);
   const auto run = require(b, b.bias_act, "bias_act");
@@ -56,7 +50,7 @@ void bias_act_backward(const Tensor& grad, const Tensor& kept, const Tensor& bia
   check::output(out, "out");
   for (const Tensor* in : {&grad, &kept}) {
     const char* arg = in == &grad ? "grad" : "kept";
-    if (!same_view(out, *in)) check::no_overlap(out, "out", *in, arg);
+    if (!check::same_view(out, *in)) check::no_overlap(out, "out", *in, arg);
   }
   check::no_overlap(out, "out", bias, "bias");
   const Backend& b = backend_for(grad);

@@ -113,6 +113,13 @@ inline void output(const Tensor& t, const char* arg) {
   }
 }
 
+// Whether the same index is the same memory in both.
+inline bool same_view(const Tensor& a, const Tensor& b) {
+  bool same = a.data == b.data;
+  for (int i = 0; same && i < a.ndim; ++i) same = a.shape[i] == 1 || a.stride[i] == b.stride[i];
+  return same;
+}
+
 inline void no_overlap(const Tensor& out, const char* arg, const Tensor& in, const char* in_arg) {
   if (out.numel() == 0 || in.numel() == 0) return;
   const char *a, *b, *c, *d;

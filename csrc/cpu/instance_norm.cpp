@@ -4,17 +4,17 @@
 // into chunks of about kChunk elements whatever else there is. Three passes: sums of each chunk, sums of a group in the
 // order of its chunks, then the values. Elements lie in rows of whole pixels, so that element j of a row always belongs
 // to the same channel and the loops over j become vectors: a map of few channels has several pixels a row. What does
-// not lie like that is packed into a buffer in L1 before, and spread behind. Large outputs are written past the caches.
-// Numerics: sums are float64, of differences to the group's first pixel (core/instance_norm_math.h); four pixels are
-// added up before they join the sum. Chunks depend on the size of a sample alone, so a result depends neither on the
-// threads nor on the other samples.
+// not lie like that is packed into a buffer in L1 before, and spread behind. Nothing is written past the caches: the
+// system has just cleared fresh memory through them, and what follows reads it. Numerics: sums are float64, of
+// differences to the group's first pixel (core/instance_norm_math.h); four pixels are added up before they join the
+// sum. Chunks depend on the size of a sample alone, so a result depends neither on the threads nor on the other
+// samples.
 #include "core/instance_norm_math.h"
-#include "core/pages.h"
 #include "cpu/convert.h"
 #include "cpu/kernels.h"
+#include "cpu/lanes.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
-#include "cpu/stream.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -103,13 +103,18 @@ void add_up(const T* x, int64_t count, int64_t lanes, const double* shift, doubl
   }
 }
 
+// out may be x: vectors of our own, because the compiler's would not run where both are the same memory.
 template <typename T>
-void apply(const T* x, int64_t count, int64_t lanes, const float* centre, const float* scale, const float* offset,
+void apply(const T* x, int64_t count, int64_t row, const float* centre, const float* scale, const float* offset,
            T* out) {
-  for (int64_t i = 0; i < count; i += lanes) {
-    const int64_t there = count - i < lanes ? count - i : lanes;
-    for (int64_t j = 0; j < there; ++j)
-      out[i + j] = from_float<T>((to_float(x[i + j]) - centre[j]) * scale[j] + offset[j]);
+  for (int64_t i = 0; i < count; i += row) {
+    const int64_t there = count - i < row ? count - i : row;
+    int64_t j = 0;
+    for (; j + lanes::kCount <= there; j += lanes::kCount) {
+      const lanes::Vec away = lanes::load(x + i + j) - lanes::load(centre + j);
+      lanes::store(out + i + j, away * lanes::load(scale + j) + lanes::load(offset + j));
+    }
+    for (; j < there; ++j) out[i + j] = from_float<T>((to_float(x[i + j]) - centre[j]) * scale[j] + offset[j]);
   }
 }
 
@@ -154,33 +159,26 @@ void sum_chunk(const Group<const T>& in, const Plan& plan, int64_t begin, int64_
 // The values of the chunk [begin, end). affine: centres, scales, offsets of the group's channels.
 template <typename T>
 void apply_chunk(const Group<const T>& in, const Group<T>& out, const Plan& plan, int64_t begin, int64_t end,
-                 const float* affine, bool stream) {
+                 const float* affine) {
   const int64_t channels = plan.channels, lanes = plan.lanes;
   Scratch<float> rows(3 * lanes);
   for (int k = 0; k < 3; ++k) repeat(affine + k * channels, channels, lanes, rows.get() + k * lanes);
   const float *centre = rows.get(), *scale = centre + lanes, *offset = scale + lanes;
-  const bool packed = out.packed(), direct = packed && !stream;
+  const bool direct = out.packed();
   Scratch<T> buffer(direct ? 0 : plan.block * channels);
   for_blocks<T>(in, plan, begin, end, [&](int64_t p, int64_t count, const T* x) {
     T* to = direct ? out.first + p * channels : buffer.get();
     apply(x, count * channels, lanes, centre, scale, offset, to);
-    if (direct) return;
-    if (packed)
-      stream_copy(out.first + p * channels, to, count * channels * static_cast<int64_t>(sizeof(T)));
-    else
-      out.each(p, count, [&](int64_t i, T& value) { value = to[i]; });
+    if (!direct) out.each(p, count, [&](int64_t i, T& value) { value = to[i]; });
   });
-  if (stream) stream_fence();
 }
 
 template <typename T>
 void run(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, double eps, const Context& ctx) {
-  hint_large_pages(out);
   const Plan plan(x);
   const int64_t channels = plan.channels, items = plan.groups * plan.chunks;
   const int64_t usual = (plan.pixels < plan.chunk ? plan.pixels : plan.chunk) * channels;
   const int64_t grain = 1 + kChunk / 2 / usual;
-  const bool stream = out.numel() * static_cast<int64_t>(sizeof(T)) >= kStreamBytes;
   Scratch<double> sums(2 * channels * items);
   Scratch<float> affine(3 * channels * plan.groups);
   const auto range = [&](int64_t item, int64_t* begin) {
@@ -214,7 +212,7 @@ void run(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor
     for (int64_t item = begin, from; item < end; ++item) {
       const int64_t to = range(item, &from), group = item / plan.chunks;
       apply_chunk<T>(Group<const T>(x, plan, group), Group<T>(out, plan, group), plan, from, to,
-                     affine.get() + 3 * channels * group, stream);
+                     affine.get() + 3 * channels * group);
     }
   });
 }

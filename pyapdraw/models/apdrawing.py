@@ -117,14 +117,14 @@ class UNet(nn.Module):
         for i, conv in enumerate(self.down):
             x = conv(x)
             if 0 < i < last:
-                x = self.down_norm[i - 1](x)
+                x = self.down_norm[i - 1](x, inplace=True)
             if i < last:
                 # In place: the way up takes the ReLU of the skip, which is the same before and after the leaky one.
                 x = F.leaky_relu(x, SLOPE, inplace=True)
                 skips.append(x)
         x = F.relu(x, inplace=True)
         for i in range(last, 0, -1):
-            x = self.up_norm[i - 1](self.up[i](x))
+            x = self.up_norm[i - 1](self.up[i](x), inplace=True)
             if noise is not None and i in self.dropout:
                 x = noise.drop(x)
             x = F.relu(torch.cat([skips[i - 1], x], 1), inplace=True)

@@ -141,15 +141,15 @@ class ResNet(nn.Module):
         """code: [N, styles]."""
         x = reflected(x, 3)
         for conv, norm in zip(self.down, self.down_norm):
-            x = F.relu(norm(conv(x)), inplace=True)
+            x = F.relu(norm(conv(x), inplace=True), inplace=True)
         if self.styles:
             assert code is not None
             x = torch.cat([x, code.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[-2:])], 1)
-            x = F.relu(self.merge_norm(self.merge(x)), inplace=True)
+            x = F.relu(self.merge_norm(self.merge(x), inplace=True), inplace=True)
         for block in self.blocks:
             x = block(x, noise)
         for conv, norm in zip(self.up, self.up_norm):
-            x = F.relu(norm(conv(x)), inplace=True)
+            x = F.relu(norm(conv(x), inplace=True), inplace=True)
         return to_drawing(self.last, x, padding=3)
 
 
@@ -165,7 +165,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.convs[0](x)
         for conv, norm in zip(list(self.convs)[1:], self.norms):
-            x = norm(conv(F.leaky_relu(x, SLOPE)))
+            x = norm(conv(F.leaky_relu(x, SLOPE)), inplace=True)
         return x
 
 
@@ -199,7 +199,7 @@ class AutoEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.decode(F.relu(self.code(self.encoder(x).flatten(1)))).unflatten(1, self.shape)
         for conv, norm in zip(self.up, self.up_norm):
-            x = norm(conv(F.relu(x)))
+            x = norm(conv(F.relu(x)), inplace=True)
         return to_drawing(self.last, F.relu(x))
 
 

@@ -35,7 +35,8 @@ class Norm(nn.BatchNorm2d):
         super().__init__(channels, momentum=MOMENTUM)
         self.mode = mode
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, inplace: bool = False) -> Tensor:
+        """inplace: x may be overwritten, which saves fresh memory where no gradient is recorded."""
         if self.mode == "running":
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
         native = self._native(x)
@@ -46,7 +47,7 @@ class Norm(nn.BatchNorm2d):
         if self.training:
             self._learn(x.detach())
         if native:
-            return ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
+            return ops.instance_norm(x, self.weight, self.bias, eps=self.eps, out=x if inplace else None)
         # A group of one channel is a sample's own statistics. torch.group_norm takes maps of a single pixel as well.
         return torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
 
@@ -129,10 +130,10 @@ class ResidualBlock(nn.Module):
         self.norm2 = Norm(channels, norm)
 
     def forward(self, x: Tensor, noise: Noise | None = None) -> Tensor:
-        y = F.relu(self.norm1(self.conv1(reflected(x, 1))), inplace=True)
+        y = F.relu(self.norm1(self.conv1(reflected(x, 1)), inplace=True), inplace=True)
         if noise is not None:
             y = noise.drop(y)
-        return self.norm2(self.conv2(reflected(y, 1))).add_(x)
+        return self.norm2(self.conv2(reflected(y, 1)), inplace=True).add_(x)
 
 
 class FusionNet(nn.Module):
@@ -146,7 +147,7 @@ class FusionNet(nn.Module):
         self.last = nn.Conv2d(channels, 1, 7)
 
     def forward(self, x: Tensor, noise: Noise | None = None) -> Tensor:
-        x = F.relu(self.first_norm(self.first(reflected(x, 3))), inplace=True)
+        x = F.relu(self.first_norm(self.first(reflected(x, 3)), inplace=True), inplace=True)
         for block in self.blocks:
             x = block(x, noise)
         return to_drawing(self.last, x, padding=3)
@@ -176,7 +177,7 @@ class PatchDiscriminator(nn.Module):
             raise BadInput(f"layers: {len(self.middle)} given for an input of {given}, at least {least} px expected")
         x = F.leaky_relu(self.first(x), SLOPE, inplace=True)
         for conv, norm in zip(self.middle, self.norms):
-            x = F.leaky_relu(norm(conv(x)), SLOPE, inplace=True)
+            x = F.leaky_relu(norm(conv(x), inplace=True), SLOPE, inplace=True)
         return self.last(x)
 
 

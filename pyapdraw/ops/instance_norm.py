@@ -10,7 +10,14 @@ from pyapdraw.ops._torch import Operator, declare, operators
 
 
 @takes_device_arrays
-def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float = 1e-5) -> Array:
+def instance_norm(
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
     """``(x - mean) / sqrt(variance + eps) * weight + bias``, statistics of each sample and channel over its pixels.
 
     It is batch normalisation of a batch of one in training mode. The variance is the biased one. Sums are float64 and
@@ -22,6 +29,7 @@ def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = No
         weight: factor of each channel, float32 [C]; None for 1.
         bias: added to each channel, float32 [C]; None for 0.
         eps: added to the variance, from 0 on.
+        out: like x, or x itself; written and returned.
 
     Returns:
         Like x, in the same memory format. A map of a single pixel becomes its bias. No gradient.
@@ -34,15 +42,17 @@ def instance_norm(x: Array, weight: Array | None = None, bias: Array | None = No
     """
     eps = float(eps)
     given = {} if weight is None else {"weight": weight}
-    if all_torch(x=x, bias=bias, **given):
-        return operators().instance_norm(x, weight, bias, eps)
-    out = empty_like(x)
-    call(_C.instance_norm, x, _or_none(weight), _or_none(bias), out, eps, like=x)
+    if all_torch(x=x, bias=bias, out=out, **given):
+        if out is None:
+            return operators().instance_norm(x, weight, bias, eps)
+        return _into(out, x.detach(), weight, bias, eps)
+    return _into(empty_like(x) if out is None else out, x, weight, bias, eps)
+
+
+def _into(out: Any, x: Any, weight: Any, bias: Any, eps: float) -> Any:
+    per_channel = (EMPTY if v is None else v.detach() if hasattr(v, "detach") else v for v in (weight, bias))
+    call(_C.instance_norm, x, *per_channel, out, eps, like=x)
     return out
-
-
-def _or_none(values: Any) -> Any:
-    return EMPTY if values is None else values
 
 
 def _fake(x: Any, weight: Any, bias: Any, eps: float) -> Any:
@@ -52,10 +62,7 @@ def _fake(x: Any, weight: Any, bias: Any, eps: float) -> Any:
 
 
 def _run(x: Any, weight: Any, bias: Any, eps: float) -> Any:
-    out = _fake(x, weight, bias, eps)
-    weight, bias = (EMPTY if values is None else values.detach() for values in (weight, bias))
-    call(_C.instance_norm, x.detach(), weight, bias, out, eps, like=x)
-    return out
+    return _into(_fake(x, weight, bias, eps), x.detach(), weight, bias, eps)
 
 
 declare(Operator("instance_norm(Tensor x, Tensor? weight, Tensor? bias, float eps) -> Tensor", _run, _fake))

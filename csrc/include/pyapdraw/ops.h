@@ -294,8 +294,8 @@ void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
 
 // Instance normalisation: out = (x - mean) / sqrt(variance + eps) * weight + bias, with the mean and the biased
 // variance of each map x[n,c] over its pixels. x [N,C,H,W] f32, bf16 or (CUDA) f16, any strides (channels last is
-// fast); weight and bias f32 [C], or an empty u8 tensor for none -> out like x. Sums are float64; no sample's result
-// depends on the others. On CUDA it needs a workspace.
+// fast); weight and bias f32 [C], or an empty u8 tensor for none -> out like x; it may be x itself. Sums are float64;
+// no sample's result depends on the others. On CUDA it needs a workspace.
 void instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, double eps = 1e-5,
                    const Context& ctx = {});
 
