@@ -45,7 +45,8 @@ def instance_norm(
     if all_torch(x=x, bias=bias, out=out, **given):
         if out is None:
             return operators().instance_norm(x, weight, bias, eps)
-        return _into(out, x.detach(), weight, bias, eps)
+        _into(out.detach(), x.detach(), weight, bias, eps)
+        return out
     return _into(empty_like(x) if out is None else out, x, weight, bias, eps)
 
 
