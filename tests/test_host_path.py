@@ -130,6 +130,30 @@ def test_errors_are_of_the_same_family_on_both_ways():
             ops.warp_affine(leaf, np.eye(2, 3), 3, filter="cubic")
 
 
+def test_a_plan_that_is_known_serves_no_options_of_other_types():
+    """2.0 == 2, but one of them is not what the operation takes."""
+    x, weight = torch.rand(1, 2, 5, 6), torch.rand(2, 1, 2, 2)
+    for step in (
+        lambda two: ops.conv_to_one(x, weight, up=two),
+        lambda two: ops.upfirdn2d(x, None, up=(two, 1)),
+        lambda two: ops.upfirdn2d(x.numpy(), None, up=(two, 1)),
+    ):
+        for _ in range(2):
+            step(2)
+            with pytest.raises((TypeError, RuntimeError)):
+                step(2.0)
+
+
+def test_plans_follow_shapes_and_options():
+    for side, up, padding in ((5, 1, 0), (6, 1, 1), (5, 2, 0), (5, 1, 1), (5, 1, 0)):
+        x, weight = torch.rand(1, 2, side, side), torch.rand(1, 2, 3, 3) if up == 1 else torch.rand(2, 1, 3, 3)
+        one = ops.conv_to_one(x, weight, up=up, padding=padding)
+        convolved = torch.conv2d if up == 1 else torch.conv_transpose2d
+        torch.testing.assert_close(one, convolved(x, weight, stride=up, padding=padding))
+        spread = ops.upfirdn2d(x, None, up=(up, 1), padding=padding)
+        assert spread.shape == (1, 2, side + 2 * padding, side * up + 2 * padding)
+
+
 def test_one_graph_whether_or_not_a_gradient_is_recorded():
     def step(x):
         return ops.resize(ops.bias_act(x, act="lrelu"), 3) * 2

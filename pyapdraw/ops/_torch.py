@@ -33,6 +33,8 @@ class Operator:
 _declared: list[Operator] = []
 _defined = 0
 _library: Any = None
+_core: Any = None  # torch._C and torch.autograd.forward_ad, once an operator is defined
+_forward_ad: Any = None
 _lock = threading.Lock()
 _calls = SimpleNamespace()  # every declared operator by its name, as `operators` gives them outside of graphs
 
@@ -42,12 +44,13 @@ def declare(operator: Operator) -> None:
 
 
 def _define_declared() -> bool:
-    global _defined, _library
+    global _core, _defined, _forward_ad, _library
     if _defined == len(_declared):
         return True
     with _lock:
         import torch
 
+        _core, _forward_ad = torch._C, sys.modules["torch.autograd.forward_ad"]
         if _library is None:
             _library = torch.library.Library("pyapdraw", "DEF")
             _tensors.update((torch.Tensor, torch.nn.Parameter))
@@ -61,7 +64,7 @@ def _define_declared() -> bool:
                 torch.library.register_autograd(f"pyapdraw::{name}", op.backward, setup_context=op.save, lib=_library)
             operator = getattr(torch.ops.pyapdraw, name)
             told = all(hasattr(torch._C, asked) for asked in _ASKED)
-            setattr(_calls, name, _call_of(operator, op.alone or op.run) if told else operator)
+            setattr(_calls, name, _call_of(operator, op) if told else operator)
         _defined = len(_declared)
     return True
 
@@ -70,9 +73,12 @@ def _define_declared() -> bool:
 _define_declared._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _call_of(operator: Any, alone: Callable[..., Any]) -> Callable[..., Any]:
+def _call_of(operator: Any, declared: Operator) -> Callable[..., Any]:
+    alone = declared.alone or declared.run
+    tensors = declared.schema.partition("->")[0].count("Tensor")  # they come first in every schema
+
     def call(*args: Any) -> Any:
-        if not only_the_kernel_sees(args):
+        if not only_the_kernel_sees(args[:tensors]):
             return operator(*args)
         try:
             return alone(*args)
@@ -88,39 +94,40 @@ def _call_of(operator: Any, alone: Callable[..., Any]) -> Callable[..., Any]:
 _ASKED = ("_dispatch_tls_local_include_set", "_len_torch_function_stack", "is_grad_enabled")
 _QUIET = frozenset({"BackendSelect", "ADInplaceOrView"})  # what torch includes in every call, and drops for inference
 _quiet_states: dict[int, bool] = {}  # sets of dispatch keys as numbers -> whether there is nothing else in them
-_tensors: set[type] = set()  # torch.Tensor and torch.nn.Parameter, once torch is there
-_scalars = frozenset({int, float, str, bool, list, tuple, type(None)})
+_tensors: set[type] = set()  # torch.Tensor and torch.nn.Parameter, once an operator is defined
 
 
-def only_the_kernel_sees(args: tuple) -> bool:
-    """Whether these operands may go past torch's dispatcher: no gradient is recorded, no dispatch or function mode, no
-    transform of functorch, no tracer and no forward mode is active, and the tensors are plain ones."""
-    core = sys.modules["torch._C"]
-    state = core._dispatch_tls_local_include_set().raw_repr()
-    if not (_quiet_states[state] if state in _quiet_states else _is_quiet(core, state)):
+def only_the_kernel_sees(operands: tuple) -> bool:
+    """Whether these tensors and Nones may go past torch's dispatcher: no gradient is recorded, no dispatch or function
+    mode, no transform of functorch, no tracer and no forward mode is active, and the tensors are plain ones."""
+    state = _core._dispatch_tls_local_include_set().raw_repr()
+    if not (_quiet_states[state] if state in _quiet_states else _is_quiet(state)):
         return False
-    if core._len_torch_function_stack() or sys.modules["torch.autograd.forward_ad"]._current_level >= 0:
+    if _core._len_torch_function_stack() or _forward_ad._current_level >= 0:
         return False
-    recording = core.is_grad_enabled()
-    for x in args:
-        kind = type(x)
-        if kind in _tensors:
-            if (recording and x.requires_grad) or x.is_neg():
-                return False
-        elif kind not in _scalars:
+    recording = _core.is_grad_enabled()
+    for x in operands:
+        if x is not None and (type(x) not in _tensors or (recording and x.requires_grad) or x.is_neg()):
             return False
     return True
 
 
-def _is_quiet(core: Any, state: int) -> bool:
-    names = str(core._dispatch_tls_local_include_set()).partition("(")[2].rstrip(")")
+def _is_quiet(state: int) -> bool:
+    names = str(_core._dispatch_tls_local_include_set()).partition("(")[2].rstrip(")")
     return _quiet_states.setdefault(state, set(names.split(", ")) <= _QUIET)
+
+
+def all_tensors(arrays: dict[str, Any], optional: frozenset[str]) -> bool:
+    """Whether all are torch tensors and no subclasses, or None for an optional name. False means: look closely."""
+    for name, x in arrays.items():  # noqa: SIM110 - half the time of all()
+        if type(x) not in _tensors and (x is not None or name not in optional):
+            return False
+    return True
 
 
 def new_like(x: Any, dtype: Any = None) -> Any:
     """A C-contiguous tensor of the shape of x: half the time of new_empty."""
-    import torch
-
+    torch = sys.modules["torch"]
     return torch.empty_like(x, dtype=dtype, memory_format=torch.contiguous_format)
 
 

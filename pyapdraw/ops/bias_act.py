@@ -1,5 +1,6 @@
 """Bias, activation, gain and clamp in one pass [Karras et al.: Analyzing and Improving ... StyleGAN, 2020]."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np  # noqa: F401 - of the doctests
@@ -66,17 +67,17 @@ def bias_act(
     if all_torch(x=x, b=b):
         return operators().bias_act(x, b, dim, act, alpha, gain, clamp)
     out = empty_like(x)
-    call(_C.bias_act, x, EMPTY if b is None else b, out, _C.BiasAct(act, alpha, gain, clamp), dim, like=x)
+    call(_C.bias_act, x, EMPTY if b is None else b, out, _options(act, alpha, gain, clamp), dim, like=x)
     return out
+
+
+# The same few in every call. By type as well: 1 and 1.0 are one key, but the native module may refuse one of them.
+_options = lru_cache(256, typed=True)(_C.BiasAct)
 
 
 def keeps_input(act: str, alpha: float) -> bool:
     """Whether the gradient is computed from x, because it cannot be told from the result."""
     return act == "swish" or (act == "lrelu" and alpha < 0)
-
-
-def _bias(b: Any) -> Any:
-    return EMPTY if b is None else b.detach()
 
 
 def _fake(x: Any, b: Any, dim: int, act: str, alpha: float, gain: float, clamp: float) -> Any:
@@ -87,7 +88,7 @@ def _fake(x: Any, b: Any, dim: int, act: str, alpha: float, gain: float, clamp: 
 
 def _run(x: Any, b: Any, dim: int, act: str, alpha: float, gain: float, clamp: float) -> Any:
     out = _fake(x, b, dim, act, alpha, gain, clamp)
-    call(_C.bias_act, x, _bias(b), out, _C.BiasAct(act, alpha, gain, clamp), dim, like=x)
+    call(_C.bias_act, x, EMPTY if b is None else b, out, _options(act, alpha, gain, clamp), dim, like=x)
     return out
 
 
@@ -129,7 +130,7 @@ def _fake_backward(grad: Any, kept: Any, b: Any, dim: int, act: str, alpha: floa
 
 def _run_backward(grad: Any, kept: Any, b: Any, dim: int, *rest: Any) -> Any:
     out = _fake_backward(grad, kept, b, dim, *rest)
-    call(_C.bias_act_backward, grad, kept, _bias(b), out, _C.BiasAct(*rest), dim, like=kept)
+    call(_C.bias_act_backward, grad, kept, EMPTY if b is None else b, out, _options(*rest), dim, like=kept)
     return out
 
 

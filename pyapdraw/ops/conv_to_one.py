@@ -1,5 +1,6 @@
 """Convolution with a single output channel: the last layers of drawing networks, as in [APD19]."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np  # noqa: F401 - of the doctests
@@ -55,30 +56,26 @@ def conv_to_one(
     if all_torch(x=x, weight=weight, bias=bias, out=out):
         if out is None:
             return operators().conv_to_one(x, weight, bias, up, padding, padding_mode, activation)
-        how = _C.ConvToOne(up, padding, padding_mode, activation)
-        call(_C.conv_to_one, x.detach(), weight.detach(), _bias(bias), out, how, like=x)
-        return out
+        x, weight, bias = x.detach(), weight.detach(), None if bias is None else bias.detach()
+    shape, how = _plan(x.shape, weight.shape, up, padding, padding_mode, activation)
     if out is None:
-        size = output_size(x, weight, up, padding)
-        out = empty((x.shape[0], 1, *size), x.dtype, like=x)
-    how = _C.ConvToOne(up, padding, padding_mode, activation)
+        out = empty(shape, x.dtype, like=x)
     call(_C.conv_to_one, x, weight, EMPTY if bias is None else bias, out, how, like=x)
     return out
 
 
-def output_size(x: Any, weight: Any, up: int, padding: int) -> list[int]:
-    """[Ho, Wo]; a side that does not fit becomes 0, for the native checks to refuse."""
-    if x.ndim != 4 or weight.ndim != 4:
-        raise BadInput(f"x: shape {list(x.shape)}, weight {list(weight.shape)} given, 4 axes each expected")
-    h, w = x.shape[2:]
-    kh, kw = weight.shape[2:]
-    if up == 1:
-        return [max(0, h + 2 * padding - kh + 1), max(0, w + 2 * padding - kw + 1)]
-    return [max(0, (h - 1) * up - 2 * padding + kh), max(0, (w - 1) * up - 2 * padding + kw)]
-
-
-def _bias(bias: Any) -> Any:
-    return EMPTY if bias is None else bias.detach()
+# By type as well: 2 and 2.0 are one key, but the native module refuses one of them.
+@lru_cache(512, typed=True)
+def _plan(
+    x: tuple[int, ...], weight: tuple[int, ...], up: int, padding: int, padding_mode: str, activation: str
+) -> tuple[tuple[int, int, int, int], Any]:
+    """(N, 1, Ho, Wo) for the shapes of x and weight, and the options of the native call, which a network asks for again
+    and again. A side that does not fit becomes 0, for the native checks to refuse."""
+    if len(x) != 4 or len(weight) != 4:
+        raise BadInput(f"x: shape {list(x)}, weight {list(weight)} given, 4 axes each expected")
+    sizes = (n + 2 * padding - k + 1 if up == 1 else (n - 1) * up - 2 * padding + k for n, k in zip(x[2:], weight[2:]))
+    height, width = (max(0, n) for n in sizes)
+    return (x[0], 1, height, width), _C.ConvToOne(up, padding, padding_mode, activation)
 
 
 def _fake(x: Any, weight: Any, bias: Any, up: int, padding: int, padding_mode: str, activation: str) -> Any:
@@ -90,9 +87,9 @@ def _fake(x: Any, weight: Any, bias: Any, up: int, padding: int, padding_mode: s
 
 
 def _run(x: Any, weight: Any, bias: Any, up: int, padding: int, padding_mode: str, activation: str) -> Any:
-    out = x.new_empty((x.shape[0], 1, *output_size(x, weight, up, padding)))
-    how = _C.ConvToOne(up, padding, padding_mode, activation)
-    call(_C.conv_to_one, x, weight, _bias(bias), out, how, like=x)
+    shape, how = _plan(x.shape, weight.shape, up, padding, padding_mode, activation)
+    out = x.new_empty(*shape)
+    call(_C.conv_to_one, x, weight, EMPTY if bias is None else bias, out, how, like=x)
     return out
 
 

@@ -1,5 +1,6 @@
 """Fusion of six local drawings into one by their smallest or largest values [APD19, section 4.1]."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -60,7 +61,9 @@ def fuse_regions(
     if len(parts) != 4:
         raise BadInput(f"parts: {len(parts)} images given, 4 expected (eye, eye, nose, mouth)")
     named = dict(zip(_PARTS, parts))
-    if all_torch(hair=hair, background=background, mask=mask, centres=centres, out=out, **named):
+    if out is not None:
+        named["out"] = out
+    if all_torch(hair=hair, background=background, mask=mask, centres=centres, **named):
         if out is None:
             needs_grad = _any_requires_grad(*parts, hair, background)
             return operators().fuse_regions(*parts, centres, hair, background, mask, needs_grad, mode)[0]
@@ -75,9 +78,7 @@ def fuse_regions(
 
 
 def _any_requires_grad(*tensors: Any) -> bool:
-    import torch
-
-    if torch.is_grad_enabled():
+    if sys.modules["torch"].is_grad_enabled():
         for t in tensors:
             if t.requires_grad:
                 return True

@@ -71,8 +71,11 @@ def modulated_conv2d(
     >>> modulated_conv2d(x, weight, np.array([[3, 4]], np.float32))
     array([[[[1.4, 1.4]]]], dtype=float32)
     """
-    filters = _host_filter(resample_filter) if isinstance(x, View) else {"resample_filter": resample_filter}
-    in_torch = all_torch(x=x, weight=weight, styles=styles, noise=noise, bias=bias, **filters)
+    of_device = type(x) is View
+    if of_device:
+        _check_host_filter(resample_filter)
+    same_kind = None if of_device else resample_filter
+    in_torch = all_torch(x=x, weight=weight, styles=styles, noise=noise, bias=bias, resample_filter=same_kind)
     up, down = _factor(up, "up"), _factor(down, "down")
     if up == 2 and down == 2:
         raise BadInput("down: 2 given together with up 2, only one of them may be 2")
@@ -94,14 +97,13 @@ def modulated_conv2d(
     else:
         y = layer(*operands, bool(demodulate), up, down, "linear", 1.0, -1.0)
         y = bias_act(y, act=activation, gain=gain, clamp=clamp)
-    return y if y.dtype == x.dtype else y.to(x.dtype)  # float16 on the CPU was computed in float32
+    return y if operands[0] is x else y.to(x.dtype)  # float16 on the CPU was computed in float32
 
 
-def _host_filter(filter: Any) -> dict[str, Array]:
+def _check_host_filter(filter: Any) -> None:
     """The kernel reads the filter on the host, so beside CUDA arrays it is a numpy array: no array of their kind."""
     if filter is not None and not isinstance(filter, np.ndarray):
         raise BadInput(f"resample_filter: {type(filter).__name__} given, a numpy array expected beside CUDA arrays")
-    return {}
 
 
 def _factor(value: int, name: str) -> int:
@@ -118,20 +120,21 @@ def _check_shapes(x: Any, weight: Any, styles: Any, filter: Any, noise: Any, bia
     if x.ndim != 4:
         raise _wrong_shape("x", x, "[N, I, H, W]")
     n, inputs, h, w = x.shape
-    if weight.ndim != 4 or weight.shape[2] != weight.shape[3] or weight.shape[2] not in (1, 3):
+    kernel = weight.shape
+    if len(kernel) != 4 or kernel[2] != kernel[3] or kernel[2] not in (1, 3):
         raise _wrong_shape("weight", weight, "[O, I, 1, 1] or [O, I, 3, 3]")
-    if weight.shape[1] != inputs or inputs == 0:
+    if kernel[1] != inputs or inputs == 0:
         raise _wrong_shape("weight", weight, f"[O, {inputs}, k, k] with at least one input")
-    if tuple(styles.shape) != (n, inputs):
+    if styles.shape != (n, inputs):
         raise _wrong_shape("styles", styles, f"[{n}, {inputs}]")
     if filter is not None and (filter.ndim not in (1, 2) or 0 in filter.shape):
         raise _wrong_shape("resample_filter", filter, "[f] or [fh, fw] with at least one tap")
     if noise is not None:
         h, w = _side(h, up, down), _side(w, up, down)
-        if noise.ndim != 4 or noise.shape[0] not in (1, n) or tuple(noise.shape[1:]) != (1, h, w):
+        if noise.shape not in ((1, 1, h, w), (n, 1, h, w)):
             raise _wrong_shape("noise", noise, f"[{n}, 1, {h}, {w}], [1, 1, {h}, {w}] or [{h}, {w}]")
-    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
-        raise _wrong_shape("bias", bias, f"[{weight.shape[0]}]")
+    if bias is not None and bias.shape != (kernel[0],):
+        raise _wrong_shape("bias", bias, f"[{kernel[0]}]")
 
 
 def _side(side: int, up: int, down: int) -> int:
@@ -157,17 +160,19 @@ def _torch_operands(x: Any, *others: Any) -> list:
     """The small operands in float32, or float64 beside a float64 x; weight may also have the 16-bit dtype of x."""
     import torch
 
-    if x.dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
-        raise BadInput(f"x: dtype {x.dtype} given, float32, bfloat16, float16 or float64 expected")
-    small = torch.float64 if x.dtype == torch.float64 else torch.float32
-    out = [x.float() if x.dtype == torch.float16 and not _cuda_kernels(x) else x]
+    dtype, device = x.dtype, x.device
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
+        raise BadInput(f"x: dtype {dtype} given, float32, bfloat16, float16 or float64 expected")
+    small = torch.float64 if dtype == torch.float64 else torch.float32
+    out = [x.float() if dtype == torch.float16 and not _cuda_kernels(x) else x]
     for name, a in zip(_SMALL, others):
         if a is not None:
-            if not a.dtype.is_floating_point:
-                raise BadInput(f"{name}: dtype {a.dtype} given, a floating-point dtype expected")
-            if a.device != x.device and not (name == "resample_filter" and a.device.type == "cpu"):
-                raise DeviceError(f"{name}: on {a.device}, the device of x, {x.device}, expected")
-            if a.dtype != small and not (name == "weight" and a.dtype == out[0].dtype):
+            given = a.dtype
+            if not given.is_floating_point:
+                raise BadInput(f"{name}: dtype {given} given, a floating-point dtype expected")
+            if a.device != device and not (name == "resample_filter" and a.device.type == "cpu"):
+                raise DeviceError(f"{name}: on {a.device}, the device of x, {device}, expected")
+            if given != small and not (name == "weight" and given == out[0].dtype):
                 a = a.to(small)
         out.append(a)
     if others[2] is not None and others[2].requires_grad:
@@ -240,14 +245,14 @@ def _composed(*arguments: Any) -> Any:
 
 
 def _fake(x: Any, weight: Any, *rest: Any) -> Any:
-    import torch
-
     up, down = rest[5], rest[6]
     n, channels, h, w = x.shape
     shape = (n, weight.shape[0], _side(h, up, down), _side(w, up, down))
-    if channels > 1 and x.stride(1) == 1 and not x.is_contiguous():
-        return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    return x.new_empty(shape)
+    if not x.is_contiguous() and channels > 1 and x.stride(1) == 1:
+        import torch
+
+        return torch.empty(*shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    return x.new_empty(*shape)
 
 
 def _run(*arguments: Any) -> Any:
@@ -255,7 +260,8 @@ def _run(*arguments: Any) -> Any:
 
     x = arguments[0]
     out = _fake(*arguments)
-    kernel_dtype = x.dtype in (torch.float32, torch.bfloat16) or (x.dtype == torch.float16 and _cuda_kernels(x))
+    dtype = x.dtype
+    kernel_dtype = dtype in (torch.float32, torch.bfloat16) or (dtype == torch.float16 and _cuda_kernels(x))
     if not (kernel_dtype and _native(arguments[:6], arguments[6:], out)):
         out.copy_(_composed(*arguments))
     return out

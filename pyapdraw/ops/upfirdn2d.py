@@ -1,6 +1,7 @@
 """Up- or downsampling by a filter [Karras et al.: Analyzing and Improving the Image Quality of StyleGAN]."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,29 +52,31 @@ def upfirdn2d(
         if f is not None and f.requires_grad:
             raise BadInput("f: requires a gradient, which upfirdn2d does not give; expected a constant filter")
         return operators().upfirdn2d(x, f, up2, down2, sides, bool(flip_filter), float(gain))
-    if x.ndim != 4:
-        raise BadInput(f"x: shape {list(x.shape)} given, [N,C,H,W] expected")
-    size = output_size(x.shape, filter_size(f), up2, down2, sides)
+    shape, how = _plan(x.shape, f if f is None else f.shape, *up2, *down2, *sides, bool(flip_filter), float(gain))
     if isinstance(x, np.ndarray) and _channels_last_numpy(x):
-        out = np.empty((x.shape[0], *size, x.shape[1]), x.dtype).transpose(0, 3, 1, 2)
+        n, channels, *size = shape
+        out = np.empty((n, *size, channels), x.dtype).transpose(0, 3, 1, 2)
     else:
-        out = empty((*x.shape[:2], *size), x.dtype, like=x)
-    how = _C.Resampling(up2, down2, sides, bool(flip_filter), float(gain))
+        out = empty(shape, x.dtype, like=x)
     call(_C.upfirdn2d, x, EMPTY if f is None else f, out, how, like=x)
     return out
 
 
 def _pair(value: int | Sequence[int], name: str) -> list[int]:
-    both = [value, value] if isinstance(value, int) else list(value)
+    if isinstance(value, int):
+        return [value, value]
+    both = list(value)
     if len(both) != 2:
         raise BadInput(f"{name}: {value!r} given, an integer or (x, y) expected")
     return both
 
 
 def _sides(padding: int | Sequence[int]) -> list[int]:
-    sides = [padding] * 4 if isinstance(padding, int) else list(padding)
+    if isinstance(padding, int):
+        return [padding] * 4
+    sides = list(padding)
     if len(sides) == 2:
-        sides = [sides[0], sides[0], sides[1], sides[1]]
+        return [sides[0], sides[0], sides[1], sides[1]]
     if len(sides) != 4:
         raise BadInput(f"padding: {padding!r} given, an integer, (x, y) or (left, right, top, bottom) expected")
     return sides
@@ -81,45 +84,62 @@ def _sides(padding: int | Sequence[int]) -> list[int]:
 
 def filter_size(f: Any) -> tuple[int, int]:
     """(height, width) of a filter as the caller gives it."""
-    if f is not None and f.ndim not in (1, 2):
-        raise BadInput(f"f: shape {list(f.shape)} given, [fh,fw] or [f] expected")
-    return (1, 1) if f is None else (f.shape[0], f.shape[-1])
+    return _taps(None if f is None else f.shape)
 
 
-def output_size(shape: Sequence[int], taps: Sequence[int], up: list, down: list, sides: list) -> list[int]:
+def _taps(shape: Sequence[int] | None) -> tuple[int, int]:
+    if shape is not None and len(shape) not in (1, 2):
+        raise BadInput(f"f: shape {list(shape)} given, [fh,fw] or [f] expected")
+    return (1, 1) if shape is None else (shape[0], shape[-1])
+
+
+def output_size(
+    shape: Sequence[int], taps: Sequence[int], up: Sequence[int], down: Sequence[int], sides: Sequence[int]
+) -> list[int]:
     """[Ho, Wo]; a side that does not fit becomes 0, for the native checks to refuse."""
     width = (shape[3] * up[0] + sides[0] + sides[1] - taps[1]) // max(down[0], 1) + 1
     height = (shape[2] * up[1] + sides[2] + sides[3] - taps[0]) // max(down[1], 1) + 1
     return [max(height, 0), max(width, 0)]
 
 
+# By type as well: 2 and 2.0 are one key, but the native module refuses one of them.
+@lru_cache(512, typed=True)
+def _plan(shape: tuple, filter_shape: tuple | None, *options: Any) -> tuple[tuple[int, ...], Any]:
+    """The size of the result and the options of the native call, which a network asks for again and again.
+
+    options: up, down and padding one number after the other, then flip_filter and gain.
+    """
+    if len(shape) != 4:
+        raise BadInput(f"x: shape {list(shape)} given, [N,C,H,W] expected")
+    up, down, padding = options[:2], options[2:4], options[4:8]
+    size = output_size(shape, _taps(filter_shape), up, down, padding)
+    return (shape[0], shape[1], *size), _C.Resampling(up, down, padding, *options[8:])
+
+
 def _channels_last_numpy(x: np.ndarray) -> bool:
     return x.shape[1] > 1 and not x.flags.c_contiguous and x.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
-def _fake(x: Any, f: Any, up: list, down: list, padding: list, flip_filter: bool, gain: float) -> Any:
-    import torch
+def _new(x: Any, *shape: int) -> Any:
+    """Of the memory format of x."""
+    if not x.is_contiguous():
+        import torch
 
+        last = torch.channels_last
+        if x.is_contiguous(memory_format=last):
+            return torch.empty(*shape, dtype=x.dtype, device=x.device, memory_format=last)
+    return x.new_empty(*shape)
+
+
+def _fake(x: Any, f: Any, up: list, down: list, padding: list, flip_filter: bool, gain: float) -> Any:
     width = (x.shape[3] * up[0] + padding[0] + padding[1] - filter_size(f)[1]) // down[0] + 1
     height = (x.shape[2] * up[1] + padding[2] + padding[3] - filter_size(f)[0]) // down[1] + 1
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty((*x.shape[:2], height, width), dtype=x.dtype, device=x.device, memory_format=layout)
+    return _new(x, *x.shape[:2], height, width)
 
 
 def _run(x: Any, f: Any, up: list, down: list, padding: list, flip_filter: bool, gain: float) -> Any:
-    import torch
-
-    if x.ndim != 4:
-        raise BadInput(f"x: shape {list(x.shape)} given, [N,C,H,W] expected")
-    size = output_size(x.shape, filter_size(f), up, down, padding)
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    shape = (*x.shape[:2], *size)
-    if last:
-        out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    else:
-        out = x.new_empty(shape)
-    how = _C.Resampling(up, down, padding, flip_filter, gain)
+    shape, how = _plan(x.shape, f if f is None else f.shape, *up, *down, *padding, flip_filter, gain)
+    out = _new(x, *shape)
     call(_C.upfirdn2d, x, EMPTY if f is None else f, out, how, like=x)
     return out
 
