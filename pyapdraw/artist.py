@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +64,11 @@ class Options:
             if getattr(self, name) not in allowed:
                 known = ", ".join(text for text in allowed if text)
                 raise BadInput(f"{name}: {getattr(self, name)!r} given, one of {known} expected")
-        if self.largest_px is not None and not 64 <= self.largest_px <= 8192:
-            raise BadInput(f"largest_px: {self.largest_px} given, 64 to 8192 expected")
-        if not self.max_pixels >= 1:
-            raise BadInput(f"max_pixels: {self.max_pixels} given, at least 1 expected")
+        size = self.largest_px
+        if size is not None and not (isinstance(size, Real) and 64 <= size <= 8192):
+            raise BadInput(f"largest_px (--size): {size!r} given, 64 to 8192 expected")
+        if not (isinstance(self.max_pixels, Real) and self.max_pixels >= 1):
+            raise BadInput(f"max_pixels: {self.max_pixels!r} given, at least 1 expected")
 
 
 class Artist:
@@ -221,7 +223,7 @@ class FrameArtist:
             )  # fmt: skip
         policy = options.no_face or "draw"
         if policy == "error":
-            raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face='draw', 'pass' or 'skip' goes on")
+            raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on")
         if policy in ("pass", "skip"):
             return None if policy == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
         with self.clock("draw"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pyapdraw import standard
 from pyapdraw.aligned import beside as file_beside
 from pyapdraw.aligned import read_aligned_landmarks, read_mask
 from pyapdraw.artist import Artist, NoFace, aligned_face
@@ -62,7 +62,7 @@ class Outcome:
 def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: Manner) -> dict[str, Any]:
     """Draws one photo into a file (None: standard output, as PNG); returns faces, size and stage times."""
     clock, given = Clock(), manner.given
-    content = sys.stdin.buffer.read() if source.path is None else source.path
+    content = standard.opened_input() if source.path is None else source.path
     name = source.path or Path(str(source))
     with clock("read"):
         sources = [source.path, given.landmarks, given.masks, artist.options.weights]
@@ -84,8 +84,7 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
     with clock("write"):
         result = side_by_side(photo.pixels, drawing) if manner.beside else drawing
         if target is None:
-            sys.stdout.buffer.write(encode_image(result))
-            sys.stdout.buffer.flush()
+            standard.write(encode_image(result))
         else:
             write_image(result, target, overwrite=manner.overwrite, inputs=sources)
     height, width = photo.pixels.shape[:2]
@@ -128,6 +127,8 @@ def draw_one(artist: Artist, source: Input, targets: Targets, manner: Manner) ->
         if source.is_litter:
             outcome.status = "no media"
             return outcome
+        if source.trouble:
+            raise BadInput(f"{source}: {source.trouble}")
         is_video = is_moving(source, targets)
         target = None if targets.standard else targets.of(source, is_video)
         outcome.target = "-" if target is None else str(target)

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 some inputs failed (each named), 2 wrong usage, 3 no usabl
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import signal
 import sys
@@ -14,6 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from pyapdraw.standard import complain, hush, listening, say, show
 
 DONE, SOME_FAILED, WRONG_USAGE, NO_BACKEND, NOT_WRITTEN = 0, 1, 2, 3, 4
 INTERRUPTED = 130
@@ -165,15 +166,15 @@ def run_draw(args: argparse.Namespace) -> int:
     failed = [o for o in outcomes if o.status == "failed"]
     foreign = sum(o.status == "no media" for o in outcomes)
     if failed and len(outcomes) > 1:
-        print(f"pyapdraw: {len(failed)} of {len(outcomes)} inputs failed", file=sys.stderr)
+        complain(f"{len(failed)} of {len(outcomes)} inputs failed")
     if foreign and not args.quiet:
-        print(f"pyapdraw: {foreign} of {len(outcomes)} files are no photos or videos, passed over", file=sys.stderr)
+        complain(f"{foreign} of {len(outcomes)} files are no photos or videos, passed over")
     if args.report:
         seconds = {"wall_s": time.perf_counter() - start, "load_s": load_s}
         try:
             batch.write_report(args.report, artist, outcomes, seconds, **rules)
         except OutputError as e:
-            print(f"pyapdraw: {e}", file=sys.stderr)
+            complain(str(e))
             return NOT_WRITTEN
     if any(o.output_failed for o in failed):
         return NOT_WRITTEN
@@ -195,11 +196,11 @@ def _teller(quiet: bool, no_face: str | None):
 
     def tell(outcome) -> None:
         if outcome.status == "failed":
-            print(f"pyapdraw: {outcome.error}", file=sys.stderr)
+            complain(str(outcome.error))
         elif outcome.status != "no media" and not quiet:
             say(_line(outcome))
             if note := _faceless(outcome, no_face):
-                print(f"pyapdraw: {outcome.source}: {note}", file=sys.stderr)
+                complain(f"{outcome.source}: {note}")
 
     return tell
 
@@ -228,7 +229,7 @@ def _line(outcome) -> str:
     what = f"{faces} face{'s' * (faces != 1)}"
     if outcome.details.get("kind") == "video":
         frames = outcome.details["frames"]["in"]
-        what = f"{frames} frames, {frames / outcome.wall_s:.1f} fps, at most {what}"
+        what = f"{frames} frame{'s' * (frames != 1)}, {frames / outcome.wall_s:.1f} fps, at most {what}"
     return f"{outcome.source} -> {outcome.target} ({what}, {outcome.wall_s * 1000:.0f} ms)"
 
 
@@ -237,7 +238,7 @@ def run_styles(args: argparse.Namespace) -> int:
     from pyapdraw import styles
 
     for name, summary in styles().items():
-        print(f"{name:12} {summary}")
+        show(f"{name:12} {summary}")
     return DONE
 
 
@@ -247,7 +248,7 @@ def run_info(args: argparse.Namespace) -> int:
 
     from pyapdraw.about import info, support_table
 
-    print(support_table() if args.table else json.dumps(info(), indent=1))
+    show(support_table() if args.table else json.dumps(info(), indent=1))
     return DONE
 
 
@@ -257,7 +258,7 @@ def run_bench(args: argparse.Namespace) -> int:
     from pyapdraw.files import check_record, write_record
 
     def tell(line: str) -> None:
-        print(line, flush=True)
+        show(line)
 
     if args.json:
         check_record(args.json, overwrite=args.overwrite)
@@ -275,7 +276,7 @@ def run_weights(args: argparse.Namespace) -> int:
     from pyapdraw.files import check_output
 
     if args.action == "list":
-        print(*weights.names(), sep="\n")
+        show("\n".join(weights.names()))
         return DONE
     if args.action == "verify":
         return _verify_weights(args.weights or weights.names())
@@ -296,11 +297,11 @@ def run_weights(args: argparse.Namespace) -> int:
             held = weights.read(args.checkpoint)
             files = weights.export_checkpoint(held, args.output, overwrite=args.overwrite)
     except WeightsError as e:
-        print(f"pyapdraw: {e}", file=sys.stderr)
+        complain(str(e))
         return SOME_FAILED
     what = ", ".join(f"{name} {value}" for name, value in held.config.items())
     for file in files:
-        print(f"{args.checkpoint} -> {file} ({held.part} of {held.system}, {what})")
+        show(f"{args.checkpoint} -> {file} ({held.part} of {held.system}, {what})")
     return DONE
 
 
@@ -312,13 +313,13 @@ def _verify_weights(wanted: Sequence[str]) -> int:
     for name in wanted:
         try:
             if name in weights.names():
-                print(f"{name:16} {len(weights.verify(name)):9} bytes, sha256 as recorded")
+                show(f"{name:16} {len(weights.verify(name)):9} bytes, sha256 as recorded")
             else:
                 held = weights.read(name)
-                print(f"{name}: {held.part} of {held.system}, {len(held.tensors)} tensors, sha256 as recorded")
+                show(f"{name}: {held.part} of {held.system}, {len(held.tensors)} tensors, sha256 as recorded")
         except WeightsError as e:
             failed += 1
-            print(f"pyapdraw: {e}", file=sys.stderr)
+            complain(str(e))
     return SOME_FAILED if failed else DONE
 
 
@@ -342,7 +343,7 @@ def run_eval(args: argparse.Namespace) -> int:
     if args.sheet:
         check_output(args.sheet, **rules)
     report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet)
-    print(evaluate.table(report))
+    show(evaluate.table(report))
     if args.json:
         write_record(args.json, "eval", asdict(report), **rules)
     return DONE
@@ -352,18 +353,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     from pyapdraw.errors import DeviceError, Error, OutputError, Unsupported
 
-    args = parser().parse_args(argv)
     try:
-        with _ended_as_by_ctrl_c(), _whoever_listens():
+        with _ended_as_by_ctrl_c(), listening():
+            args = parser().parse_args(argv)
             return args.run(args)
-    except KeyboardInterrupt:
-        print("pyapdraw: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as e:
+        complain(f"interrupted; {e}" if e.args else "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        _hush()
+        hush()
         return DONE
     except Error as e:
-        print(f"pyapdraw: {e}", file=sys.stderr)
+        complain(str(e))
         if isinstance(e, OutputError):
             return NOT_WRITTEN
         return NO_BACKEND if isinstance(e, (DeviceError, Unsupported)) else WRONG_USAGE
@@ -385,35 +386,6 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _whoever_listens() -> Iterator[None]:
-    """Names that the terminal cannot show are escaped; a reader that goes (`| head`) ends the talk, not the work."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        yield
-    finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _hush()
-
-
-def say(text: str) -> None:
-    """A line on standard output, as long as somebody reads it."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        _hush()
-
-
-def _hush() -> None:
-    """What goes to standard output goes nowhere from now on."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 if __name__ == "__main__":

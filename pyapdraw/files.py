@@ -76,6 +76,7 @@ def name_of(source) -> str:
         return f"<{len(source)} bytes in memory>"
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
+        name = "<standard input>" if name == "<stdin>" else name
         return name if isinstance(name, str) else f"<{type(source).__name__}>"
     return str(source)
 
@@ -88,7 +89,7 @@ def regular_file(source: str | os.PathLike) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
-        raise BadInput(f"{name_of(source)!r}: cannot be read: {error}") from None
+        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if stat.S_ISDIR(status.st_mode):
         raise BadInput(f"{path}: is a folder, expected a file")
     if not stat.S_ISREG(status.st_mode):
@@ -160,6 +161,11 @@ def refuse_unreadable(source, content: bytes) -> None:
             f"{name_of(source)}: is a HEIF picture, which is read with the package pillow-heif only "
             "(pip install pillow-heif); or save it as JPEG, PNG or AVIF"
         )
+
+
+def is_video(head: bytes) -> bool:
+    """Whether a file that begins so is a video."""
+    return picture_format(head) is None and _video_format(head) is not None
 
 
 def picture_format(head: bytes) -> str | None:
@@ -236,7 +242,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
     except FileNotFoundError:
         is_there = False
     except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
-        raise OutputError(f"{str(path)!r}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+        raise OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
     if len(os.fsencode(path.name)) > NAME_BYTES:
         raise OutputError(f"{path}: the name has more than {NAME_BYTES} bytes")
     if path.is_dir():

@@ -8,6 +8,7 @@ limited.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -53,11 +54,25 @@ def orientation(frame) -> tuple[bool, bool, bool]:
 
 
 def _display_matrix(frame) -> np.ndarray | None:
-    for data in frame.side_data:
+    for data in _without_profile(frame).side_data:
         if data.type.name == "DISPLAYMATRIX":
             matrix = np.frombuffer(bytes(data), np.int32)
             return matrix if matrix.size == 9 and matrix[[0, 1, 3, 4]].any() else None
     return None
+
+
+def _without_profile(frame):
+    """The frame without its colour profile. PNG gives profiles a name, and PyAV 18 frees that name twice once somebody
+    has looked at the side data of such a frame."""
+    from av.filter import Graph
+
+    graph = Graph()
+    size = {"width": frame.width, "height": frame.height}
+    source = graph.add_buffer(**size, format=frame.format, time_base=frame.time_base or Fraction(1, 1000))
+    graph.link_nodes(source, graph.add("sidedata", mode="delete", type="ICC_PROFILE"), graph.add("buffersink"))
+    graph.configure()
+    graph.push(frame)
+    return graph.pull()
 
 
 def turn(pixels: np.ndarray, how: tuple[bool, bool, bool]) -> np.ndarray:

@@ -32,11 +32,13 @@ class Usage(Error):
 @dataclass(frozen=True)
 class Input:
     """One file to draw. path: None for standard input. below: its folder inside the folder that was named, which its
-    result keeps. found: in a folder or by a pattern, so it may be something else than media."""
+    result keeps. found: in a folder or by a pattern, so it may be something else than media. trouble: why it cannot be
+    looked at (a folder)."""
 
     path: Path | None
     below: Path = Path()
     found: bool = False
+    trouble: str | None = None
 
     def __str__(self) -> str:
         return "<standard input>" if self.path is None else str(self.path)
@@ -52,7 +54,7 @@ class Input:
     @property
     def is_litter(self) -> bool:
         """Whether it was merely found beside media: neither its content nor its name says that it is any."""
-        if not self.found or self.path is None or self.path.suffix.lower() in CLAIMS:
+        if not self.found or self.trouble or self.path is None or self.path.suffix.lower() in CLAIMS:
             return False
         try:
             what_is(self.path)
@@ -86,7 +88,9 @@ def expand(texts: Sequence[str], output: str, *, recursive: bool = False) -> Inp
             found += _in_folder(path, Path(output), recursive)
             several = True
         elif not os.path.lexists(text) and glob.has_magic(text):
-            matches = [Input(Path(p), found=True) for p in sorted(glob.glob(text, recursive=True)) if os.path.isfile(p)]
+            matches = [
+                Input(Path(p), found=True) for p in sorted(glob.glob(text, recursive=True)) if not os.path.isdir(p)
+            ]
             found += matches or [Input(path)]
             several |= len(matches) > 1
         else:
@@ -100,13 +104,16 @@ def expand(texts: Sequence[str], output: str, *, recursive: bool = False) -> Inp
 
 
 def _in_folder(folder: Path, output: Path, recursive: bool) -> Iterator[Input]:
-    for place, folders, names in os.walk(folder):
+    closed: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
         here = Path(place)
         kept = sorted(n for n in folders if not n.startswith(".") and not _same_place(here / n, output))
         folders[:] = kept if recursive else []
         for name in sorted(names):
-            if not name.startswith(".") and (here / name).is_file():
+            if not name.startswith("."):
                 yield Input(here / name, here.relative_to(folder), found=True)
+    for error in closed:
+        yield Input(Path(error.filename), found=True, trouble=f"cannot be read: {error.strerror}")
 
 
 def _same_place(folder: Path, output: Path) -> bool:
@@ -124,6 +131,8 @@ class Targets:
     """
 
     def __init__(self, output: str, inputs: Inputs) -> None:
+        if not output:
+            raise Usage("output: no name given, a file, a folder or - expected")
         path = Path(output)
         is_folder = os.path.isdir(output) or output.endswith(("/", os.sep)) or not path.suffix
         names_media = path.suffix.lower() in PICTURE_SUFFIXES + VIDEO_SUFFIXES
@@ -150,7 +159,8 @@ class Targets:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as e:
-            raise OutputError(f"{folder}: the output folder cannot be made ({e.strerror})") from e
+            why = "there is a file of that name" if isinstance(e, FileExistsError) else e.strerror
+            raise OutputError(f"{folder}: the output folder cannot be made ({why})") from e
         for path in self._names(folder, source, allowed[0]):
             key = str(path).lower()  # some file systems tell no capitals from small letters
             if key not in self._taken and _identity(path) not in self._inputs:

@@ -22,6 +22,7 @@ from .files import (
     MAX_PIXELS,
     atomic_write,
     check_output,
+    is_video,
     name_of,
     read_bytes,
     refuse_unreadable,
@@ -96,6 +97,8 @@ def open_picture(source) -> Image.Image:
         import pillow_heif
 
         return pillow_heif.HeifImageFile(io.BytesIO(content))
+    if is_video(content[:HEAD_BYTES]):
+        raise BadInput(f"{name_of(source)}: is a video, a photo expected")
     return Image.open(io.BytesIO(content), formats=FORMATS)
 
 

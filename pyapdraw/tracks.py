@@ -119,7 +119,7 @@ class Track:
                 self.reason = f"captions beyond {_HELD_BYTES >> 20} MiB are left out"
 
     def _falls_in(self, packet, cut: Cut) -> bool:
-        """Whether a packet belongs to the part that is kept. A caption that is on when it begins is shortened.
+        """Whether a packet belongs to the part that is kept. A caption that is on when it begins or ends is shortened.
 
         The sound of MP4 and MOV begins up to two packets early: an edit list hides them, and the decoder needs them to
         have the first sample right. Elsewhere it begins with the first whole packet. Recoded sound is cut later."""
@@ -129,6 +129,9 @@ class Track:
         begin_s, length_s = stamp * packet.time_base, (packet.duration or 0) * packet.time_base
         if cut.end_s is not None and begin_s >= cut.end_s:
             return False
+        if cut.end_s is not None and self.kind == "subtitle" and begin_s + length_s > cut.end_s:
+            length_s = cut.end_s - begin_s
+            packet.duration = max(1, round(length_s / packet.time_base))
         if cut.start_s is None or begin_s >= cut.start_s:
             return True
         if self.kind == "audio":

@@ -23,19 +23,19 @@ from .artist import Artist, FrameArtist, NoFace
 from .clock import Clock
 from .composite import side_by_side
 from .encoders import Encoding
-from .errors import BadInput, DeviceError, OutputError
+from .errors import BadInput, DeviceError, Error, OutputError
 from .files import check_output
 from .frames import ToRgb, check_drawing
 from .hand_over import Queue, Stopped, Worker
 from .photo import MAX_PIXELS
-from .video_end import cut_to_fragments, is_playable, new_part, put_in_order
+from .video_end import cut_to_fragments, new_part, playable_s, put_in_order
 from .video_in import Source
 from .video_out import SUFFIXES, Sink
 
 _QUEUE_FRAMES = 3
 _PACKET_ROOM_BYTES = 8 << 20  # of sound in a queue, before it counts as full
 _EARLY_BYTES = 64 << 20  # of sound before the first picture
-_CLOCK_TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):(?=[0-5]?\d(?!\d)))?(\d+(?:\.\d+)?)")
+_CLOCK_TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):(?=[0-5]?\d(?!\d)))?(\d+(?:\.\d*)?|\.\d+)")
 
 DrawFrame = Callable[[np.ndarray, float], "np.ndarray | None"]
 
@@ -172,7 +172,7 @@ class _Job:
         self.part: Path | None = None  # once it is there, it is ours
         self.last: np.ndarray | None = None
         self.early: list = []
-        self.span: list[float] = []
+        self.first: int | None = None
 
     def run(self, overwrite: bool, progress: bool | None) -> dict:
         start = time.perf_counter()
@@ -186,8 +186,8 @@ class _Job:
         try:
             self._draw_all(progress)
         finally:
-            self.source.close()
             self._fill_report(time.perf_counter() - start)
+            self.source.close()
         return self.report
 
     def _draw_all(self, progress: bool | None) -> None:
@@ -249,7 +249,7 @@ class _Job:
                 drawing = self._drawing(item)
                 if drawing is not None:
                     self._send((drawing, item.pts), 1.0)
-                    self.span = [*self.span[:1], item.pts]
+                    self.first = item.pts if self.first is None else self.first
                 bar.update(1)
             else:
                 self._send(item.packet, item.packet.size / _PACKET_ROOM_BYTES)
@@ -343,18 +343,19 @@ class _Job:
             return
         if isinstance(error, OutputError):
             cut_to_fragments(self.part)
-        if not is_playable(self.part):
+        length_s = playable_s(self.part)
+        if length_s is None:
             self.part.unlink(missing_ok=True)
             return
         self.report["part"] = str(self.part)
-        note = f"what was drawn so far (about {self._duration_s():.1f} s) stays in {self.part}"
+        note = f"what was drawn so far (about {length_s:.1f} s) stays in {self.part}"
         if isinstance(error, KeyboardInterrupt):
-            print(f"pyapdraw: interrupted; {note}", file=sys.stderr)
-        elif isinstance(error, OutputError):
-            error.args = (f"{error.args[0]}; {note}",)
+            error.args = (note,)
+        elif isinstance(error, Error):
+            error.args = (f"{error}; {note}",)
 
     def _duration_s(self) -> float:
-        return float((self.span[-1] - self.span[0]) * self.source.time_base) if self.span else 0.0
+        return float((self.source.end - self.first) * self.source.time_base) if self.first is not None else 0.0
 
     def _fill_report(self, wall_s: float) -> None:
         source, sink, report = self.source, self.sink, self.report

@@ -207,8 +207,15 @@ def cut_to_fragments(part: Path) -> None:
         file.truncate(good)
 
 
-def is_playable(part: Path) -> bool:
-    """Whether at least one picture can be read back from a part."""
+def playable_s(part: Path) -> float | None:
+    """Seconds from the first to the last picture of a part that can be read back; None: there is not one."""
+    times: list[float] = []
     with suppress(Exception), av.open(str(part.absolute())) as container:
-        return any(True for _ in container.decode(video=0))
-    return False
+        stream = container.streams.video[0]
+        if next(container.decode(stream), None) is None:
+            return None
+        container.seek(0)
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None:
+                times.append(float(packet.pts * packet.time_base))
+    return max(times) - min(times) if times else None

@@ -1,11 +1,15 @@
 """frames: rotation, odd sizes, pixel aspect, colour and HDR, as seen by draw_frame and in the output."""
 
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from cases_video import Clip, frames, make_clip, picture, run
+from PIL import Image, ImageCms
 
 from pyapdraw.frames import hdr_8_bit_to_sdr, hdr_to_sdr
 from pyapdraw.video import draw_frames
@@ -138,3 +142,21 @@ def test_frames_of_another_size_half_way_are_scaled(tmp_path):
     shapes = set()
     report = draw_frames(source, tmp_path / "out.mp4", lambda rgb, t: shapes.add(rgb.shape) or rgb)
     assert shapes == {(64, 96, 3)} and report["frames"]["drawn"] >= 18
+
+
+_NAMED_PROFILE = """
+import gc, sys
+from pyapdraw.video import draw_frames
+draw_frames(sys.argv[1], sys.argv[2], lambda rgb, time_s: rgb)
+gc.collect()
+"""
+
+
+def test_a_moving_png_with_a_colour_profile_ends_no_process(tmp_path):
+    """libav gives its profile a name, which PyAV frees twice once the side data of the frame has been looked at."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pictures = [Image.new("RGB", (64, 48), (40 * i, 90, 10)) for i in range(4)]
+    pictures[0].save(tmp_path / "in.png", save_all=True, append_images=pictures[1:], duration=100, icc_profile=profile)
+    command = [sys.executable, "-c", _NAMED_PROFILE, tmp_path / "in.png", tmp_path / "out.mp4"]
+    done = subprocess.run(command, cwd=Path(__file__).resolve().parents[1], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -80,6 +80,51 @@ def test_what_claims_to_be_media_is_told_of(folder, capsys):
     assert "in/a.jpg" in capsys.readouterr().err and os.listdir("out") == ["photo.png"]
 
 
+def test_links_to_nowhere_and_pipes_in_a_folder_are_told_of(folder, capsys):
+    os.symlink("gone.jpg", "in/dangling.jpg")
+    os.symlink("loop.jpg", "in/loop.jpg")
+    os.mkfifo("in/pipe.jpg")
+    os.mkfifo("in/pipe")
+    for words in (["in"], ["in/*"]):
+        draw(*words, "-o", "out", "--overwrite", code=cli.SOME_FAILED)
+        err = capsys.readouterr().err
+        assert "in/dangling.jpg: no such file" in err and "in/pipe.jpg: is a device or a pipe" in err
+        assert "in/loop.jpg: cannot be read: Too many levels" in err and "3 of 5 inputs failed" in err
+    assert os.listdir("out") == ["photo.png"]
+
+
+def test_a_folder_that_may_not_be_read_is_told_of(folder, capsys, monkeypatch):
+    (folder / "in" / "closed").mkdir()
+    true = os.scandir
+
+    def scandir(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return true(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    draw("in", "-o", "out", "--recursive", code=cli.SOME_FAILED)
+    assert "in/closed: cannot be read: Permission denied" in capsys.readouterr().err
+    assert os.listdir("out") == ["photo.png"]
+    draw("in/closed", "-o", "out", code=cli.SOME_FAILED)
+    assert "in/closed: cannot be read: Permission denied" in capsys.readouterr().err
+
+
+def test_an_output_without_a_name_is_refused(folder, capsys):
+    draw("in/photo.jpg", "-o", "", code=cli.WRONG_USAGE)
+    assert "no name given" in capsys.readouterr().err and os.listdir(folder) == ["in"]
+
+
+def test_names_do_not_steer_the_terminal(folder, capsys):
+    name = "a\x1b[31m\nb\u202e.jpg"
+    os.rename("in/photo.jpg", f"in/{name}")
+    (folder / "in" / "\x1b[2J.jpg").write_bytes(b"no picture")
+    assert cli.main(["draw", "in", "-o", "out"]) == cli.SOME_FAILED
+    out, err = capsys.readouterr()
+    assert out.startswith(r"in/a\x1b[31m\nb\u202e.jpg -> ") and out.count("\n") == 1
+    assert r"in/\x1b[2J.jpg: " in err and "\x1b" not in out + err
+
+
 def test_litter_that_is_named_is_told_of(folder, capsys):
     (folder / "notes.txt").write_bytes(b"hello")
     draw("notes.txt", "-o", "out", code=cli.SOME_FAILED)
@@ -253,6 +298,63 @@ def test_a_reader_that_goes_ends_the_talk_and_not_the_work(folder):
     done = run("draw", "in", "-o", "out", stdout=writing)
     os.close(writing)
     assert done.returncode == cli.DONE and done.stderr == b"" and len(os.listdir("out")) == 6
+
+
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+
+
+@FULL
+@pytest.mark.parametrize(
+    "words, code, drawn",
+    [
+        ("draw in/photo.jpg -o -", cli.NOT_WRITTEN, 0),
+        ("draw in -o out", cli.DONE, 3),
+        ("styles", cli.NOT_WRITTEN, 0),
+        ("info", cli.NOT_WRITTEN, 0),
+        ("weights verify", cli.NOT_WRITTEN, 0),
+    ],
+)
+def test_a_standard_output_that_is_full_is_told_of_once(folder, words, code, drawn):
+    for name in ("a.png", "b.png"):
+        (folder / "in" / name).write_bytes(encoded("PNG"))
+    with open("/dev/full", "wb") as full:
+        done = run(*words.split(), stdout=full)
+    assert done.returncode == code
+    told = [line for line in done.stderr.decode().splitlines() if "no face" not in line]
+    assert told == ["pyapdraw: <standard output>: could not be written: no space left on the device"]
+    assert len(os.listdir("out")) == drawn if drawn else not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words, closed, code, said",
+    [
+        ("draw in/photo.jpg -o x.png", "sys.stdout", cli.DONE, ""),
+        ("draw in/photo.jpg -o -", "sys.stdout", cli.NOT_WRITTEN, "<standard output>: is closed"),
+        ("draw - -o x.png", "sys.stdin", cli.SOME_FAILED, "<standard input>: is closed"),
+        ("draw none.jpg -o x.png", "sys.stderr", cli.SOME_FAILED, ""),
+        ("styles", "sys.stdout", cli.DONE, ""),
+    ],
+)
+def test_closed_standard_files(folder, capsys, monkeypatch, words, closed, code, said):
+    monkeypatch.setattr(closed, None)
+    assert cli.main(words.split()) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [(b"", "is empty"), (b"hello", "is not a picture"), (b"\x1aE\xdf\xa3" + bytes(99), "is a video, a photo expected")],
+)
+def test_what_is_no_photo_on_standard_input_is_called_by_its_name(folder, content, said):
+    done = run("draw", "-", "-o", "x.png", input=content)
+    assert done.returncode == cli.SOME_FAILED and f"<standard input>: {said}".encode() in done.stderr
+
+
+def test_standard_input_is_read_up_to_the_limit_of_files(folder, monkeypatch):
+    monkeypatch.setattr("pyapdraw.photo.MAX_FILE_BYTES", 1000)
+    with open("/dev/zero", "rb") as endless:
+        monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": endless}))
+        draw("-", "-o", "x.png", code=cli.SOME_FAILED)
 
 
 def test_sigterm_leaves_no_partial_file(folder, portrait):

@@ -32,7 +32,7 @@ LAYERS = [
     {"photo"},
     {"clock"},
     {"runtime"},
-    {"ops", "weights"},
+    {"ops", "weights", "standard"},
     {"files"},
     {"camera_raw", "quiet"},
     {"_C", "need"},

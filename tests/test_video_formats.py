@@ -153,8 +153,8 @@ def test_times_in_words():
     assert (
         seconds("1:02:03.5") == Fraction(7447, 2) and seconds("02:03") == 123 and seconds(" 7.25 ") == Fraction(29, 4)
     )
-    assert seconds(None) is None and seconds(0.04) == Fraction(1, 25)
-    for wrong in ("", "1:2:3:4", "-1", -1, "nan", float("nan"), "1:75", "soon", [1], float("inf")):
+    assert seconds(None) is None and seconds(0.04) == Fraction(1, 25) and seconds(".5") == Fraction(1, 2)
+    for wrong in ("", ".", "1:2:3:4", "-1", -1, "nan", float("nan"), "1:75", "soon", [1], float("inf")):
         with pytest.raises(BadInput, match="end"):
             seconds(wrong, "end")
     for options in ({"start": 2, "end": 1}, {"end": 0}):
@@ -215,6 +215,14 @@ def test_captions_are_cut_with_the_pictures(tmp_path):
             if p.size
         ]
     assert np.allclose(shown, [(0, 0.3), (0.5, 0.8)], atol=0.002)
+
+
+@pytest.mark.parametrize("out", [".mp4", ".mkv"])
+def test_a_caption_that_is_on_at_the_end_ends_there(tmp_path, out):
+    source = make_clip(tmp_path / "in.mkv", Clip(frames=96, captions="subrip"))
+    draw_frames(source, tmp_path / f"out{out}", same, options=VideoOptions(end=1.5))
+    with av.open(str(tmp_path / f"out{out}")) as container:
+        assert abs(container.duration / av.time_base - 1.5) < 0.005
 
 
 def test_a_part_that_is_not_there_is_refused(tmp_path):

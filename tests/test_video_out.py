@@ -28,7 +28,8 @@ def draw(rgb, time_s):
     return rgb
 try:
     draw_frames(sys.argv[1], sys.argv[2], draw, overwrite=True)
-except KeyboardInterrupt:
+except KeyboardInterrupt as error:
+    print("interrupted;", error, file=sys.stderr)
     sys.exit(130)
 """
 
