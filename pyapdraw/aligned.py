@@ -20,11 +20,13 @@ def beside(place: str | Path, photo: Path, suffixes: tuple[str, ...] = PICTURES)
     place = Path(place)
     if place.is_file():
         return place
+    if not place.is_dir():
+        raise BadInput(f"{place}: no such file or folder")
     for suffix in suffixes:
         path = place / f"{photo.stem}{suffix}"
         if path.is_file():
             return path
-    raise BadInput(f"{place}: no {photo.stem}{suffixes[0]} for {photo} expected in this folder")
+    raise BadInput(f"{place}: no {photo.stem}{suffixes[0]} for {photo} in this folder, one expected")
 
 
 def read_landmarks(path: Path, side_px: int) -> np.ndarray:

@@ -223,7 +223,9 @@ class FrameArtist:
             )  # fmt: skip
         policy = options.no_face or "draw"
         if policy == "error":
-            raise NoFace(f"frame at {time_s:.3f} s: no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on")
+            raise NoFace(
+                f"frame at {time_s:.3f} s: no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on"
+            )
         if policy in ("pass", "skip"):
             return None if policy == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
         with self.clock("draw"):

@@ -6,6 +6,7 @@ encodes. libav and the native core release the GIL, so the three overlap; memory
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -157,6 +158,9 @@ def draw_frames(
         return job.run(overwrite, progress)
     except MemoryError as error:
         raise DeviceError(f"{source_path}: not enough memory to draw it ({error})") from error
+    finally:
+        del job
+        gc.collect()  # PyAV's containers and streams hold each other, and with them all memory of the codecs
 
 
 class _Job:

@@ -86,6 +86,8 @@ def test_what_is_wrong_is_named(folder, capsys):
     path.unlink()
     draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.SOME_FAILED)
     assert "no one.txt for" in capsys.readouterr().err
+    draw(folder, "--aligned", "--landmarks", folder / "none", code=cli.SOME_FAILED)
+    assert "none: no such file or folder" in capsys.readouterr().err
     coloured = np.zeros((16, 16, 3), np.uint8)
     coloured[..., :2] = np.arange(16)[:, None, None]
     Image.fromarray(coloured).save(folder / "mask" / "one.png")

@@ -158,5 +158,7 @@ def test_a_moving_png_with_a_colour_profile_ends_no_process(tmp_path):
     pictures = [Image.new("RGB", (64, 48), (40 * i, 90, 10)) for i in range(4)]
     pictures[0].save(tmp_path / "in.png", save_all=True, append_images=pictures[1:], duration=100, icc_profile=profile)
     command = [sys.executable, "-c", _NAMED_PROFILE, tmp_path / "in.png", tmp_path / "out.mp4"]
-    done = subprocess.run(command, cwd=Path(__file__).resolve().parents[1], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=Path(__file__).resolve().parents[1], capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -258,3 +258,11 @@ def test_from_several_threads(artist):
     with ThreadPoolExecutor(4) as pool:
         for given in pool.map(images.take, contents):
             assert given.pixels.shape == SCENE.shape
+
+
+@pytest.mark.parametrize(
+    "options", [{"largest_px": "64"}, {"largest_px": 63}, {"max_pixels": "all"}, {"max_pixels": 0}]
+)
+def test_options_of_another_kind_are_refused(options):
+    with pytest.raises(BadInput, match=next(iter(options))):
+        pyapdraw.Artist(**options)

@@ -1,5 +1,6 @@
 """video: what draw_frame may do, refusals, damage, the report and the cost."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -225,3 +226,22 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         command = [sys.executable, "-c", _MEMORY, str(source), str(tmp_path / "out.mp4")]
         peaks.append(float(subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout))
     assert peaks[1] <= peaks[0] + 16 and peaks[1] <= 450
+
+
+def test_the_memory_of_a_video_is_given_back_at_once(tmp_path):
+    """Codecs hold up to hundreds of MB, which Python's counters of garbage do not see: to them it is a few objects."""
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=3))
+
+    def opened():
+        kinds = (av.container.InputContainer, av.container.OutputContainer, av.VideoCodecContext, av.VideoFrame)
+        return sum(isinstance(each, kinds) for each in gc.get_objects())
+
+    gc.collect()
+    before = opened()
+    gc.disable()
+    try:
+        for _ in range(3):
+            draw_frames(source, tmp_path / "out.mp4", same, overwrite=True)
+        assert opened() == before
+    finally:
+        gc.enable()

@@ -13,7 +13,7 @@ import pytest
 from cases_video import Clip, assert_same_times, frame_times, make_clip, packets, same
 
 from pyapdraw import video_end, video_out
-from pyapdraw.errors import OutputError
+from pyapdraw.errors import BadInput, OutputError
 from pyapdraw.video import Encoding, VideoOptions, draw_frames
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,6 +72,46 @@ def test_an_interrupt_closes_the_part_and_says_so(tmp_path):
     assert "Traceback" not in messages
     assert frame_times(tmp_path / "out.part.mp4")[-1] >= drawn - 0.1
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_whatever_ends_a_drawing_the_part_is_named(tmp_path):
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=72, tones=(440,)))
+
+    def draw(rgb, time_s):
+        if time_s >= 1.5:
+            raise BadInput("picture: odd")
+        return rgb
+
+    with pytest.raises(
+        BadInput, match=r"picture: odd; what was drawn so far \(about 1\.5 s\) stays in .*out\.part\.mp4"
+    ):
+        draw_frames(source, tmp_path / "out.mp4", draw)
+    assert len(frame_times(tmp_path / "out.part.mp4")) == 36
+
+
+@pytest.mark.parametrize("out", [".mp4", ".mkv", ".gif"])
+def test_a_part_is_as_long_as_it_is_said_to_be(tmp_path, out):
+    source = make_clip(tmp_path / "in.mp4", Clip(frames=120, tones=(440,), width=320, height=240))
+    command = [sys.executable, "-c", _SMALL_DISK_ONCE, str(source), str(tmp_path / f"out{out}")]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False).stdout
+    seconds = float(said.split("(about ")[1].split(" s)")[0])
+    times = frame_times(tmp_path / f"out.part{out}")
+    assert abs(float(times[-1] - times[0]) - seconds) < 0.06 and 0.1 < seconds < 4
+
+
+_SMALL_DISK_ONCE = """
+import resource, signal, sys
+import numpy as np
+from pyapdraw.errors import OutputError
+from pyapdraw.video import draw_frames
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+noise = np.random.default_rng(0)
+try:
+    draw_frames(sys.argv[1], sys.argv[2], lambda rgb, time_s: noise.integers(0, 256, rgb.shape[:2], np.uint8))
+except OutputError as error:
+    print(error)
+"""
 
 
 _SMALL_DISK = """
