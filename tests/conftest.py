@@ -4,6 +4,7 @@ the same on a GPU; `carried`, the CPU kernels behind what carries arrays to a GP
 Data that is not part of the project is looked for in a `shared/` folder beside a checkout.
 """
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As `nohup ... &` leaves it; the programs that tests interrupt would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[counts] = []
     device = config.getoption("device")
     if device == "emulated":
