@@ -90,3 +90,9 @@ def test_fid_takes_any_features():
         fid(pictures, others[:1], mean_colour)
     with pytest.raises(BadInput, match="b: shape"):
         frechet_distance(np.zeros((3, 2)), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("found", ["text", None, [1.0, None], [[1.0], [1.0, 2.0]]])
+def test_features_that_are_no_numbers(found):
+    with pytest.raises(BadInput, match="features"):
+        fid(np.zeros((2, 4, 4, 3), np.uint8), np.zeros((2, 4, 4, 3), np.uint8), lambda picture: found)

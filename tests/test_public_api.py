@@ -51,6 +51,15 @@ PUBLIC = {
         "read_checkpoint": "(path, system=None, *, part=None)",
         "write": "(path, weights, *, overwrite=False)",
     },
+    "pyapdraw.metrics": {
+        "boundary_f": None,
+        "chamfer_distance": "(drawing, reference)",
+        "fid": "(pictures, references, features)",
+        "frechet_distance": "(a, b)",
+        "ink_boundary": "(drawing)",
+        "ssim": "(a, b)",
+        "tone_difference": None,
+    },
     "pyapdraw.losses.apdrawing": {
         "adversarial_discriminator": "(fake, real)",
         "adversarial_generator": "(fake, local_weight=0.25)",
@@ -73,7 +82,7 @@ PUBLIC = {
     ),
 }
 # Modules whose __all__ must list exactly what PUBLIC lists.
-COMPLETE = ["pyapdraw.ops"]
+COMPLETE = ["pyapdraw.metrics", "pyapdraw.ops"]
 
 
 def signature_text(function) -> str:
@@ -101,6 +110,32 @@ def test_a_submodule_import_does_not_hide_the_operation():
         "assert callable(ops.fuse_regions) and callable(ops.distance_transform)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_losses_and_metrics_are_reached_from_the_package_alone():
+    pytest.importorskip("torch", reason="the losses are torch functions")
+    code = (
+        "import sys, pyapdraw, pyapdraw.evaluate; metrics = pyapdraw.metrics; assert 'torch' not in sys.modules; "
+        "assert all(callable(getattr(metrics, name)) for name in metrics.__all__); losses = pyapdraw.losses; "
+        "assert set(losses.__all__) <= set(dir(losses)) and 'torch' not in sys.modules; "
+        "losses.apdrawing.distance_transform, losses.apdrawing2.remap, losses.figures.boundary"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_needs_torch_says_so_without_it(tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; import pyapdraw; from pyapdraw.cli import main\n"
+        "for reach in (lambda: pyapdraw.losses.apdrawing, lambda: pyapdraw.models.create('apdrawing')):\n"
+        "    try: reach()\n"
+        "    except pyapdraw.Unsupported as error: assert 'pip install' in str(error)\n"
+        "    else: raise AssertionError\n"
+        "sys.exit(main(['train', 'apdrawing', '--data', '.', '--out', 'out']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "a training needs the package 'torch'" in done.stderr and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_ops_import_without_heavy_packages():

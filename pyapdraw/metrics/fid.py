@@ -9,6 +9,7 @@ or of different ways to resize pictures for one, do not compare, nor do those of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -25,16 +26,23 @@ def fid(pictures: Iterable[np.ndarray], references: Iterable[np.ndarray], featur
         features: picture -> [D].
 
     Raises:
-        BadInput: fewer than two pictures, or features of different lengths.
+        BadInput: fewer than two pictures, features that are no numbers, or of different lengths.
     """
     sets = []
     for name, given in (("pictures", pictures), ("references", references)):
-        rows = [np.asarray(features(p), np.float64).ravel() for p in given]
+        rows = [_numbers(features(p)) for p in given]
         if len(rows) < 2 or len({row.size for row in rows}) != 1:
             raise BadInput(f"{name}: {len(rows)} with {sorted({r.size for r in rows})} features given, "
                            "two or more with one length expected")  # fmt: skip
         sets.append(np.stack(rows))
     return frechet_distance(*sets)
+
+
+def _numbers(found: Any) -> np.ndarray:
+    try:
+        return np.asarray(found, np.float64).ravel()
+    except (TypeError, ValueError, RuntimeError) as error:  # torch: a gradient is recorded
+        raise BadInput(f"features: {type(found).__name__} given, numbers [D] expected ({error})") from error
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -33,6 +33,9 @@ def add_to(verbs: Any) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """`pyapdraw train`."""
+    from pyapdraw.need import need
+
+    need("torch", extra="train", why="a training")
     from pyapdraw.training import apdrawing, loop
 
     changes = dict(setting(text) for text in args.settings)
