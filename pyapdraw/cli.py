@@ -273,7 +273,7 @@ def run_weights(args: argparse.Namespace) -> int:
     """`pyapdraw weights list|verify|import|export|average`."""
     from pyapdraw import weights
     from pyapdraw.errors import WeightsError
-    from pyapdraw.files import check_output
+    from pyapdraw.files import check_output, names_folder
 
     if args.action == "list":
         show("\n".join(weights.names()))
@@ -283,7 +283,7 @@ def run_weights(args: argparse.Namespace) -> int:
     try:
         given = args.checkpoint if args.action == "average" else [args.checkpoint]
         protected = [file for each in given for file in weights.sources(each)]
-        if args.action != "export" or not os.path.isdir(args.output):
+        if args.action != "export" or not names_folder(args.output):
             check_output(args.output, overwrite=args.overwrite, inputs=protected)
         if args.action == "import":
             held = weights.read_checkpoint(args.checkpoint, args.system, part=args.part).weights

@@ -230,9 +230,16 @@ def same_file(path: Path, source) -> bool:
         return False
 
 
+def names_folder(path: str | os.PathLike) -> bool:
+    """Whether a path is a folder, or, where nothing is there, was written as one, with a separator at its end."""
+    return os.path.isdir(path) or os.fspath(path).endswith(("/", os.sep))
+
+
 def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: Iterable = ()) -> Path:
     """The output path, if it may be written: its folder exists and allows it, nothing is there yet (or overwrite is
     set), and it is none of the inputs. Raises OutputError."""
+    if names_folder(path):
+        raise OutputError(f"{path}: is a folder, expected a file name")
     path = Path(path)
     try:
         if not path.parent.is_dir():
@@ -245,8 +252,6 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
         raise OutputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
     if len(os.fsencode(path.name)) > NAME_BYTES:
         raise OutputError(f"{path}: the name has more than {NAME_BYTES} bytes")
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder, expected a file name")
     for source in inputs:
         if same_file(path, source):
             raise OutputError(f"{path}: output and input are the same file")

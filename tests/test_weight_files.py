@@ -177,6 +177,36 @@ def test_system_and_part_are_asked_of_our_files_too(held, tmp_path):
         models.load("apdrawing", system="apdrawing", part="generator")
 
 
+def test_ours_and_published_ones_in_each_others_place(held, tmp_path, capsys):
+    torch = pytest.importorskip("torch", reason="published checkpoints are files of torch")
+    own, out = tmp_path / "own.safetensors", str(tmp_path / "out")
+    weights.write(own, held)
+    for given in (own, "apdrawing"):
+        assert cli.main(["weights", "import", str(given), "-o", out]) == cli.SOME_FAILED
+        assert f"{given}: weights of pyapdraw given, which need no import" in capsys.readouterr().err
+    for new in (True, False):
+        torch.save({"G": {"a": torch.zeros(1)}}, tmp_path / "x.pt", _use_new_zipfile_serialization=new)
+        for words in (["verify", "x.pt"], ["export", "x.pt", "-o", out], ["average", "x.pt", "-o", out]):
+            words = [str(tmp_path / word) if word == "x.pt" else word for word in words]
+            assert cli.main(["weights", *words]) == cli.SOME_FAILED
+            error = capsys.readouterr().err
+            assert "x.pt: a file of torch given" in error and "weights import" in error
+
+
+def test_a_name_that_ends_in_a_separator_is_a_folders(held, tmp_path, capsys):
+    pytest.importorskip("torch", reason="published checkpoints are files of torch")
+    net = models.create("apdrawing", ngf=1, levels=6)
+    tensors = {name: value.numpy() for name, value in net.state_dict().items()}
+    own, folder = tmp_path / "own.safetensors", tmp_path / "run"
+    weights.write(own, weights.Weights("apdrawing", "generator", {"ngf": 1, "levels": 6}, tensors))
+    assert cli.main(["weights", "average", str(own), "-o", f"{folder}/"]) == cli.NOT_WRITTEN
+    assert "is a folder, expected a file name" in capsys.readouterr().err and not folder.exists()
+    assert cli.main(["weights", "export", str(own), "-o", f"{folder}/"]) == cli.DONE
+    assert {file.name for file in folder.iterdir()} >= {"latest_net_G.pth", "latest_net_GCombine.pth"}
+    assert same(weights.find(folder), weights.read(own))
+    assert cli.main(["weights", "export", str(own), "-o", f"{tmp_path}/no/run/"]) == cli.NOT_WRITTEN
+
+
 def test_outputs_replace_no_input_and_nothing_unasked(held, tmp_path, capsys):
     own, folder = tmp_path / "own.safetensors", tmp_path / "folder"
     weights.write(own, held)

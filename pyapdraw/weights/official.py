@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyapdraw.errors import BadInput, WeightsError
-from pyapdraw.files import atomic_write, check_output, write_failed
+from pyapdraw.files import atomic_write, check_output, names_folder, write_failed
 from pyapdraw.need import need
 from pyapdraw.weights import pix2pix_files as files_of
 from pyapdraw.weights import store
@@ -61,6 +61,8 @@ def read_checkpoint(path: str | Path, system: str | None = None, *, part: str | 
     Raises WeightsError also where nothing tells.
     """
     path = Path(path)
+    if store.is_ours(path):
+        raise WeightsError(f"{path}: weights of pyapdraw given, which need no import, a published checkpoint expected")
     found = _Found.of(path, system, part) if system is not None else _fitting(path, part)
     return Checkpoint(found.system, found.part, found.config, found.state())
 
@@ -151,8 +153,8 @@ def export_checkpoint(
     weights: store.Weights, path: str | Path, *, overwrite: bool = False, epoch: str = "latest"
 ) -> list[Path]:
     """Writes weights under their published names: one file of all networks (`*_net_gen.pt`, `*_net_dis.pt`), or, where
-    `path` is a folder that exists, `<epoch>_net_<name>.pth` each. Auxiliary networks are always files of their own, in
-    the folder `path`. Returns what it wrote.
+    `path` is a folder, `<epoch>_net_<name>.pth` each; one that is not there yet is written with a separator at its end.
+    Auxiliary networks are always files of their own, in the folder `path`. Returns what it wrote.
 
     Networks that the published code keeps apart (`ELSEWHERE` of a system) go where it looks for them: `path`, or its
     folder, is a run among others in a folder of checkpoints, and there they have a folder of their own beside the runs.
@@ -173,15 +175,17 @@ def export_checkpoint(
             nets[name][slot.official] = torch.from_numpy(value.copy())
     if left:
         raise WeightsError(f"{next(iter(left))}: not expected in {weights.part} of {weights.system}")
-    files, apart = _exported(weights, nets, Path(path), epoch), _apart(weights, Path(path))
+    whole = not names_folder(path)
+    files, apart = _exported(weights, nets, Path(path), whole, epoch), _apart(weights, Path(path), whole)
+    made = {file.parent for file in files} & {apart, Path(path)}
     for file in files:
-        if file.parent != apart or apart.is_dir():
+        if file.parent not in made or file.parent.is_dir():
             check_output(file, overwrite=overwrite)
-    try:
-        if any(file.parent == apart for file in files):
-            apart.mkdir(exist_ok=True)
-    except OSError as error:
-        raise write_failed(apart, error) from error
+    for folder in made:
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_failed(folder, error) from error
     for file, holding in files.items():
         buffer = io.BytesIO()
         torch.save(holding, buffer)
@@ -203,25 +207,28 @@ def _slots_of(weights: store.Weights) -> dict[str, list[Slot]]:
         raise WeightsError(f"weights: {given} given, that of {weights.part} of {weights.system} expected") from error
 
 
-def _apart(weights: store.Weights, path: Path) -> Path:
-    """The folder of networks that the published code keeps apart from a run, or of auxiliary ones."""
+def _apart(weights: store.Weights, path: Path, whole: bool) -> Path:
+    """The folder of networks that the published code keeps apart from a run, or of auxiliary ones. whole: `path` is a
+    file of all networks, not a folder."""
     if weights.part == "auxiliary":
         return path
-    run = path if os.path.isdir(path) else path.parent
+    run = path.parent if whole else path
     return run.resolve().parent / layout(weights.system).ELSEWHERE_FOLDER
 
 
-def _exported(weights: store.Weights, nets: dict[str, OrderedDict], path: Path, epoch: str) -> dict[Path, Any]:
-    """What each file is to hold."""
+def _exported(
+    weights: store.Weights, nets: dict[str, OrderedDict], path: Path, whole: bool, epoch: str
+) -> dict[Path, Any]:
+    """What each file is to hold. whole: as for `_apart`."""
     about = layout(weights.system)
     apart = list(nets) if weights.part == "auxiliary" else about.ELSEWHERE.get(weights.part, ())
     together = {name: net for name, net in nets.items() if name not in apart}
     files: dict[Path, Any] = {path: together} if together else {}
-    if os.path.isdir(path):
+    if not whole:
         files = {path / f"{epoch}_net_{about.file_name(name)}.pth": net for name, net in together.items()}
     # The published code reads these by the name "latest", whatever the epoch of the rest.
     named = epoch if weights.part == "auxiliary" else "latest"
-    folder = _apart(weights, path)
+    folder = _apart(weights, path, whole)
     return files | {folder / f"{named}_net_{about.file_name(name)}.pth": nets[name] for name in apart}
 
 

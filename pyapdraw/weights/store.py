@@ -25,6 +25,7 @@ from pyapdraw.files import atomic_write, read_bytes
 from pyapdraw.weights import shipped
 
 FORMAT_1, FORMAT = "pyapdraw-1", "pyapdraw-2"
+TORCH = (b"PK\x03\x04", b"\x80\x02")  # how files of torch.save begin: zip, and pickle in old ones
 # In the order in which the library keeps tensors of a file, those of one dtype by name.
 DTYPES = {"U64": "<u8", "I64": "<i8", "F64": "<f8", "F32": "<f4", "U32": "<u4", "I32": "<i4", "F16": "<f2",
           "U16": "<u2", "I16": "<i2", "I8": "|i1", "U8": "|u1", "BOOL": "|b1"}  # fmt: skip
@@ -179,6 +180,9 @@ def _metadata(where: str, data: bytes) -> dict[str, str]:
             raise WeightsError(f"{where}: {given} given, weights of pyapdraw ({FORMAT}) expected")
         missing = [key for key in ("system", "part", "config", "sha256") if not isinstance(about.get(key), str)]
     except (ValueError, AttributeError, RecursionError) as error:
+        if data.startswith(TORCH):
+            how = "`pyapdraw weights import` makes one of published ones"
+            raise WeightsError(f"{where}: a file of torch given, weights of pyapdraw expected; {how}") from error
         raise WeightsError(f"{where}: not a safetensors file ({error})") from error
     if missing:
         raise WeightsError(f"{where}: header without {', '.join(missing)}")
@@ -193,6 +197,14 @@ def fingerprint(tensors: dict[str, np.ndarray]) -> str:
         digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
         digest.update(value.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def is_ours(path: str | Path) -> bool:
+    """Whether there is a weight file of ours, or shipped weights of that name, altered or not."""
+    try:
+        return bool(_metadata(str(path), content(path)))
+    except WeightsError:
+        return False
 
 
 def content(path: str | Path) -> bytes:
