@@ -174,6 +174,22 @@ def test_settings_from_a_file_and_the_command_line(tmp_path):
         ("size_px = 100", "size_px: 100 given, a power of two"),
         ("rate = 0", "rate: 0.0 given"),
         ("ngf = ", "cannot be read as TOML"),
+        ("[schedule]\nbatch = 0", r"schedule\.batch: 0 given, a number from 1 up"),
+        ("[schedule]\naccumulate = 0", r"schedule\.accumulate: 0 given"),
+        ("[schedule]\nworkers = -1", r"schedule\.workers: -1 given, a number from 0 up"),
+        ("[schedule]\nlog_every = 0", r"schedule\.log_every: 0 given"),
+        ("[schedule]\nseed = -1", r"schedule\.seed: -1 given"),
+        ("[schedule]\nsteps = -1", r"schedule\.steps: -1 given"),
+        ("betas = [0.5, 1.0]", r"betas: \[0\.5, 1\.0\] given"),
+        ("average = 1.5", r"average: 1\.5 given, a number from 0 to 1"),
+        ("fall = nan", r"fall: nan given"),
+        ("held_out = -1", r"held_out: -1 given"),
+        ("reach_px = inf", r"reach_px: inf given"),
+        ("[weights]\nl1 = nan", r"weights\.l1: nan given"),
+        ("[weights]\ntone = -1", r"weights\.tone: -1\.0 given"),
+        ("[augmentation]\nscale = [2, 1]", r"augmentation\.scale: \[2\.0, 1\.0\] given"),
+        ("[augmentation]\nscale = [0, 1]", r"augmentation\.scale: \[0\.0, 1\.0\] given"),
+        ("[augmentation]\nnoise = -1", r"augmentation\.noise: -1\.0 given"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, text, message):
@@ -181,6 +197,31 @@ def test_bad_settings_are_named(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(BadInput, match=message):
         apdrawing.read_config(file)
+
+
+def test_a_setting_below_a_setting_that_is_no_table(tmp_path):
+    (tmp_path / "c.toml").write_text("[schedule]\nsteps = 3")
+    with pytest.raises(BadInput, match=r"schedule\.steps\.x: steps = 3 given elsewhere, a table"):
+        apdrawing.read_config(tmp_path / "c.toml", **{"schedule.steps.x": 5})
+
+
+def test_nothing_left_to_train_on(tmp_path):
+    data = plain(tmp_path / "data")
+    with pytest.raises(BadInput, match="held_out, held_names: every portrait of"):
+        trained(data, tmp_path / "out", 1, held_out=1)
+    with pytest.raises(BadInput, match="without: every portrait of"):
+        trained(data, tmp_path / "out", 1, without=["a", "b", "c"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_checkpoints_that_do_not_fit_are_named(tmp_path):
+    data = plain(tmp_path / "data")
+    trained(data, tmp_path / "out", 0)
+    with pytest.raises(BadInput, match=r"last\.safetensors: trained with ngf = 4, 8 expected"):
+        trained(data, tmp_path / "out", 1, ngf=8)
+    checkpoint.save(tmp_path / "lines.safetensors", {"step": 1, "trainer": {"net": {}}})
+    with pytest.raises(WeightsError, match=r"lines\.safetensors: a checkpoint of another system"):
+        trained(data, tmp_path / "other", 1, start=str(tmp_path / "lines.safetensors"))
 
 
 def test_what_cannot_be_trained_is_refused_before_it_starts(tmp_path):
@@ -404,7 +445,7 @@ def test_epochs_are_trained_and_the_last_steps_weights_kept(tmp_path):
 
 
 def test_a_recipe_that_is_none(tmp_path):
-    with pytest.raises(BadInput, match=r"no_such_recipe: cannot be read as TOML"):
+    with pytest.raises(BadInput, match=r"no_such_recipe: No such file.* recipes apdrawing, .*apdrawing_published"):
         apdrawing.read_config("no_such_recipe")
 
 

@@ -50,7 +50,7 @@ class Line:
             "net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average.state()
         }  # fmt: skip
 
-    def restore(self, state):
+    def restore(self, state, where):
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.restore(state["average"])
@@ -147,6 +147,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert checkpoint.load(path) == {"step": 1} and [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "last.safetensors"
+    checkpoint.save(path, {"step": 1})
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(path, {"step": 2})
+    assert checkpoint.load(path) == {"step": 1} and [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
 def test_only_tensors_and_plain_values(tmp_path):
     with pytest.raises(TypeError, match="not PosixPath"):
         checkpoint.save(tmp_path / "a", {"x": tmp_path})
@@ -180,6 +193,16 @@ def test_workers_change_nothing():
     helped = loop.feed(Numbers(), loop.Schedule(batch=3, workers=2), torch.stack, 2)
     for _ in range(6):
         assert torch.equal(next(alone), next(helped))
+
+
+def test_workers_that_are_told_to_end_are_no_failure():
+    batches = loop.feed(Numbers(), loop.Schedule(batch=3, workers=1), torch.stack, 0)
+    next(batches)
+    (worker,) = batches._workers
+    # By another process than this, as `timeout` and batch systems do, who signal the whole group.
+    subprocess.run([sys.executable, "-c", f"import os; os.kill({worker.pid}, {int(signal.SIGTERM)})"], check=True)
+    worker.join(30)
+    assert worker.exitcode == 0
 
 
 # -- resuming ---------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from pyapdraw import align
-from pyapdraw.errors import BadInput, DeviceError
+from pyapdraw.errors import BadInput, DeviceError, WeightsError
 from pyapdraw.losses import apdrawing as losses
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
 from pyapdraw.models import apdrawing as models
@@ -94,20 +94,25 @@ class Trainer:
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self.average.tensors.items()}
         return Weights("apdrawing", part, config, tensors)
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Goes on where a training of the same networks was. Raises BadInput where they differ."""
-        self.load_networks(state, "checkpoint")
+    def restore(self, state: dict[str, Any], where: str) -> None:
+        """Goes on where a training of the same networks was. where: its file. Raises BadInput where they differ."""
+        self.load_networks(state, where)
         for optimizer, kept in zip(self.optimizers, state["optimizers"]):
             optimizer.load_state_dict(kept)
         self.average.restore(state["average"])
 
     def load_networks(self, state: dict[str, Any], where: str) -> None:
-        """The networks of another training, such as the first stage; discriminators if it had them. BadInput."""
+        """The networks of another training, such as the first stage; discriminators if it had them. where: its file.
+
+        Raises WeightsError: a training of something else. BadInput: of other widths or sizes.
+        """
+        if not isinstance(state, dict) or not {"config", "generator", "judges"} <= state.keys():
+            raise WeightsError(f"{where}: a checkpoint of another system's training given, one of apdrawing expected")
         judged = state["config"].get("adversarial", True)
         for name in ("size_px", "ngf", "network", *(["ndf"] if judged else [])):
             given, own = state["config"].get(name, "full"), getattr(self.config, name)
             if given != own:
-                raise BadInput(f"{where}: trained with {name} = {given}, {own} expected as configured")
+                raise BadInput(f"{where}: trained with {name} = {given}, {own} expected as configured now")
         self.generator.load_state_dict(state["generator"])
         if judged:
             self.judges.load_state_dict(state["judges"])
@@ -339,6 +344,8 @@ def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = Fal
     if config.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("device: cuda given, but torch sees no CUDA device here")
     items = [item for item in find(folder) if item.name not in config.without]
+    if not items:
+        raise BadInput(f"without: every portrait of {folder} is left out, at least one expected to train on")
     undrawn = [item.photo for item in items if not item.drawn]
     if config.stage == "formal" and undrawn:
         count = f"{len(undrawn)} of {len(items)} photos"
@@ -346,6 +353,8 @@ def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = Fal
     loop.join(config.device)
     teacher = "ink" if config.stage == "pretrain" else "given"
     seen, held = split(items, config.held_out, config.held_names)
+    if not seen:
+        raise BadInput(f"held_out, held_names: every portrait of {folder} is held out, one to train on expected")
     size_px, seed = config.size_px, config.schedule.seed
     small_net = config.network == "small"
     data = Portraits(with_rehearsal(seen, config.rehearsal), size_px, config.augmentation, seed, teacher, small_net)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
 from dataclasses import dataclass, field
@@ -18,6 +19,15 @@ STAGES = ("pretrain", "formal")
 PRECISIONS = ("float32", "bfloat16")
 CHAMFERS = ("ours", "paper", "official", "none")
 RECIPES = Path(__file__).parent / "recipes"
+RANGES: dict[str, tuple[float, float]] = {  # of settings that no other check bounds, both ends allowed
+    "fall": (0, 1), "average": (0, 1), "held_out": (0, math.inf), "reach_px": (0, math.inf),
+    "schedule.steps": (0, math.inf), "schedule.batch": (1, math.inf), "schedule.accumulate": (1, math.inf),
+    "schedule.workers": (0, math.inf), "schedule.seed": (0, 2**32), "schedule.checkpoint_every": (0, math.inf),
+    "schedule.sheet_every": (0, math.inf), "schedule.judge_every": (0, math.inf), "schedule.patience": (0, math.inf),
+    "schedule.log_every": (1, math.inf), "augmentation.turn_deg": (0, 180), "augmentation.flip": (0, 1),
+    "augmentation.shift": (0, 1), "augmentation.light": (0, 1), "augmentation.noise": (0, 255),
+    "augmentation.grey": (0, 1),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class Config:
         if min(self.epochs) < 0:
             raise BadInput(f"epochs: {list(self.epochs)} given, two numbers from 0 up expected")
         self._check_distances()
+        self._check_numbers()
         if not 0 < self.rate < 1:
             raise BadInput(f"rate: {self.rate} given, a learning rate between 0 and 1 expected")
         if not 0 <= self.rehearsal.share < 1 or bool(self.rehearsal.folder) != bool(self.rehearsal.share):
@@ -101,6 +112,19 @@ class Config:
             raise BadInput(f"rehearsal: {given} given, both or none expected, the share below 1")
         if self.rehearsal.share and self.schedule.batch != 1:
             raise BadInput(f"schedule.batch: {self.schedule.batch} given, 1 expected with a rehearsal")
+
+    def _check_numbers(self) -> None:
+        ranges = RANGES | {f"weights.{f.name}": (0, math.inf) for f in dataclasses.fields(self.weights)}
+        for name, (least, most) in ranges.items():
+            given: Any = functools.reduce(getattr, name.split("."), self)  # type: ignore[arg-type]
+            if not (least <= given <= most and math.isfinite(given)):
+                expected = f"from {least} up" if most == math.inf else f"from {least} to {most}"
+                raise BadInput(f"{name}: {given} given, a number {expected} expected")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise BadInput(f"betas: {list(self.betas)} given, two numbers from 0 to below 1 expected")
+        low, high = self.augmentation.scale
+        if not 0 < low <= high < math.inf:
+            raise BadInput(f"augmentation.scale: {[low, high]} given, two numbers above 0, the smaller first, expected")
 
     def _check_distances(self) -> None:
         official = self.distance_transform == "official"
@@ -148,6 +172,8 @@ def read_config(path: str | Path | None, **changes: Any) -> Config:
         *tables, key = name.split(".")
         for table in tables:
             place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise BadInput(f"{name}: {table} = {place!r} given elsewhere, a table of settings expected")
         place[key] = value
     return _record(Config, values, str(path or "configuration"))
 
@@ -163,7 +189,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
         path = RECIPES / f"{path}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        recipes = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
+        raise BadInput(f"{path}: {error.strerror}; a TOML file, or one of the recipes {recipes}, expected") from None
+    except ValueError as error:
         raise BadInput(f"{path}: cannot be read as TOML: {error}") from None
 
 

@@ -35,8 +35,9 @@ def save(path: str | Path, state: Any) -> None:
             os.fsync(file.fileno())
         os.replace(part, target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
+    finally:  # whatever ended it, an interrupt included
+        part.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> Any:

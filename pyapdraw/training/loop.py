@@ -1,8 +1,8 @@
 """What every training needs around its steps: order of the data, checkpoints, averages, logs, several processes.
 
-A trainer has `state() -> tree`, `restore(tree)`, `step(batch, number) -> dict of losses`; `run` drives it. On a CPU a
-training that was killed and resumed gives the bits of one that was not: the order of the samples and what is random in
-them depend on seed, epoch and index, never on the past.
+A trainer has `state() -> tree`, `restore(tree, file)`, `step(batch, number) -> dict of losses`; `run` drives it. On a
+CPU a training that was killed and resumed gives the bits of one that was not: the order of the samples and what is
+random in them depend on seed, epoch and index, never on the past.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ class Trainer(Protocol):
 
     def state(self) -> Any: ...
 
-    def restore(self, state: Any) -> None: ...
+    def restore(self, state: Any, where: str) -> None: ...
 
     def step(self, batches: Sequence[Any], number: int) -> dict[str, float]: ...
 
@@ -93,9 +94,14 @@ class Ordered(Sampler[tuple[int, int]]):
 def feed(data: Dataset, schedule: Schedule, collate: Any, batches: int) -> Iterator[Any]:
     """Batches without end, behind the first `batches`. data[epoch, index] is one sample."""
     sampler = Ordered(len(data), schedule.seed, batches * schedule.batch)  # type: ignore[arg-type]
-    return iter(
-        DataLoader(data, schedule.batch, sampler=sampler, collate_fn=collate, num_workers=schedule.workers)
-    )  # fmt: skip
+    how = {"collate_fn": collate, "num_workers": schedule.workers, "worker_init_fn": _leaves_quietly}
+    return iter(DataLoader(data, schedule.batch, sampler=sampler, **how))
+
+
+def _leaves_quietly(_: int) -> None:
+    """A worker that is told to end, as all of a training's processes are by `timeout` or a batch system, is no failure
+    for the training to report on top of its own end, nor does it tidy up what is the training's."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
 class Average:
@@ -210,17 +216,18 @@ def check_finite(losses: Mapping[str, float | Tensor], step: int) -> dict[str, f
 def run(trainer: Trainer, data: Dataset, collate: Any, schedule: Schedule, out: Path, quiet: bool = False) -> int:
     """Trains to the last step, from OUT/last.safetensors on where there is one. Returns the number of the last step.
 
-    Raises Diverged, OutputError; KeyboardInterrupt passes, after the state was written.
+    Raises Diverged, OutputError. Where these or an interrupt end it, the last checkpoint that was written stays: in the
+    midst of a step there is no state to go on from.
     """
     first, last = rank() == 0, out / LAST
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{out}: {error.strerror} given, a folder that can be written expected") from None
+        raise OutputError(f"{out}: {error.strerror}; a folder that can be written expected") from None
     done, best, worse = 0, math.inf, 0
     if last.is_file():
         kept = checkpoint.load(last)
-        trainer.restore(kept["trainer"])
+        trainer.restore(kept["trainer"], str(last))
         done, best, worse = kept["step"], kept["best"], kept["worse"]
     log = Log(out) if first else None
     batches_of = feed(data, schedule, collate, done * schedule.accumulate)
