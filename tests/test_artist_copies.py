@@ -2,14 +2,17 @@
 
 import copy
 import multiprocessing
+import os
 import pickle
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
-from pyapdraw import weights
+from pyapdraw import models, weights
 from pyapdraw.artist import Artist
 from pyapdraw.errors import BadInput, WeightsError
 
@@ -71,3 +74,28 @@ def test_process_pools(photo, method):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
         for drawing in pool.map(draw, [artist] * 4, [photo] * 4, timeout=120):
             np.testing.assert_array_equal(drawing, expected)
+
+
+FORKED = """
+import os, signal, sys, numpy as np, pyapdraw
+artist = pyapdraw.Artist("apdrawing", weights=sys.argv[1], aligned=True)
+photo = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+expected = artist.draw(photo)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    off = np.abs(artist.draw(photo).astype(int) - expected)
+    os._exit(int(off.max() > 1))  # sums of other numbers of threads are rounded otherwise
+sys.exit(os.waitpid(child, 0)[1] != 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_the_papers_network_draws_in_a_forked_process(tmp_path):
+    """Its threads stay behind in the parent."""
+    pytest.importorskip("torch", reason="the paper's network runs in torch")
+    net = models.create("apdrawing", ngf=8, levels=6)
+    tensors = {name: value.numpy() for name, value in net.state_dict().items()}
+    path = tmp_path / "wide.safetensors"
+    weights.write(path, weights.Weights("apdrawing", "generator", {"ngf": 8, "levels": 6}, tensors))
+    subprocess.run([sys.executable, "-c", FORKED, str(path)], check=True, timeout=120)

@@ -221,7 +221,7 @@ class ApDrawingTorch:
 
     As the authors' test.py, dropout apart: each drawing is normalised by its own statistics, rectangles lie where the
     numbers of a landmark file say (`align.official_landmarks`), and grey levels are cut off instead of rounded. Safe to
-    use from several threads.
+    use from several threads; in a forked process torch is set to one thread.
     """
 
     sizes_px: tuple[int, ...] | None = (SIDE,)
@@ -231,11 +231,15 @@ class ApDrawingTorch:
         from pyapdraw.models import registry
 
         self._net = registry.made(held, where)
+        self._made_in = os.getpid()
 
     def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         """As `ApDrawing.draw`."""
         import torch
 
+        if self._made_in != os.getpid():  # torch would wait for threads that a forked process has not
+            torch.set_num_threads(1)
+            self._made_in = os.getpid()
         photo = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float()[None]
         photo = (photo / 255 - 0.5) / 0.5  # rounded as there
         centres = torch.from_numpy(region_centres(align.official_landmarks(landmarks_px)[None], SIDE))
