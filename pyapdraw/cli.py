@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 some inputs failed (each named), 2 wrong usage, 3 no usabl
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
