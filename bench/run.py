@@ -79,6 +79,7 @@ def main() -> int:
     options += ["--turns", str(given.turns)] if given.turns else []
     options += ["--threads", *map(str, given.threads)] if given.threads else []
 
+    scripts = suites(given.suites)  # before the peaks, which take a while
     here = bench.machine()
     path = given.out / f"{here['name']}.json"
     kept = report.load(path)["suites"] if path.is_file() and given.suites else {}
@@ -92,7 +93,7 @@ def main() -> int:
     }
     print(f"{here['cpu']}, {here['cores']} cores\n\n{report.peak_table(record)}", flush=True)
     failed = []
-    for script in suites(given.suites):
+    for script in scripts:
         code, rows = run_suite(script, options)
         if rows is not None:
             record["suites"][script.stem.removeprefix("bench_")] = rows
