@@ -161,3 +161,15 @@ def test_need_says_what_to_install():
         Unsupported, match=r"training needs the package 'no_such_package'.*pip install 'pyapdraw\[train\]'"
     ):
         need("no_such_package", extra="train", why="training")
+
+
+def test_the_examples_of_the_operations():
+    import doctest
+    import pkgutil
+
+    import pyapdraw.ops
+
+    modules = [importlib.import_module(f"pyapdraw.ops.{m.name}") for m in pkgutil.iter_modules(pyapdraw.ops.__path__)]
+    results = {module.__name__: doctest.testmod(module) for module in modules}
+    assert sum(result.attempted for result in results.values()) > 25
+    assert [name for name, result in results.items() if result.failed] == []

@@ -55,8 +55,9 @@ def fuse_regions(
 
     >>> parts, white = [np.full((1, 1, 2, 2), v, np.float32) for v in (0.1, 0.2, 0.3, 0.4)], np.ones((1, 1, 4, 4))
     >>> centres = np.array([[[1, 1], [3, 1], [2, 2], [2, 3]]])
-    >>> fuse_regions(parts, centres, *[white.astype(np.float32)] * 2, white > 0)[0, 0].round(1).tolist()
-    [[0.1, 0.1, 0.2, 0.2], [0.1, 0.1, 0.2, 0.2], [1.0, 0.3, 0.3, 1.0], [1.0, 0.4, 0.4, 1.0]]
+    >>> fused = fuse_regions(parts, centres, *[white.astype(np.float32)] * 2, white > 0)
+    >>> (10 * fused[0, 0]).round().astype(int).tolist()
+    [[1, 1, 2, 2], [1, 1, 2, 2], [10, 3, 3, 10], [10, 4, 4, 10]]
     """
     if len(parts) != 4:
         raise BadInput(f"parts: {len(parts)} images given, 4 expected (eye, eye, nose, mouth)")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np  # noqa: F401 - of the doctests
+
 from pyapdraw import _C
 from pyapdraw.ops._arrays import Array, all_torch, call, takes_device_arrays
 from pyapdraw.ops.warp_affine import matrices_of
