@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .camera_raw import raw_kind
-from .errors import BadInput, OutputError
-from .quiet import quiet_pillow
+from pyapdraw.camera_raw import raw_kind
+from pyapdraw.errors import BadInput, OutputError
+from pyapdraw.quiet import quiet_pillow
 
 HEAD_BYTES = 4096
 MAX_PIXELS = 50_000_000  # of a picture, unless asked otherwise

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyapdraw import _C  # type: ignore[attr-defined]
-
-from .errors import BadInput
+from pyapdraw.errors import BadInput
 
 # ISO/IEC 23091-2 code points, which libav uses as they are.
 BT709, UNSPECIFIED, BT470BG, SMPTE170M, SMPTE240M, BT2020_NCL, BT2020_CL = 1, 2, 5, 6, 7, 9, 10

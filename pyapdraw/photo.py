@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
-from .errors import BadInput, Error, OutputError
-from .files import (
+from pyapdraw.errors import BadInput, Error, OutputError
+from pyapdraw.files import (
     HEAD_BYTES,
     MAX_PIXELS,
     atomic_write,
@@ -27,8 +27,8 @@ from .files import (
     read_bytes,
     refuse_unreadable,
 )
-from .files import picture_format as format_of
-from .quiet import quiet_pillow
+from pyapdraw.files import picture_format as format_of
+from pyapdraw.quiet import quiet_pillow
 
 MAX_FILE_BYTES = 512 << 20
 # An allow-list: Pillow knows forty more formats, some of them with a history of holes.

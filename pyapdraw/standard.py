@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from .errors import BadInput, OutputError
-from .files import write_failed
+from pyapdraw.errors import BadInput, OutputError
+from pyapdraw.files import write_failed
 
 OUTPUT = "<standard output>"
 # Control characters, and those that turn the direction of writing: a name must not steer the terminal.

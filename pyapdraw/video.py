@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from .artist import Artist, FrameArtist, NoFace
-from .clock import Clock
-from .composite import side_by_side
-from .encoders import Encoding
-from .errors import BadInput, DeviceError, Error, OutputError
-from .files import check_output
-from .frames import ToRgb, check_drawing
-from .hand_over import Queue, Stopped, Worker
-from .photo import MAX_PIXELS
-from .video_end import cut_to_fragments, new_part, playable_s, put_in_order
-from .video_in import Source
-from .video_out import SUFFIXES, Sink
+from pyapdraw.artist import Artist, FrameArtist, NoFace
+from pyapdraw.clock import Clock
+from pyapdraw.composite import side_by_side
+from pyapdraw.encoders import Encoding
+from pyapdraw.errors import BadInput, DeviceError, Error, OutputError
+from pyapdraw.files import check_output
+from pyapdraw.frames import ToRgb, check_drawing
+from pyapdraw.hand_over import Queue, Stopped, Worker
+from pyapdraw.photo import MAX_PIXELS
+from pyapdraw.video_end import cut_to_fragments, new_part, playable_s, put_in_order
+from pyapdraw.video_in import Source
+from pyapdraw.video_out import SUFFIXES, Sink
 
 _QUEUE_FRAMES = 3
 _PACKET_ROOM_BYTES = 8 << 20  # of sound in a queue, before it counts as full
