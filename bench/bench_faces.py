@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 import peer_facenet  # noqa: E402
 from cases_faces import error, noisy, placed, portraits, rolled  # noqa: E402
 
-from pyapdraw.faces import Detector  # noqa: E402
-from pyapdraw.tracking import Tracker  # noqa: E402
+from pyapdraw.faces.detector import Detector  # noqa: E402
+from pyapdraw.faces.tracking import Tracker  # noqa: E402
 
 clock = time.perf_counter
 PEER = "facenet-pytorch"

@@ -77,6 +77,6 @@ def __getattr__(name: str) -> Any:  # what costs time to import is imported when
         return importlib.import_module("pyapdraw.artist").Artist
     if name == "info":
         return importlib.import_module("pyapdraw.about").info
-    if name in ("ops", "models", "metrics", "losses", "weights"):
+    if name in ("faces", "ops", "models", "metrics", "losses", "weights"):
         return importlib.import_module(f"pyapdraw.{name}")
     raise AttributeError(f"module 'pyapdraw' has no attribute {name!r}")

@@ -14,14 +14,14 @@ import numpy as np
 from pyapdraw import align, images
 from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput
-from pyapdraw.faces import Detector, Face
+from pyapdraw.faces.detector import Detector, Face
+from pyapdraw.faces.person_mask import PersonMask
+from pyapdraw.faces.tracking import Tracker
 from pyapdraw.files import MAX_PIXELS
-from pyapdraw.mask import PersonMask
 from pyapdraw.models import registry
 from pyapdraw.ops import resize
 from pyapdraw.pipeline import BACKGROUNDS, CANVAS_PX, draw_faces
 from pyapdraw.runtime import plan
-from pyapdraw.tracking import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

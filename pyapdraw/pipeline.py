@@ -13,7 +13,7 @@ import numpy as np
 
 from pyapdraw import align, composite
 from pyapdraw.clock import Clock
-from pyapdraw.faces import Face
+from pyapdraw.faces.detector import Face
 
 BACKGROUNDS = ("white", "keep", "photo")
 CANVAS_PX = 512  # the canvas of the papers' networks; styles that can draw at any size may be given another

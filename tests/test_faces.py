@@ -6,9 +6,9 @@ import pytest
 from cases_faces import error, noisy, portraits, rolled
 from PIL import Image
 
-from pyapdraw import mtcnn
 from pyapdraw.errors import BadInput
-from pyapdraw.faces import Detector
+from pyapdraw.faces import mtcnn
+from pyapdraw.faces.detector import Detector
 
 
 @pytest.fixture(scope="module")

@@ -268,7 +268,7 @@ def test_wrong_arguments_are_named(change, message):
 
 def test_drawings_are_near_those_of_the_trained_model(shared_dir):
     """Mean over the pairs: ink boundaries F >= 0.69, tones <= 0.072 (thresholding gives 0.52 and 0.107)."""
-    from pyapdraw.mask import PersonMask
+    from pyapdraw.faces.person_mask import PersonMask
 
     try:
         segment = PersonMask()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pyapdraw import weights
 from pyapdraw.errors import BadInput, WeightsError
-from pyapdraw.mask import VOTE_MOST, PersonMask, colour_votes
+from pyapdraw.faces.person_mask import VOTE_MOST, PersonMask, colour_votes
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from cases_faces import error, noisy, placed, portraits
 
-from pyapdraw.faces import Detector
-from pyapdraw.tracking import OneEuro, Tracker
+from pyapdraw.faces.detector import Detector
+from pyapdraw.faces.tracking import OneEuro, Tracker
 
 FPS = 30
 

@@ -22,8 +22,8 @@ import numpy as np
 from pyapdraw import align
 from pyapdraw.aligned import PICTURES, read_grey, read_landmarks
 from pyapdraw.errors import BadInput
-from pyapdraw.faces import Detector
-from pyapdraw.mask import PersonMask
+from pyapdraw.faces.detector import Detector
+from pyapdraw.faces.person_mask import PersonMask
 from pyapdraw.ops import resize
 from pyapdraw.photo import read_photo
 

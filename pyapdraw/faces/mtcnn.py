@@ -5,7 +5,7 @@ Networks", IEEE SPL 2016. P-net looks at every position of an image pyramid, R-n
 left; O-net also gives five points. The steps and conventions (boxes in 1-based pixels, "area" resizing, order of
 suppression) are those of facenet-pytorch 2.6.0, whose weights these are, so that points and boxes agree with it;
 `cascade` is that algorithm. Detection at any head roll and tracking run its nets in another order, with the last one
-on rotated squares: see `pyapdraw.landmarks`, `pyapdraw.faces` and `pyapdraw.tracking`.
+on rotated squares: see `pyapdraw.faces.landmarks`, `pyapdraw.faces.detector` and `pyapdraw.faces.tracking`.
 """
 
 from __future__ import annotations

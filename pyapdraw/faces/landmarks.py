@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyapdraw.mtcnn import OUTPUT_PX, Nets
+from pyapdraw.faces.mtcnn import OUTPUT_PX, Nets
 
 # Mean answer of O-net on converged crops of frontal portraits, made symmetric, in px of its 48 px crop.
 TEMPLATE = (np.array([0.332 + 0.372j, 0.668 + 0.372j, 0.5 + 0.594j, 0.34 + 0.728j, 0.66 + 0.728j]) * OUTPUT_PX) - (

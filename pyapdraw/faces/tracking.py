@@ -14,10 +14,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pyapdraw import _C, landmarks
-from pyapdraw.faces import Detector, Face, Search, check_image, distinct, face_of, largest_first, plausible, side_px
-from pyapdraw.landmarks import Look, Poses
-from pyapdraw.mtcnn import OUTPUT_PX, Nets
+from pyapdraw import _C
+from pyapdraw.faces import landmarks
+from pyapdraw.faces.detector import (
+    Detector,
+    Face,
+    Search,
+    check_image,
+    distinct,
+    face_of,
+    largest_first,
+    plausible,
+    side_px,
+)
+from pyapdraw.faces.landmarks import Look, Poses
+from pyapdraw.faces.mtcnn import OUTPUT_PX, Nets
 
 SEARCH_EVERY = 4  # frames between searches for new faces, each in one direction and for half of the sizes
 IDLE_TURNS_DEG = (0, 90, 0, 270, 0, 180)  # searched one a frame while no face is known

@@ -1,7 +1,7 @@
 """Faces of a photo: boxes and five landmarks, at any head roll.
 
 MTCNN finds upright faces only. `Detector` therefore runs its first two nets on the photo in four directions, refines
-every candidate along its own roll (`pyapdraw.landmarks`), and keeps the answers that are sure of themselves: a high
+every candidate along its own roll (`faces.landmarks`), and keeps the answers that are sure of themselves: a high
 score, and the same points from neighbouring squares.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyapdraw import landmarks, mtcnn
 from pyapdraw.errors import BadInput
-from pyapdraw.landmarks import Look, Poses
+from pyapdraw.faces import landmarks, mtcnn
+from pyapdraw.faces.landmarks import Look, Poses
 
 SMALLEST_PX = 20.0  # the least side of a face that MTCNN was trained for
 FACES_ACROSS = 12  # by default the shorter side of a photo holds at most this many faces
