@@ -104,7 +104,8 @@ def still_head(shared: Path) -> None:
     """Share of drawing pixels that change between frames of one photo with fresh sensor noise of sigma 4."""
     from cases_faces import noisy, portraits
 
-    from pyapdraw.artist import Artist, FrameArtist
+    from pyapdraw.artist import Artist
+    from pyapdraw.frame_artist import FrameArtist
 
     artist, rng, changes, jitter = Artist(), np.random.default_rng(0), [], []
     for _, photo, _ in portraits(shared)[::3]:

@@ -20,11 +20,11 @@ from record import Suite
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyapdraw.clock import Clock
-from pyapdraw.encoders import Encoding
-from pyapdraw.frames import ToRgb
-from pyapdraw.video import VideoOptions, draw_frames
-from pyapdraw.video_in import Source
-from pyapdraw.video_out import Sink
+from pyapdraw.media.colour import ToRgb
+from pyapdraw.media.encoders import Encoding
+from pyapdraw.media.reader import Source
+from pyapdraw.media.video import VideoOptions, draw_frames
+from pyapdraw.media.writer import Sink
 
 WIDTH, HEIGHT, RATE, FRAMES = 1280, 720, 30, 60
 

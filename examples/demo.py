@@ -18,7 +18,7 @@ import numpy as np
 import skimage.data
 
 from pyapdraw import ops
-from pyapdraw.photo import write_image
+from pyapdraw.media.photo import write_image
 
 FPS, SECONDS, WIDTH, HEIGHT, RATE = 30, 10, 1280, 720, 48000
 

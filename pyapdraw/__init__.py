@@ -58,7 +58,7 @@ def draw_video(source: Any, target: Any, style: str = "ink", **options: Any) -> 
     Raises:
         BadInput: no readable video, or a wrong option. OutputError: the target cannot be written, or exists.
     """
-    from pyapdraw.video import draw_video
+    from pyapdraw.frame_artist import draw_video
 
     return draw_video(source, target, style, **options)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from pyapdraw import align
 from pyapdraw.errors import BadInput
+from pyapdraw.media.photo import read_photo
 from pyapdraw.ops.resize import resize
-from pyapdraw.photo import read_photo
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".avif")
 

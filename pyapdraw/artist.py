@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyapdraw import align, images
+from pyapdraw import align
 from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector, Face
 from pyapdraw.faces.person_mask import PersonMask
-from pyapdraw.faces.tracking import Tracker
-from pyapdraw.files import MAX_PIXELS
+from pyapdraw.media import images
+from pyapdraw.media.kinds import MAX_PIXELS
 from pyapdraw.models import registry
 from pyapdraw.ops import resize
-from pyapdraw.pipeline import BACKGROUNDS, CANVAS_PX, draw_faces
+from pyapdraw.pipeline import BACKGROUNDS, draw_faces
 from pyapdraw.runtime import plan
 
 if TYPE_CHECKING:
@@ -197,41 +197,6 @@ class Artist:
         return other
 
 
-class FrameArtist:
-    """Draws the frames of one video in order: faces are tracked, the drawing of a still head stays still.
-
-    Call it with (frame uint8 [H,W,3], time_s); it returns uint8 [H,W] or [H,W,3], or None where the frame passes
-    through. `clock.seconds` has the stages, `faces_per_frame` what was drawn.
-    """
-
-    def __init__(self, artist: Artist) -> None:
-        self.artist = artist
-        self.tracker = Tracker(artist.detector)
-        self.clock = Clock()
-        self.faces_per_frame: list[int] = []
-
-    def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray | None:
-        options = self.artist.options
-        with self.clock("faces"):
-            faces = [aligned_face(rgb)] if options.aligned else self.artist.choose(self.tracker.update(rgb, time_s))
-        self.faces_per_frame.append(len(faces))
-        if faces:
-            largest = options.largest_px or CANVAS_PX
-            style, segment = self.artist.style, self.artist.segment
-            return draw_faces(
-                rgb, faces, style, segment, background=options.background, largest_px=largest, clock=self.clock
-            )  # fmt: skip
-        policy = options.no_face or "draw"
-        if policy == "error":
-            raise NoFace(
-                f"frame at {time_s:.3f} s: no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on"
-            )
-        if policy in ("pass", "skip"):
-            return None if policy == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
-        with self.clock("draw"):
-            return self.artist.without_face(rgb, policy)
-
-
 def aligned_face(pixels: np.ndarray, landmarks_px: np.ndarray | None = None) -> Face:
     """The face of a picture that is a crop already: at the given points, or the template's scaled to the picture."""
     h, w = pixels.shape[:2]
@@ -265,4 +230,4 @@ def _area(face: Face) -> float:
     return max(0.0, x1 - x0) * max(0.0, y1 - y0)
 
 
-__all__ = ["Artist", "FrameArtist", "NoFace", "Options", "aligned_face"]
+__all__ = ["Artist", "NoFace", "Options", "aligned_face"]

@@ -17,9 +17,10 @@ from pyapdraw.artist import Artist, NoFace, aligned_face
 from pyapdraw.clock import Clock
 from pyapdraw.composite import side_by_side
 from pyapdraw.errors import BadInput, Error, OutputError
-from pyapdraw.files import check_output, what_is, write_record
+from pyapdraw.files import check_output, write_record
 from pyapdraw.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
-from pyapdraw.photo import encode_image, read_photo, write_image
+from pyapdraw.media.kinds import what_is
+from pyapdraw.media.photo import encode_image, read_photo, write_image
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def draw_video_file(artist: Artist, source: Input, target: Path | None, manner: 
         raise BadInput(f"{source}: a video given, a photo expected on standard input and output")
     if manner.given:
         raise BadInput(f"{source}: a video given, photos expected with landmark or mask files")
-    from pyapdraw.video import VideoOptions, draw_with  # PyAV is loaded for videos alone
+    from pyapdraw.frame_artist import draw_with  # PyAV is loaded for videos alone
+    from pyapdraw.media.video import VideoOptions
 
     options = manner.video or VideoOptions(max_pixels=artist.options.max_pixels)
     rules = {"beside": manner.beside, "overwrite": manner.overwrite}

@@ -184,7 +184,7 @@ def _video_options(args: argparse.Namespace) -> Any:
     """VideoOptions of the command line; None, and PyAV is not loaded, where it says nothing of videos."""
     if (args.crf, args.start, args.end) == (None, None, None):
         return None
-    from pyapdraw.video import Encoding, VideoOptions
+    from pyapdraw.media.video import Encoding, VideoOptions
 
     encoding = Encoding() if args.crf is None else Encoding(crf=args.crf)
     return VideoOptions(encoding, args.start, args.end, args.max_pixels)

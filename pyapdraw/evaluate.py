@@ -12,12 +12,12 @@ import numpy as np
 
 from pyapdraw.artist import Artist, aligned_face
 from pyapdraw.errors import BadInput
+from pyapdraw.media.photo import write_image
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
 from pyapdraw.metrics.chamfer import chamfer_distance
 from pyapdraw.metrics.fid import fid
 from pyapdraw.metrics.ssim import ssim
 from pyapdraw.ops import resize
-from pyapdraw.photo import write_image
 from pyapdraw.pipeline import CANVAS_PX
 from pyapdraw.training.portraits import Item, Portrait, Reader, find, grey, pictures
 

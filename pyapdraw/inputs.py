@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyapdraw.errors import BadInput, Error, OutputError
-from pyapdraw.files import shortened, what_is
-from pyapdraw.photo import SUFFIXES
+from pyapdraw.files import shortened
+from pyapdraw.media.kinds import what_is
+from pyapdraw.media.photo import SUFFIXES
 
 PICTURE_SUFFIXES = tuple(SUFFIXES)
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif")

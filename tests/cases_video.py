@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from pyapdraw.video import draw_frames
+from pyapdraw.media.video import draw_frames
 
 
 @dataclass(frozen=True)

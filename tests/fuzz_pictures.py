@@ -17,7 +17,7 @@ from PIL import Image
 
 from pyapdraw.artist import Artist
 from pyapdraw.errors import Error
-from pyapdraw.photo import read_photo
+from pyapdraw.media.photo import read_photo
 
 MEMORY_BYTES = 1_500_000_000
 FORMATS = {

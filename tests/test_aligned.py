@@ -10,8 +10,8 @@ from skimage import data as skimage_data
 from pyapdraw import align, aligned, cli, evaluate
 from pyapdraw.artist import Artist
 from pyapdraw.errors import BadInput
+from pyapdraw.media.photo import read_photo
 from pyapdraw.metrics.boundary import boundary_f
-from pyapdraw.photo import read_photo
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pyapdraw.camera_raw import raw_kind
 from pyapdraw.errors import BadInput
-from pyapdraw.files import what_is
-from pyapdraw.photo import read_photo
+from pyapdraw.media.camera_raw import raw_kind
+from pyapdraw.media.kinds import what_is
+from pyapdraw.media.photo import read_photo
 
 RGB, SENSOR, LINEAR = 2, 32803, 34892
 MAKE, SUB_IFDS, DNG_VERSION = 0x10F, 0x14A, 0xC612

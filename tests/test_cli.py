@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pyapdraw import cli
-from pyapdraw.photo import read_photo
+from pyapdraw.media.photo import read_photo
 
 skimage_data = pytest.importorskip("skimage.data", reason="the public-domain portrait comes from scikit-image")
 

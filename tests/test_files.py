@@ -14,8 +14,9 @@ from cases_photo import encoded
 from cases_video import Clip, make_clip
 
 from pyapdraw.errors import BadInput, OutputError
-from pyapdraw.files import atomic_write, check_output, put_in_place, what_is, write_failed
-from pyapdraw.photo import write_image
+from pyapdraw.files import atomic_write, check_output, put_in_place, write_failed
+from pyapdraw.media.kinds import what_is
+from pyapdraw.media.photo import write_image
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -124,7 +125,7 @@ _LIMITED = """
 import resource, sys
 import numpy as np
 from pyapdraw.errors import OutputError
-from pyapdraw.photo import write_image
+from pyapdraw.media.photo import write_image
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
 try:
@@ -148,7 +149,7 @@ def test_no_room_leaves_the_old_picture(tmp_path):
 _OVERWRITING = textwrap.dedent("""
     import sys
     import numpy as np
-    from pyapdraw.photo import write_image
+    from pyapdraw.media.photo import write_image
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     print("ready", flush=True)
     while True:

@@ -11,8 +11,8 @@ import pytest
 from cases_video import Clip, frames, make_clip, picture, run
 from PIL import Image, ImageCms
 
-from pyapdraw.frames import hdr_8_bit_to_sdr, hdr_to_sdr
-from pyapdraw.video import draw_frames
+from pyapdraw.media.colour import hdr_8_bit_to_sdr, hdr_to_sdr
+from pyapdraw.media.video import draw_frames
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
@@ -146,7 +146,7 @@ def test_frames_of_another_size_half_way_are_scaled(tmp_path):
 
 _NAMED_PROFILE = """
 import gc, sys
-from pyapdraw.video import draw_frames
+from pyapdraw.media.video import draw_frames
 draw_frames(sys.argv[1], sys.argv[2], lambda rgb, time_s: rgb)
 gc.collect()
 """

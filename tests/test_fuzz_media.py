@@ -79,7 +79,7 @@ _CLIPS = """
 import faulthandler, json, resource, sys, time
 from pathlib import Path
 from pyapdraw.errors import Error
-from pyapdraw.video import VideoOptions, draw_frames
+from pyapdraw.media.video import VideoOptions, draw_frames
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[3]),) * 2)
 read, refused, slowest = 0, 0, 0.0
 for number, path in enumerate(sorted(Path(sys.argv[1]).iterdir())):

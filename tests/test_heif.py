@@ -9,8 +9,8 @@ from cases_photo import scene
 from PIL import Image
 
 from pyapdraw.errors import BadInput
-from pyapdraw.files import what_is
-from pyapdraw.photo import read_photo
+from pyapdraw.media.kinds import what_is
+from pyapdraw.media.photo import read_photo
 
 HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
 

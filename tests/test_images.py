@@ -11,9 +11,9 @@ from cases_photo import encoded, scene
 from PIL import Image
 
 import pyapdraw
-from pyapdraw import images
 from pyapdraw.artist import Artist, NoFace
 from pyapdraw.errors import BadInput
+from pyapdraw.media import images
 
 SCENE = scene()
 ALPHA = np.linspace(0, 255, 60).astype(np.uint8)[None].repeat(40, 0)

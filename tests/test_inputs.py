@@ -9,9 +9,10 @@ import pytest
 from cases_photo import encoded
 from PIL import Image
 
-from pyapdraw import batch, cli, inputs, video_out
+from pyapdraw import batch, cli, inputs
 from pyapdraw.files import NAME_BYTES
 from pyapdraw.inputs import Input, Inputs, Targets, Usage, expand
+from pyapdraw.media import writer
 
 skimage_data = pytest.importorskip("skimage.data", reason="the public-domain portrait comes from scikit-image")
 
@@ -42,7 +43,7 @@ def draw(*words, code=cli.DONE):
 
 
 def test_the_suffixes_are_those_of_the_writers():
-    assert set(video_out.SUFFIXES) <= set(inputs.VIDEO_SUFFIXES)
+    assert set(writer.SUFFIXES) <= set(inputs.VIDEO_SUFFIXES)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +352,7 @@ def test_what_is_no_photo_on_standard_input_is_called_by_its_name(folder, conten
 
 
 def test_standard_input_is_read_up_to_the_limit_of_files(folder, monkeypatch):
-    monkeypatch.setattr("pyapdraw.photo.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("pyapdraw.media.photo.MAX_FILE_BYTES", 1000)
     with open("/dev/zero", "rb") as endless:
         monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": endless}))
         draw("-", "-o", "x.png", code=cli.SOME_FAILED)

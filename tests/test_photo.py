@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from pyapdraw.errors import BadInput, OutputError
-from pyapdraw.photo import SUFFIXES, Photo, encode_image, read_photo, write_image
+from pyapdraw.media.photo import SUFFIXES, Photo, encode_image, read_photo, write_image
 
 SCENE = scene()
 

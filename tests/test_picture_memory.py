@@ -17,7 +17,7 @@ import io, json, resource, sys, time
 import numpy as np
 from PIL import Image
 from pyapdraw.artist import Artist
-from pyapdraw.photo import read_photo
+from pyapdraw.media.photo import read_photo
 kind, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 artist = Artist("ink", no_face="pass")

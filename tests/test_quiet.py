@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pyapdraw.quiet import quiet_pillow
+from pyapdraw.media.quiet import quiet_pillow
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,8 +22,8 @@ from fuzz_pictures import mutated
 import numpy as np
 from PIL import Image
 from pyapdraw.errors import Error
-from pyapdraw.files import what_is
-from pyapdraw.photo import encode_image, read_photo
+from pyapdraw.media.kinds import what_is
+from pyapdraw.media.photo import encode_image, read_photo
 warned = encoded("PNG", image=Image.new("1", (10000, 9000)))  # above the size that Pillow warns of
 sources = [[encoded("TIFF", compression=c)] for c in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "raw")]
 sources += [[encoded("TIFF", image=Image.new("1", (64, 64)), compression="group4")], [encoded("PNG", pictures=2)]]

@@ -25,7 +25,7 @@ from cases_video import (
 )
 
 from pyapdraw.errors import BadInput, OutputError, Unsupported
-from pyapdraw.video import Encoding, VideoOptions, draw_frames
+from pyapdraw.media.video import Encoding, VideoOptions, draw_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 B_FRAMES = (("preset", "medium"),)
@@ -214,7 +214,7 @@ def test_progress_is_quiet_unless_asked(tmp_path, capfd):
 
 _MEMORY = """
 import sys
-from pyapdraw.video import draw_frames
+from pyapdraw.media.video import draw_frames
 print(draw_frames(sys.argv[1], sys.argv[2], lambda rgb, t: rgb, overwrite=True)["peak_rss_mib"])
 """
 

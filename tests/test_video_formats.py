@@ -10,7 +10,7 @@ from cases_video import Clip, clicks, frame_times, frames, grey, make_clip, pack
 from PIL import Image
 
 from pyapdraw.errors import BadInput, DeviceError, Unsupported
-from pyapdraw.video import Encoding, VideoOptions, draw_frames, seconds
+from pyapdraw.media.video import Encoding, VideoOptions, draw_frames, seconds
 
 MJPEG = {"codec": "mjpeg", "pixel_format": "yuvj420p", "options": ()}
 OPUS = "re-encoded as opus"

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from cases_video import Clip, assert_same_times, frame_times, make_clip, packets, same
 
-from pyapdraw import video_end, video_out
 from pyapdraw.errors import BadInput, OutputError
-from pyapdraw.video import Encoding, VideoOptions, draw_frames
+from pyapdraw.media import finish, writer
+from pyapdraw.media.video import Encoding, VideoOptions, draw_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 _SLOW = """
 import sys, time
-from pyapdraw.video import draw_frames
+from pyapdraw.media.video import draw_frames
 def draw(rgb, time_s):
     print(time_s, flush=True)
     time.sleep(0.02)
@@ -103,7 +103,7 @@ _SMALL_DISK_ONCE = """
 import resource, signal, sys
 import numpy as np
 from pyapdraw.errors import OutputError
-from pyapdraw.video import draw_frames
+from pyapdraw.media.video import draw_frames
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 noise = np.random.default_rng(0)
@@ -118,7 +118,7 @@ _SMALL_DISK = """
 import os, resource, sys, time
 import numpy as np
 from pyapdraw.errors import OutputError
-from pyapdraw.video import draw_frames
+from pyapdraw.media.video import draw_frames
 if int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 rng = np.random.default_rng(0)
@@ -236,34 +236,34 @@ def test_names_as_long_as_they_can_be(tmp_path, suffix):
 
 def lose_pictures(monkeypatch):
     """The muxer says that it took every packet, but drops the fifth picture."""
-    real, count = video_out.Sink._mux, [0]
+    real, count = writer.Sink._mux, [0]
 
     def mux(self, packet, careful=True):
         count[0] += packet.stream_index == 0
         return True if packet.stream_index == 0 and count[0] == 5 else real(self, packet, careful)
 
-    monkeypatch.setattr(video_out.Sink, "_mux", mux)
+    monkeypatch.setattr(writer.Sink, "_mux", mux)
 
 
 def lose_sound(monkeypatch):
-    real = video_out.Sink._mux
+    real = writer.Sink._mux
     keep = lambda self, packet, careful=True: packet.stream_index == 1 or real(self, packet, careful)  # noqa: E731
-    monkeypatch.setattr(video_out.Sink, "_mux", keep)
+    monkeypatch.setattr(writer.Sink, "_mux", keep)
 
 
 def garble_the_index(monkeypatch):
     """The final layout is no file that anything opens."""
-    real = video_end._copy_regular
+    real = finish._copy_regular
 
     def copy(sink, temporary, source):
         real(sink, temporary, source)
         temporary.write_bytes(temporary.read_bytes().replace(b"moov", b"mooo"))
 
-    monkeypatch.setattr(video_end, "_copy_regular", copy)
+    monkeypatch.setattr(finish, "_copy_regular", copy)
 
 
 def garble_the_last_picture(monkeypatch):
-    real = video_end._copy_regular
+    real = finish._copy_regular
 
     def copy(sink, temporary, source):
         real(sink, temporary, source)
@@ -273,7 +273,7 @@ def garble_the_last_picture(monkeypatch):
         content[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
         temporary.write_bytes(content)
 
-    monkeypatch.setattr(video_end, "_copy_regular", copy)
+    monkeypatch.setattr(finish, "_copy_regular", copy)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from cases_video import Clip, frames, make_clip
 
 import pyapdraw
 from pyapdraw import cli
-from pyapdraw.artist import Artist, FrameArtist, NoFace, Options
+from pyapdraw.artist import Artist, NoFace, Options
 from pyapdraw.errors import BadInput
+from pyapdraw.frame_artist import FrameArtist
 from pyapdraw.models import whole
 from pyapdraw.models.apdrawing_live import ApDrawing, ApDrawingTorch
 from pyapdraw.models.ink import Ink

@@ -24,8 +24,8 @@ from pyapdraw.aligned import PICTURES, read_grey, read_landmarks
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector
 from pyapdraw.faces.person_mask import PersonMask
+from pyapdraw.media.photo import read_photo
 from pyapdraw.ops import resize
-from pyapdraw.photo import read_photo
 
 FOLDERS = {
     "photo": ("photo", "photos"),

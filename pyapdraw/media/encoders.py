@@ -9,7 +9,7 @@ from typing import Any
 import av
 
 from pyapdraw.errors import BadInput, Unsupported
-from pyapdraw.frames import BT709, LIMITED
+from pyapdraw.media.colour import BT709, LIMITED
 
 _ENCODERS = {"webm": ("libvpx-vp9",), "gif": ("gif",)}
 _H264 = ("libx264", "libopenh264", "h264_nvenc", "mpeg4")

@@ -17,18 +17,10 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from pyapdraw.errors import BadInput, Error, OutputError
-from pyapdraw.files import (
-    HEAD_BYTES,
-    MAX_PIXELS,
-    atomic_write,
-    check_output,
-    is_video,
-    name_of,
-    read_bytes,
-    refuse_unreadable,
-)
-from pyapdraw.files import picture_format as format_of
-from pyapdraw.quiet import quiet_pillow
+from pyapdraw.files import atomic_write, check_output, name_of, read_bytes
+from pyapdraw.media.kinds import HEAD_BYTES, MAX_PIXELS, is_video, refuse_unreadable
+from pyapdraw.media.kinds import picture_format as format_of
+from pyapdraw.media.quiet import quiet_pillow
 
 MAX_FILE_BYTES = 512 << 20
 # An allow-list: Pillow knows forty more formats, some of them with a history of holes.

@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 
-from pyapdraw.sound import Cut, Recoder
+from pyapdraw.media.sound import Cut, Recoder
 
 # What at least two of three read: browsers, QuickTime, the players that come with Windows. Matroska: whatever it holds.
 _PLAYED = {

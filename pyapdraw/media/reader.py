@@ -14,8 +14,9 @@ from typing import Any
 import av
 
 from pyapdraw.errors import BadInput
-from pyapdraw.files import Kind, regular_file, what_is
-from pyapdraw.sound import Cut
+from pyapdraw.files import regular_file
+from pyapdraw.media.kinds import Kind, what_is
+from pyapdraw.media.sound import Cut
 
 _DISCONTINUOUS = 0x0200  # AVFMT_TS_DISCONT: clocks that start anywhere (MPEG-TS), so they are shifted to 0
 _READ_FAILURES = 64  # in a row, after which a damaged file counts as ended

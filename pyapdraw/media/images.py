@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pyapdraw.errors import BadInput
-from pyapdraw.files import MAX_PIXELS, name_of
+from pyapdraw.files import name_of
+from pyapdraw.media.kinds import MAX_PIXELS
 
 WANTED = "[H,W,3] (RGB), [H,W,4] (RGBA), [H,W,1] or [H,W] (grey) expected, channels last"
 BAND_PX = 1 << 18
@@ -42,13 +43,13 @@ def take(image: Any, max_pixels: int = MAX_PIXELS) -> Given:
     if isinstance(image, np.ndarray):
         return Given(rgb_from(image), "image", _numpy_back(image.dtype))
     if isinstance(image, (str, bytes, bytearray, memoryview)) or hasattr(image, "__fspath__") or hasattr(image, "read"):
-        from pyapdraw.photo import read_photo
+        from pyapdraw.media.photo import read_photo
 
         return Given(read_photo(image, max_pixels=max_pixels).pixels, name_of(image), lambda drawing: drawing)
     if _is(image, "PIL.Image", "Image"):
         from PIL import Image
 
-        from pyapdraw.photo import rgb_of
+        from pyapdraw.media.photo import rgb_of
 
         return Given(rgb_of(image, max_pixels=max_pixels), "image", Image.fromarray)
     if _is(image, "torch", "Tensor"):

@@ -15,13 +15,13 @@ from typing import Any
 import av
 import numpy as np
 
-from pyapdraw.encoders import Encoding, Picture, add_video, choose_encoder
 from pyapdraw.errors import OutputError
 from pyapdraw.files import write_failed
-from pyapdraw.frames import FromDrawing
-from pyapdraw.gif import GIF_TIME_BASE, LEAST_DELAY, ToPalette, loop_count, set_last_delay
-from pyapdraw.tracks import Track, open_tracks
-from pyapdraw.video_in import Source
+from pyapdraw.media.colour import FromDrawing
+from pyapdraw.media.encoders import Encoding, Picture, add_video, choose_encoder
+from pyapdraw.media.gif import GIF_TIME_BASE, LEAST_DELAY, ToPalette, loop_count, set_last_delay
+from pyapdraw.media.reader import Source
+from pyapdraw.media.tracks import Track, open_tracks
 
 SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".gif": "gif"}
 _FRAGMENT_US = 200_000

@@ -20,18 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.artist import Artist, FrameArtist, NoFace
 from pyapdraw.clock import Clock
-from pyapdraw.composite import side_by_side
-from pyapdraw.encoders import Encoding
 from pyapdraw.errors import BadInput, DeviceError, Error, OutputError
 from pyapdraw.files import check_output
-from pyapdraw.frames import ToRgb, check_drawing
-from pyapdraw.hand_over import Queue, Stopped, Worker
-from pyapdraw.photo import MAX_PIXELS
-from pyapdraw.video_end import cut_to_fragments, new_part, playable_s, put_in_order
-from pyapdraw.video_in import Source
-from pyapdraw.video_out import SUFFIXES, Sink
+from pyapdraw.media.colour import ToRgb, check_drawing
+from pyapdraw.media.encoders import Encoding
+from pyapdraw.media.finish import cut_to_fragments, new_part, playable_s, put_in_order
+from pyapdraw.media.hand_over import Queue, Stopped, Worker
+from pyapdraw.media.kinds import MAX_PIXELS
+from pyapdraw.media.reader import Source
+from pyapdraw.media.writer import SUFFIXES, Sink
 
 _QUEUE_FRAMES = 3
 _PACKET_ROOM_BYTES = 8 << 20  # of sound in a queue, before it counts as full
@@ -87,46 +85,6 @@ _END = object()
 class _Frame:
     pixels: np.ndarray | None  # None: lost to damage, the drawing before it is shown again
     pts: int
-
-
-def draw_video(source: str | os.PathLike, target: str | os.PathLike, style: str = "ink", **options: Any) -> dict:
-    """See `pyapdraw.draw_video`."""
-    encoding = Encoding(**_taken(options, "crf"))
-    how = VideoOptions(encoding, **_taken(options, "start", "end", "max_pixels"))
-    call = _taken(options, "overwrite", "progress")
-    beside = options.pop("side_by_side", False)
-    return draw_with(Artist(style, **options), source, target, beside=beside, options=how, **call)
-
-
-def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: options.pop(name) for name in names if name in options}
-
-
-def draw_with(
-    artist: Artist,
-    source: str | os.PathLike,
-    target: str | os.PathLike,
-    *,
-    beside: bool = False,
-    overwrite: bool = False,
-    progress: bool | None = None,
-    options: VideoOptions | None = None,
-) -> dict:
-    """Draw a video with an artist: tracked faces, and the policy for frames without one. beside: frame and drawing next
-    to each other. Returns the report of `draw_frames`, with the number of faces of every frame. Raises as that does,
-    and NoFace by policy."""
-    frames, given = FrameArtist(artist), options or VideoOptions()
-
-    def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
-        drawing = frames(rgb, time_s)
-        return side_by_side(rgb, rgb if drawing is None else drawing) if beside else drawing
-
-    how = VideoOptions(given.encoding, given.start, given.end, given.max_pixels, lambda: frames.clock.seconds)
-    try:
-        report = draw_frames(source, target, draw, overwrite=overwrite, progress=progress, options=how)
-    except NoFace as error:
-        raise NoFace(f"{source}: {error}") from None
-    return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame}
 
 
 def draw_frames(

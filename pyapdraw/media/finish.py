@@ -17,9 +17,9 @@ import av
 
 from pyapdraw.errors import OutputError
 from pyapdraw.files import beside, put_in_place, shortened, write_failed
-from pyapdraw.tracks import Track
-from pyapdraw.video_in import Source
-from pyapdraw.video_out import MOVIE_DEN, SUFFIXES, Sink, describe
+from pyapdraw.media.reader import Source
+from pyapdraw.media.tracks import Track
+from pyapdraw.media.writer import MOVIE_DEN, SUFFIXES, Sink, describe
 
 _EMPTY_CAPTION_BYTES = 2  # of MP4: "the caption ends"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

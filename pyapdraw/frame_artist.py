@@ -1,0 +1,91 @@
+"""The artist of videos: faces are tracked from frame to frame, and `pyapdraw.draw_video`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from pyapdraw.artist import Artist, NoFace, aligned_face
+from pyapdraw.clock import Clock
+from pyapdraw.composite import side_by_side
+from pyapdraw.faces.tracking import Tracker
+from pyapdraw.media.encoders import Encoding
+from pyapdraw.media.video import VideoOptions, draw_frames
+from pyapdraw.pipeline import CANVAS_PX, draw_faces
+
+
+class FrameArtist:
+    """Draws the frames of one video in order: faces are tracked, the drawing of a still head stays still.
+
+    Call it with (frame uint8 [H,W,3], time_s); it returns uint8 [H,W] or [H,W,3], or None where the frame passes
+    through. `clock.seconds` has the stages, `faces_per_frame` what was drawn.
+    """
+
+    def __init__(self, artist: Artist) -> None:
+        self.artist = artist
+        self.tracker = Tracker(artist.detector)
+        self.clock = Clock()
+        self.faces_per_frame: list[int] = []
+
+    def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray | None:
+        options = self.artist.options
+        with self.clock("faces"):
+            faces = [aligned_face(rgb)] if options.aligned else self.artist.choose(self.tracker.update(rgb, time_s))
+        self.faces_per_frame.append(len(faces))
+        if faces:
+            largest = options.largest_px or CANVAS_PX
+            style, segment = self.artist.style, self.artist.segment
+            return draw_faces(
+                rgb, faces, style, segment, background=options.background, largest_px=largest, clock=self.clock
+            )  # fmt: skip
+        policy = options.no_face or "draw"
+        if policy == "error":
+            raise NoFace(
+                f"frame at {time_s:.3f} s: no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on"
+            )
+        if policy in ("pass", "skip"):
+            return None if policy == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
+        with self.clock("draw"):
+            return self.artist.without_face(rgb, policy)
+
+
+def draw_video(source: str | os.PathLike, target: str | os.PathLike, style: str = "ink", **options: Any) -> dict:
+    """See `pyapdraw.draw_video`."""
+    encoding = Encoding(**_taken(options, "crf"))
+    how = VideoOptions(encoding, **_taken(options, "start", "end", "max_pixels"))
+    call = _taken(options, "overwrite", "progress")
+    beside = options.pop("side_by_side", False)
+    return draw_with(Artist(style, **options), source, target, beside=beside, options=how, **call)
+
+
+def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: options.pop(name) for name in names if name in options}
+
+
+def draw_with(
+    artist: Artist,
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    beside: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    options: VideoOptions | None = None,
+) -> dict:
+    """Draw a video with an artist: tracked faces, and the policy for frames without one. beside: frame and drawing next
+    to each other. Returns the report of `draw_frames`, with the number of faces of every frame. Raises as that does,
+    and NoFace by policy."""
+    frames, given = FrameArtist(artist), options or VideoOptions()
+
+    def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
+        drawing = frames(rgb, time_s)
+        return side_by_side(rgb, rgb if drawing is None else drawing) if beside else drawing
+
+    how = VideoOptions(given.encoding, given.start, given.end, given.max_pixels, lambda: frames.clock.seconds)
+    try:
+        report = draw_frames(source, target, draw, overwrite=overwrite, progress=progress, options=how)
+    except NoFace as error:
+        raise NoFace(f"{source}: {error}") from None
+    return {"kind": "video", **report, "faces_per_frame": frames.faces_per_frame}
