@@ -36,11 +36,11 @@ def folder(tmp_path, crop):
     return tmp_path
 
 
-def draw(folder, *words, code=cli.DONE):
+def draw(folder, *words, code=cli.codes.DONE):
     out = folder / "out.png"
     given = ["draw", folder / "photo" / "one.png", "-o", out, "--overwrite", *words]
     assert cli.main([str(word) for word in given]) == code
-    return read_photo(out).pixels[:, :, 0] if code == cli.DONE else None
+    return read_photo(out).pixels[:, :, 0] if code == cli.codes.DONE else None
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["folders", "files"])
@@ -80,26 +80,26 @@ def test_what_is_wrong_is_named(folder, capsys):
     path = folder / "landmarks" / "one.txt"
     for message, lines in spoilt_landmarks(folder).items():
         path.write_text("\n".join(lines))
-        draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.SOME_FAILED)
+        draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.codes.SOME_FAILED)
         error = capsys.readouterr().err
         assert str(path) in error and message in error and "expected" in error
     path.unlink()
-    draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.SOME_FAILED)
+    draw(folder, "--aligned", "--landmarks", folder / "landmarks", code=cli.codes.SOME_FAILED)
     assert "no one.txt for" in capsys.readouterr().err
-    draw(folder, "--aligned", "--landmarks", folder / "none", code=cli.SOME_FAILED)
+    draw(folder, "--aligned", "--landmarks", folder / "none", code=cli.codes.SOME_FAILED)
     assert "none: no such file or folder" in capsys.readouterr().err
     coloured = np.zeros((16, 16, 3), np.uint8)
     coloured[..., :2] = np.arange(16)[:, None, None]
     Image.fromarray(coloured).save(folder / "mask" / "one.png")
-    draw(folder, "--aligned", "--masks", folder / "mask", code=cli.SOME_FAILED)
+    draw(folder, "--aligned", "--masks", folder / "mask", code=cli.codes.SOME_FAILED)
     assert "a coloured picture given, a grey mask" in capsys.readouterr().err
     Image.fromarray(np.zeros((30, 40), np.uint8)).save(folder / "mask" / "one.png")
-    draw(folder, "--aligned", "--masks", folder / "mask", code=cli.SOME_FAILED)
+    draw(folder, "--aligned", "--masks", folder / "mask", code=cli.codes.SOME_FAILED)
     assert "40x30 px given" in capsys.readouterr().err
 
 
 def test_only_with_aligned(folder, capsys):
-    draw(folder, "--masks", folder / "mask", code=cli.WRONG_USAGE)
+    draw(folder, "--masks", folder / "mask", code=cli.codes.WRONG_USAGE)
     assert "given without --aligned" in capsys.readouterr().err
 
 
@@ -124,7 +124,7 @@ def pairs(folder, crop):
 def test_figures_of_equal_and_of_moved_drawings(pairs, capsys):
     sheet, figures = pairs / "sheet.png", pairs / "figures.json"
     words = ["eval", "ink", "--data", pairs, "--sheet", sheet, "--json", figures, "--fid", "test_aligned:features"]
-    assert cli.main([str(word) for word in words]) == cli.DONE
+    assert cli.main([str(word) for word in words]) == cli.codes.DONE
     report = json.loads(figures.read_text())
     one, two = report["rows"]
     assert one == {"name": "one", "f": 1.0, "t": 0.0, "chamfer_px": 0.0, "ssim": 1.0}
@@ -142,7 +142,7 @@ def features(picture):
 
 
 def test_two_folders_and_a_style(pairs, capsys):
-    assert cli.main(["eval", str(pairs / "photo"), str(pairs / "drawing"), "--style", "ink"]) == cli.DONE
+    assert cli.main(["eval", str(pairs / "photo"), str(pairs / "drawing"), "--style", "ink"]) == cli.codes.DONE
     assert "1.0000" in capsys.readouterr().out
 
 
@@ -159,13 +159,13 @@ def test_two_folders_and_a_style(pairs, capsys):
     ],
 )
 def test_wrong_usage(pairs, capsys, words, message):
-    assert cli.main(["eval", *(word.format(pairs) for word in words)]) == cli.WRONG_USAGE
+    assert cli.main(["eval", *(word.format(pairs) for word in words)]) == cli.codes.WRONG_USAGE
     assert message in capsys.readouterr().err
 
 
 def test_a_photo_without_drawing(pairs, capsys):
     (pairs / "drawing" / "two.png").unlink()
-    assert cli.main(["eval", "ink", "--data", str(pairs)]) == cli.WRONG_USAGE
+    assert cli.main(["eval", "ink", "--data", str(pairs)]) == cli.codes.WRONG_USAGE
     assert "no drawing named two.*" in capsys.readouterr().err
 
 
@@ -221,11 +221,11 @@ def test_official_weights_draw_what_the_authors_test_draws(official, form):
     pytest.importorskip("torch", reason="the paper's network runs in torch")
     folder, weights, landmarks, saved = official
     if form == "imported":
-        assert cli.main(["weights", "import", str(weights), "-o", str(folder / "own.safetensors")]) == cli.DONE
+        assert cli.main(["weights", "import", str(weights), "-o", str(folder / "own.safetensors")]) == cli.codes.DONE
         weights = folder / "own.safetensors"
     words = ["draw", folder / "one.png", "-o", folder / "out.png", "--style", "apdrawing", "--weights", weights,
              "--aligned", "--landmarks", landmarks, "--masks", folder / "mask.png"]  # fmt: skip
-    assert cli.main([str(word) for word in words]) == cli.DONE
+    assert cli.main([str(word) for word in words]) == cli.codes.DONE
     drawn = np.asarray(Image.open(folder / "out.png").convert("L")).astype(int)
     assert np.abs(drawn - saved).max() <= 1
     assert (drawn != saved).mean() < 0.01, "not rounded where they cut off"

@@ -181,11 +181,11 @@ def test_import_and_export(official_nets, folder, tmp_path, capsys):
     assert held.system == "apdrawing2" and held.config == {**SMALL, "mouth_levels": 3}
     own = tmp_path / "own.safetensors"
     command = ["weights", "import", str(folder / "run"), "--system", "apdrawing2", "-o", str(own)]
-    assert cli.main(command) == cli.DONE
+    assert cli.main(command) == cli.codes.DONE
     (tmp_path / "out").mkdir()
     command = ["weights", "export", str(own), "-o", str(tmp_path / "out" / "9_net_gen.pt")]
-    assert cli.main(command) == cli.DONE
-    assert cli.main(command) == cli.NOT_WRITTEN  # nor is any of the other files
+    assert cli.main(command) == cli.codes.DONE
+    assert cli.main(command) == cli.codes.NOT_WRITTEN  # nor is any of the other files
     capsys.readouterr()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["auxiliaryeye2o", "out", "own.safetensors"]
     again = torch.load(tmp_path / "out" / "9_net_gen.pt", weights_only=True)
@@ -268,27 +268,27 @@ def test_what_nothing_tells_apart_is_refused_with_both_names(checkpoints, tmp_pa
     for system in ("apdrawing", "apdrawing2"):
         assert type(models.load(path, system=system)).__module__ == f"pyapdraw.models.{system}"
     command = ["weights", "import", str(path), "-o", str(tmp_path / "own.safetensors")]
-    assert cli.main(command) == cli.SOME_FAILED and "apdrawing and apdrawing2" in capsys.readouterr().err
-    assert cli.main([*command, "--system", "apdrawing2", "--part", "discriminators"]) == cli.DONE
+    assert cli.main(command) == cli.codes.SOME_FAILED and "apdrawing and apdrawing2" in capsys.readouterr().err
+    assert cli.main([*command, "--system", "apdrawing2", "--part", "discriminators"]) == cli.codes.DONE
     assert weights.read(tmp_path / "own.safetensors").model == "apdrawing2.discriminators"
-    assert cli.main([*command, "--overwrite", "--system", "apdrawing", "--part", "generator"]) == cli.SOME_FAILED
+    assert cli.main([*command, "--overwrite", "--system", "apdrawing", "--part", "generator"]) == cli.codes.SOME_FAILED
     assert "discriminators of apdrawing given, generator expected" in capsys.readouterr().err
 
 
 def test_auxiliary_networks_inside_the_run_and_by_the_command(checkpoints, tmp_path, capsys):
     command = ["weights", "import", str(checkpoints / "second"), "--part", "auxiliary", "-o", str(tmp_path / "aux")]
-    assert cli.main(command) == cli.DONE and "auxiliary of apdrawing2" in capsys.readouterr().out
+    assert cli.main(command) == cli.codes.DONE and "auxiliary of apdrawing2" in capsys.readouterr().out
     run = tmp_path / "run"
     run.mkdir()
     (run / "150_net_gen.pt").symlink_to(checkpoints / "second" / "150_net_gen.pt")
-    assert cli.main(["weights", "export", str(tmp_path / "aux"), "-o", str(run / "auxiliary_mine")]) == cli.DONE
+    assert cli.main(["weights", "export", str(tmp_path / "aux"), "-o", str(run / "auxiliary_mine")]) == cli.codes.DONE
     again = weights.find(run, system="apdrawing2", part="auxiliary")
     held = weights.read(tmp_path / "aux")
     assert all(np.array_equal(value, again.tensors[name]) for name, value in held.tensors.items())
     inputs = run / "auxiliary_mine" / "latest_net_DT1.pth"
     before = inputs.read_bytes()
     command = ["weights", "import", str(run), "--system", "apdrawing2", "--part", "auxiliary", "-o", str(inputs)]
-    assert cli.main([*command, "--overwrite"]) == cli.NOT_WRITTEN and inputs.read_bytes() == before
+    assert cli.main([*command, "--overwrite"]) == cli.codes.NOT_WRITTEN and inputs.read_bytes() == before
 
 
 def test_without_dropout_and_without_its_companions(official_nets, folder, tmp_path):

@@ -28,7 +28,7 @@ def folder(tmp_path, portrait):
     return tmp_path
 
 
-def draw(*words, code=cli.DONE):
+def draw(*words, code=cli.codes.DONE):
     assert cli.main(["draw", *map(str, words)]) == code
 
 
@@ -59,7 +59,7 @@ def test_no_face_policy(folder, capsys, policy, code, written):
 
 def test_existing_output_is_kept_without_overwrite(folder, capsys):
     (folder / "out.png").write_bytes(b"mine")
-    draw(folder / "portrait.png", "-o", folder / "out.png", code=cli.NOT_WRITTEN)
+    draw(folder / "portrait.png", "-o", folder / "out.png", code=cli.codes.NOT_WRITTEN)
     assert (folder / "out.png").read_bytes() == b"mine"
     assert "out.png" in capsys.readouterr().err
     draw(folder / "portrait.png", "-o", folder / "out.png", "--overwrite")
@@ -67,7 +67,7 @@ def test_existing_output_is_kept_without_overwrite(folder, capsys):
 
 def test_output_equal_to_input_is_refused(folder):
     before = (folder / "portrait.png").read_bytes()
-    draw(folder / "portrait.png", "-o", folder / "portrait.png", "--overwrite", code=cli.NOT_WRITTEN)
+    draw(folder / "portrait.png", "-o", folder / "portrait.png", "--overwrite", code=cli.codes.NOT_WRITTEN)
     assert (folder / "portrait.png").read_bytes() == before
 
 
@@ -87,7 +87,7 @@ def test_ten_bad_files_among_good_ones(folder, capsys):
     }
     for name, content in bad.items():
         (folder / name).write_bytes(content)
-    draw(folder, "-o", folder / "out", code=cli.SOME_FAILED)
+    draw(folder, "-o", folder / "out", code=cli.codes.SOME_FAILED)
     errors = capsys.readouterr().err
     assert [name for name in bad if name not in errors] == []
     assert "10 of 12 inputs failed" in errors
@@ -101,17 +101,17 @@ def test_same_stem_twice_gives_two_outputs(folder, portrait):
 
 
 def test_missing_input_is_named(folder, capsys):
-    draw(folder / "nothing.jpg", "-o", folder / "out.png", code=cli.SOME_FAILED)
+    draw(folder / "nothing.jpg", "-o", folder / "out.png", code=cli.codes.SOME_FAILED)
     assert "nothing.jpg" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "words, code",
     [
-        (["--style", "oil"], cli.WRONG_USAGE),
-        (["--device", "cuda"], cli.NO_BACKEND),
-        (["--runtime", "magic"], cli.WRONG_USAGE),
-        (["--size", "3"], cli.WRONG_USAGE),
+        (["--style", "oil"], cli.codes.WRONG_USAGE),
+        (["--device", "cuda"], cli.codes.NO_BACKEND),
+        (["--runtime", "magic"], cli.codes.WRONG_USAGE),
+        (["--size", "3"], cli.codes.WRONG_USAGE),
     ],
 )
 def test_wrong_choices(folder, words, code):
@@ -122,9 +122,9 @@ def test_wrong_choices(folder, words, code):
 def test_usage_errors(folder, capsys):
     with pytest.raises(SystemExit) as e:
         cli.main(["draw", str(folder / "portrait.png")])
-    assert e.value.code == cli.WRONG_USAGE
-    draw(folder / "portrait.png", folder / "wall.jpg", "-o", folder / "out.png", code=cli.WRONG_USAGE)
-    draw(folder / "portrait.png", "-o", folder / "out.xyz", code=cli.WRONG_USAGE)
+    assert e.value.code == cli.codes.WRONG_USAGE
+    draw(folder / "portrait.png", folder / "wall.jpg", "-o", folder / "out.png", code=cli.codes.WRONG_USAGE)
+    draw(folder / "portrait.png", "-o", folder / "out.xyz", code=cli.codes.WRONG_USAGE)
     assert "out.xyz" in capsys.readouterr().err
 
 
@@ -139,14 +139,14 @@ def test_report_names_choices_and_accounts_for_the_time(folder):
 
 def test_unwritable_output_folder(folder):
     (folder / "file").write_text("")
-    draw(folder / "portrait.png", "-o", folder / "file" / "out.png", code=cli.NOT_WRITTEN)
+    draw(folder / "portrait.png", "-o", folder / "file" / "out.png", code=cli.codes.NOT_WRITTEN)
 
 
 @pytest.mark.parametrize(
     "verb", [["styles"], ["info"], ["info", "--table"], ["weights", "list"], ["weights", "verify"]]
 )
 def test_other_verbs(verb, capsys):
-    assert cli.main(verb) == cli.DONE
+    assert cli.main(verb) == cli.codes.DONE
     assert capsys.readouterr().out
 
 
@@ -182,7 +182,7 @@ def test_interrupt_leaves_no_partial_file(folder, portrait):
         time.sleep(0.02)
     job.send_signal(2)
     errors = job.communicate(timeout=20)[1].decode()
-    assert job.returncode == cli.INTERRUPTED and "interrupted" in errors
+    assert job.returncode == cli.codes.INTERRUPTED and "interrupted" in errors
     for path in (folder / "out").iterdir():
         assert path.suffix == ".png"
         read_photo(path)

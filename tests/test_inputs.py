@@ -9,9 +9,10 @@ import pytest
 from cases_photo import encoded
 from PIL import Image
 
-from pyapdraw import batch, cli, inputs
+from pyapdraw import cli
+from pyapdraw.cli import batch, inputs
+from pyapdraw.cli.inputs import Input, Inputs, Targets, Usage, expand
 from pyapdraw.files import NAME_BYTES
-from pyapdraw.inputs import Input, Inputs, Targets, Usage, expand
 from pyapdraw.media import writer
 
 skimage_data = pytest.importorskip("skimage.data", reason="the public-domain portrait comes from scikit-image")
@@ -38,7 +39,7 @@ def run(*words, **pipes):
     return subprocess.run([*PYAPDRAW, *words], **pipes, timeout=60, check=False)
 
 
-def draw(*words, code=cli.DONE):
+def draw(*words, code=cli.codes.DONE):
     assert cli.main(["draw", "-q", *map(str, words)]) == code
 
 
@@ -68,16 +69,16 @@ def test_litter_is_passed_over_and_counted(folder, capsys):
               "photo.aae": b"<plist/>", "._photo.jpg": b"\0\5\x16\7", ".DS_Store": b"\0\0\0\1Bud1"}  # fmt: skip
     for name, content in litter.items():
         (folder / "in" / name).write_bytes(content)
-    assert cli.main(["draw", "in", "-o", "x.png"]) == cli.DONE
+    assert cli.main(["draw", "in", "-o", "x.png"]) == cli.codes.DONE
     out, err = capsys.readouterr()
     assert "1 face" in out and "7 of 8 files are no photos or videos" in err
-    assert cli.main(["draw", "in", "-o", "out", "--report", "r.json"]) == cli.DONE
+    assert cli.main(["draw", "in", "-o", "out", "--report", "r.json"]) == cli.codes.DONE
     assert os.listdir("out") == ["photo.png"]
 
 
 def test_what_claims_to_be_media_is_told_of(folder, capsys):
     (folder / "in" / "a.jpg").write_bytes(b"no picture")
-    draw("in", "-o", "out", code=cli.SOME_FAILED)
+    draw("in", "-o", "out", code=cli.codes.SOME_FAILED)
     assert "in/a.jpg" in capsys.readouterr().err and os.listdir("out") == ["photo.png"]
 
 
@@ -87,7 +88,7 @@ def test_links_to_nowhere_and_pipes_in_a_folder_are_told_of(folder, capsys):
     os.mkfifo("in/pipe.jpg")
     os.mkfifo("in/pipe")
     for words in (["in"], ["in/*"]):
-        draw(*words, "-o", "out", "--overwrite", code=cli.SOME_FAILED)
+        draw(*words, "-o", "out", "--overwrite", code=cli.codes.SOME_FAILED)
         err = capsys.readouterr().err
         assert "in/dangling.jpg: no such file" in err and "in/pipe.jpg: is a device or a pipe" in err
         assert "in/loop.jpg: cannot be read: Too many levels" in err and "3 of 5 inputs failed" in err
@@ -104,15 +105,15 @@ def test_a_folder_that_may_not_be_read_is_told_of(folder, capsys, monkeypatch):
         return true(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    draw("in", "-o", "out", "--recursive", code=cli.SOME_FAILED)
+    draw("in", "-o", "out", "--recursive", code=cli.codes.SOME_FAILED)
     assert "in/closed: cannot be read: Permission denied" in capsys.readouterr().err
     assert os.listdir("out") == ["photo.png"]
-    draw("in/closed", "-o", "out", code=cli.SOME_FAILED)
+    draw("in/closed", "-o", "out", code=cli.codes.SOME_FAILED)
     assert "in/closed: cannot be read: Permission denied" in capsys.readouterr().err
 
 
 def test_an_output_without_a_name_is_refused(folder, capsys):
-    draw("in/photo.jpg", "-o", "", code=cli.WRONG_USAGE)
+    draw("in/photo.jpg", "-o", "", code=cli.codes.WRONG_USAGE)
     assert "no name given" in capsys.readouterr().err and os.listdir(folder) == ["in"]
 
 
@@ -120,7 +121,7 @@ def test_names_do_not_steer_the_terminal(folder, capsys):
     name = "a\x1b[31m\nb\u202e.jpg"
     os.rename("in/photo.jpg", f"in/{name}")
     (folder / "in" / "\x1b[2J.jpg").write_bytes(b"no picture")
-    assert cli.main(["draw", "in", "-o", "out"]) == cli.SOME_FAILED
+    assert cli.main(["draw", "in", "-o", "out"]) == cli.codes.SOME_FAILED
     out, err = capsys.readouterr()
     assert out.startswith(r"in/a\x1b[31m\nb\u202e.jpg -> ") and out.count("\n") == 1
     assert r"in/\x1b[2J.jpg: " in err and "\x1b" not in out + err
@@ -128,13 +129,13 @@ def test_names_do_not_steer_the_terminal(folder, capsys):
 
 def test_litter_that_is_named_is_told_of(folder, capsys):
     (folder / "notes.txt").write_bytes(b"hello")
-    draw("notes.txt", "-o", "out", code=cli.SOME_FAILED)
+    draw("notes.txt", "-o", "out", code=cli.codes.SOME_FAILED)
     assert "notes.txt" in capsys.readouterr().err
 
 
 def test_several_photos_want_a_folder(folder, capsys):
     (folder / "in" / "b.png").write_bytes(encoded("PNG"))
-    draw("in", "-o", "x.png", code=cli.WRONG_USAGE)
+    draw("in", "-o", "x.png", code=cli.codes.WRONG_USAGE)
     assert "2 inputs" in capsys.readouterr().err and not (folder / "x.png").exists()
 
 
@@ -181,7 +182,7 @@ def test_without_recursive_folders_in_folders_are_left(folder):
 def test_existing_outputs_are_skipped(folder, capsys):
     (folder / "out").mkdir()
     (folder / "out" / "photo.png").write_bytes(b"mine")
-    assert cli.main(["draw", "in", "-o", "out", "--skip-existing"]) == cli.DONE
+    assert cli.main(["draw", "in", "-o", "out", "--skip-existing"]) == cli.codes.DONE
     assert (folder / "out" / "photo.png").read_bytes() == b"mine"
     assert "skipped (out/photo.png exists)" in capsys.readouterr().out
 
@@ -201,13 +202,13 @@ def test_names_as_long_as_the_system_allows(folder, letters):
 
 @pytest.mark.parametrize("output", ["x" * 300 + ".png", "a\0b.png", "in/photo.jpg/x.png"])
 def test_impossible_names_are_one_sentence(folder, capsys, output):
-    draw("in/photo.jpg", "-o", output, code=cli.NOT_WRITTEN)
+    draw("in/photo.jpg", "-o", output, code=cli.codes.NOT_WRITTEN)
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_impossible_inputs_are_one_sentence(folder, capsys):
     for text in ("x" * 300, "a\0b", "in/photo.jpg/x", ""):
-        draw(text, "-o", "out", code=cli.SOME_FAILED)
+        draw(text, "-o", "out", code=cli.codes.SOME_FAILED)
         assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -215,9 +216,9 @@ def test_a_report_never_replaces_what_is_no_report(folder, capsys):
     (folder / "mine.json").write_text('{"a": 1}')
     before = {p: p.read_bytes() for p in (folder / "in" / "photo.jpg", folder / "mine.json")}
     for report in ("in/photo.jpg", "mine.json", "in", "none/r.json"):
-        draw("in/photo.jpg", "-o", "x.png", "--report", report, code=cli.NOT_WRITTEN)
+        draw("in/photo.jpg", "-o", "x.png", "--report", report, code=cli.codes.NOT_WRITTEN)
         assert not (folder / "x.png").exists() and capsys.readouterr().err.count("\n") == 1
-    draw("in/photo.jpg", "-o", "x.png", "--report", "in/photo.jpg", "--overwrite", code=cli.NOT_WRITTEN)
+    draw("in/photo.jpg", "-o", "x.png", "--report", "in/photo.jpg", "--overwrite", code=cli.codes.NOT_WRITTEN)
     assert all(p.read_bytes() == content for p, content in before.items())
     for name in ("x.png", "y.png"):  # an earlier report may be replaced
         draw("in/photo.jpg", "-o", name, "--report", "r.json")
@@ -229,8 +230,8 @@ def test_figures_never_replace_what_is_no_record(folder, capsys):
     words = ["eval", "in", "drawing"]
     photo = (folder / "in" / "photo.jpg").read_bytes()
     for more in (["--json", "in/photo.jpg"], ["--sheet", "in/photo.jpg"], ["--sheet", "in/photo.jpg", "--overwrite"]):
-        assert cli.main([*words, *more]) == cli.NOT_WRITTEN
-    assert cli.main(["bench", "composite", "--json", "in/photo.jpg"]) == cli.NOT_WRITTEN
+        assert cli.main([*words, *more]) == cli.codes.NOT_WRITTEN
+    assert cli.main(["bench", "composite", "--json", "in/photo.jpg"]) == cli.codes.NOT_WRITTEN
     assert (folder / "in" / "photo.jpg").read_bytes() == photo
 
 
@@ -239,7 +240,7 @@ def test_masks_and_landmarks_are_inputs_too(folder, portrait):
     Image.new("L", portrait.shape[:2], 255).save("mask.png")
     before = (folder / "mask.png").read_bytes()
     words = ["crop.png", "--aligned", "--masks", "mask.png", "--overwrite"]
-    draw(*words, "-o", "mask.png", code=cli.NOT_WRITTEN)
+    draw(*words, "-o", "mask.png", code=cli.codes.NOT_WRITTEN)
     assert (folder / "mask.png").read_bytes() == before
     draw(*words, "-o", "x.png")
 
@@ -247,7 +248,7 @@ def test_masks_and_landmarks_are_inputs_too(folder, portrait):
 def test_standard_input_and_output(folder, capfdbinary, monkeypatch):
     with open("in/photo.jpg", "rb") as file:
         monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": file}))
-        assert cli.main(["draw", "-", "-o", "-"]) == cli.DONE
+        assert cli.main(["draw", "-", "-o", "-"]) == cli.codes.DONE
     piped = capfdbinary.readouterr().out
     draw("in/photo.jpg", "-o", "x.png")
     assert piped == (folder / "x.png").read_bytes()
@@ -265,14 +266,14 @@ def test_surprises_end_one_input_not_the_batch(folder, capsys, monkeypatch):
         return true(source, **options)
 
     monkeypatch.setattr(batch, "read_photo", read)
-    draw("in", "-o", "out", code=cli.SOME_FAILED)
+    draw("in", "-o", "out", code=cli.codes.SOME_FAILED)
     errors = capsys.readouterr().err
     assert "in/a.png: does not fit into memory" in errors and "in/b.png: not drawn" in errors
     assert os.listdir("out") == ["photo.png"]
 
 
 def test_max_pixels(folder, capsys):
-    draw("in/photo.jpg", "-o", "x.png", "--max-pixels", "1e3", code=cli.SOME_FAILED)
+    draw("in/photo.jpg", "-o", "x.png", "--max-pixels", "1e3", code=cli.codes.SOME_FAILED)
     assert "max_pixels" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         draw("in/photo.jpg", "-o", "x.png", "--max-pixels", "-3")
@@ -287,7 +288,7 @@ def test_a_name_that_is_no_text(folder):
     name = os.fsdecode(b"\xff\xfe.jpg")
     os.rename("in/photo.jpg", f"in/{name}")
     done = run("draw", "in", "-o", "out", "--report", "r.json")
-    assert done.returncode == cli.DONE and done.stderr == b""
+    assert done.returncode == cli.codes.DONE and done.stderr == b""
     assert os.listdir("out") == [os.fsdecode(b"\xff\xfe.png")]
 
 
@@ -298,7 +299,7 @@ def test_a_reader_that_goes_ends_the_talk_and_not_the_work(folder):
     os.close(reading)
     done = run("draw", "in", "-o", "out", stdout=writing)
     os.close(writing)
-    assert done.returncode == cli.DONE and done.stderr == b"" and len(os.listdir("out")) == 6
+    assert done.returncode == cli.codes.DONE and done.stderr == b"" and len(os.listdir("out")) == 6
 
 
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
@@ -308,11 +309,11 @@ FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system ha
 @pytest.mark.parametrize(
     "words, code, drawn",
     [
-        ("draw in/photo.jpg -o -", cli.NOT_WRITTEN, 0),
-        ("draw in -o out", cli.DONE, 3),
-        ("styles", cli.NOT_WRITTEN, 0),
-        ("info", cli.NOT_WRITTEN, 0),
-        ("weights verify", cli.NOT_WRITTEN, 0),
+        ("draw in/photo.jpg -o -", cli.codes.NOT_WRITTEN, 0),
+        ("draw in -o out", cli.codes.DONE, 3),
+        ("styles", cli.codes.NOT_WRITTEN, 0),
+        ("info", cli.codes.NOT_WRITTEN, 0),
+        ("weights verify", cli.codes.NOT_WRITTEN, 0),
     ],
 )
 def test_a_standard_output_that_is_full_is_told_of_once(folder, words, code, drawn):
@@ -329,11 +330,11 @@ def test_a_standard_output_that_is_full_is_told_of_once(folder, words, code, dra
 @pytest.mark.parametrize(
     "words, closed, code, said",
     [
-        ("draw in/photo.jpg -o x.png", "sys.stdout", cli.DONE, ""),
-        ("draw in/photo.jpg -o -", "sys.stdout", cli.NOT_WRITTEN, "<standard output>: is closed"),
-        ("draw - -o x.png", "sys.stdin", cli.SOME_FAILED, "<standard input>: is closed"),
-        ("draw none.jpg -o x.png", "sys.stderr", cli.SOME_FAILED, ""),
-        ("styles", "sys.stdout", cli.DONE, ""),
+        ("draw in/photo.jpg -o x.png", "sys.stdout", cli.codes.DONE, ""),
+        ("draw in/photo.jpg -o -", "sys.stdout", cli.codes.NOT_WRITTEN, "<standard output>: is closed"),
+        ("draw - -o x.png", "sys.stdin", cli.codes.SOME_FAILED, "<standard input>: is closed"),
+        ("draw none.jpg -o x.png", "sys.stderr", cli.codes.SOME_FAILED, ""),
+        ("styles", "sys.stdout", cli.codes.DONE, ""),
     ],
 )
 def test_closed_standard_files(folder, capsys, monkeypatch, words, closed, code, said):
@@ -348,14 +349,14 @@ def test_closed_standard_files(folder, capsys, monkeypatch, words, closed, code,
 )
 def test_what_is_no_photo_on_standard_input_is_called_by_its_name(folder, content, said):
     done = run("draw", "-", "-o", "x.png", input=content)
-    assert done.returncode == cli.SOME_FAILED and f"<standard input>: {said}".encode() in done.stderr
+    assert done.returncode == cli.codes.SOME_FAILED and f"<standard input>: {said}".encode() in done.stderr
 
 
 def test_standard_input_is_read_up_to_the_limit_of_files(folder, monkeypatch):
     monkeypatch.setattr("pyapdraw.media.photo.MAX_FILE_BYTES", 1000)
     with open("/dev/zero", "rb") as endless:
         monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": endless}))
-        draw("-", "-o", "x.png", code=cli.SOME_FAILED)
+        draw("-", "-o", "x.png", code=cli.codes.SOME_FAILED)
 
 
 def test_sigterm_leaves_no_partial_file(folder, portrait):
@@ -366,5 +367,5 @@ def test_sigterm_leaves_no_partial_file(folder, portrait):
     assert job.stdout is not None and job.stdout.readline()
     job.terminate()
     errors = job.communicate(timeout=30)[1]
-    assert job.returncode == cli.INTERRUPTED and b"interrupted" in errors
+    assert job.returncode == cli.codes.INTERRUPTED and b"interrupted" in errors
     assert all(name.endswith(".png") and not name.startswith(".") for name in os.listdir("out"))

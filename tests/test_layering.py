@@ -12,8 +12,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pyapdraw"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"batch", "live", "serve", "about", "evaluate", "bench"},
-    {"inputs"},
+    {"cli.draw"},
+    {"cli.batch"},
+    {"cli.inputs", "cli.standard"},
+    {"cli.codes"},
+    {"about", "evaluate", "bench"},
     {"bench_cases"},
     {"frame_artist"},
     {"artist"},
@@ -36,7 +39,7 @@ LAYERS = [
     {"media.kinds"},
     {"media.camera_raw", "media.quiet"},
     {"runtime"},
-    {"ops", "weights", "standard"},
+    {"ops", "weights"},
     {"files"},
     {"_C", "need", "clock"},
     {"errors"},
@@ -116,7 +119,7 @@ def allowed(importer: str, imported: str) -> bool:
     if importer in BESIDE:
         return imported in BESIDE[importer] or imported.partition(".")[0] in BESIDE[importer]
     if imported in BESIDE:
-        return importer in ("cli", "evaluate")
+        return importer.partition(".")[0] in ("cli", "evaluate")
     level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     return level[importer] < level[imported]
 

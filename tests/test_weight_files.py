@@ -150,12 +150,12 @@ def test_files_of_0_1_0(held, tmp_path):
 def test_names_of_shipped_weights_work_as_files_do(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert weights.read("apdrawing").model == "apdrawing.small" and weights.read("mtcnn").model == "mtcnn.detector"
-    assert cli.main(["weights", "average", "apdrawing", "apdrawing", "-o", "mean.safetensors"]) == cli.DONE
+    assert cli.main(["weights", "average", "apdrawing", "apdrawing", "-o", "mean.safetensors"]) == cli.codes.DONE
     assert same(weights.read("mean.safetensors"), weights.read("apdrawing"))
-    assert cli.main(["weights", "verify", *weights.names(), "mean.safetensors"]) == cli.DONE
+    assert cli.main(["weights", "verify", *weights.names(), "mean.safetensors"]) == cli.codes.DONE
     capsys.readouterr()
     for name, part in (("apdrawing", "small of apdrawing"), ("mtcnn", "detector of mtcnn")):
-        assert cli.main(["weights", "export", name, "-o", "out.pt"]) == cli.SOME_FAILED
+        assert cli.main(["weights", "export", name, "-o", "out.pt"]) == cli.codes.SOME_FAILED
         error = capsys.readouterr().err
         assert f"{part} given, which no published file holds" in error and error.count("\n") == 1
     assert not os.path.exists("out.pt")
@@ -182,13 +182,13 @@ def test_ours_and_published_ones_in_each_others_place(held, tmp_path, capsys):
     own, out = tmp_path / "own.safetensors", str(tmp_path / "out")
     weights.write(own, held)
     for given in (own, "apdrawing"):
-        assert cli.main(["weights", "import", str(given), "-o", out]) == cli.SOME_FAILED
+        assert cli.main(["weights", "import", str(given), "-o", out]) == cli.codes.SOME_FAILED
         assert f"{given}: weights of pyapdraw given, which need no import" in capsys.readouterr().err
     for new in (True, False):
         torch.save({"G": {"a": torch.zeros(1)}}, tmp_path / "x.pt", _use_new_zipfile_serialization=new)
         for words in (["verify", "x.pt"], ["export", "x.pt", "-o", out], ["average", "x.pt", "-o", out]):
             words = [str(tmp_path / word) if word == "x.pt" else word for word in words]
-            assert cli.main(["weights", *words]) == cli.SOME_FAILED
+            assert cli.main(["weights", *words]) == cli.codes.SOME_FAILED
             error = capsys.readouterr().err
             assert "x.pt: a file of torch given" in error and "weights import" in error
 
@@ -199,12 +199,12 @@ def test_a_name_that_ends_in_a_separator_is_a_folders(held, tmp_path, capsys):
     tensors = {name: value.numpy() for name, value in net.state_dict().items()}
     own, folder = tmp_path / "own.safetensors", tmp_path / "run"
     weights.write(own, weights.Weights("apdrawing", "generator", {"ngf": 1, "levels": 6}, tensors))
-    assert cli.main(["weights", "average", str(own), "-o", f"{folder}/"]) == cli.NOT_WRITTEN
+    assert cli.main(["weights", "average", str(own), "-o", f"{folder}/"]) == cli.codes.NOT_WRITTEN
     assert "is a folder, expected a file name" in capsys.readouterr().err and not folder.exists()
-    assert cli.main(["weights", "export", str(own), "-o", f"{folder}/"]) == cli.DONE
+    assert cli.main(["weights", "export", str(own), "-o", f"{folder}/"]) == cli.codes.DONE
     assert {file.name for file in folder.iterdir()} >= {"latest_net_G.pth", "latest_net_GCombine.pth"}
     assert same(weights.find(folder), weights.read(own))
-    assert cli.main(["weights", "export", str(own), "-o", f"{tmp_path}/no/run/"]) == cli.NOT_WRITTEN
+    assert cli.main(["weights", "export", str(own), "-o", f"{tmp_path}/no/run/"]) == cli.codes.NOT_WRITTEN
 
 
 def test_outputs_replace_no_input_and_nothing_unasked(held, tmp_path, capsys):
@@ -221,7 +221,7 @@ def test_outputs_replace_no_input_and_nothing_unasked(held, tmp_path, capsys):
         (["average", own, "-o", "/dev/null", "--overwrite"], "is a device or a pipe"),
         (["average", own, "-o", tmp_path / "no" / "x"], "does not exist"),
     ):
-        assert cli.main(["weights", *(str(word) for word in words)]) == cli.NOT_WRITTEN
+        assert cli.main(["weights", *(str(word) for word in words)]) == cli.codes.NOT_WRITTEN
         assert told in capsys.readouterr().err
     assert own.read_bytes() == before and not list(folder.iterdir())
 
@@ -254,7 +254,7 @@ def test_weights_that_cannot_draw(photo, held, tmp_path, capsys):
     ):
         given = name if name == "mtcnn" or "." not in name else str(tmp_path / name)
         words = ["draw", str(photo), "-o", str(tmp_path / "out.png"), "--style", "apdrawing", "--weights", given]
-        assert cli.main(words) == cli.WRONG_USAGE, name
+        assert cli.main(words) == cli.codes.WRONG_USAGE, name
         error = capsys.readouterr().err
         assert told in error and given in error and error.count("\n") == 1 and "Traceback" not in error
     assert not (tmp_path / "out.png").exists()
@@ -269,7 +269,7 @@ def test_a_training_into_a_file(tmp_path, capsys):
     small = ["--set=size_px=64", "--set=ngf=2", "--set=ndf=2", "--set=schedule.steps=1", "-q"]
     for out in ("file", "file/below"):
         words = ["train", "apdrawing", "--data", str(data), "--out", str(tmp_path / out), *small]
-        assert cli.main(words) == cli.NOT_WRITTEN
+        assert cli.main(words) == cli.codes.NOT_WRITTEN
         assert "a folder that can be written expected" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -335,7 +335,7 @@ def test_average(own, tmp_path, capsys):
     other = held._replace(tensors={name: value + np.float32(1) for name, value in held.tensors.items()})
     store.write(tmp_path / "other.safetensors", other)
     command = ["weights", "average", str(own), str(tmp_path / "other.safetensors"), "-o", str(tmp_path / "mean")]
-    assert cli.main(command) == cli.DONE and "other.safetensors -> " in capsys.readouterr().out
+    assert cli.main(command) == cli.codes.DONE and "other.safetensors -> " in capsys.readouterr().out
     mean = store.read(tmp_path / "mean")
     assert (mean.model, mean.config) == (held.model, held.config)
     for name, value in held.tensors.items():
@@ -343,7 +343,7 @@ def test_average(own, tmp_path, capsys):
         np.testing.assert_array_equal(
             mean.tensors[name], exact.astype(np.float32) if value.dtype.kind == "f" else value
         )
-    assert cli.main(command) == cli.NOT_WRITTEN
+    assert cli.main(command) == cli.codes.NOT_WRITTEN
     same = weights.average([own, own, own])
     assert all(np.array_equal(same.tensors[name], value) for name, value in held.tensors.items())
 
@@ -358,7 +358,9 @@ def test_what_cannot_be_averaged(own, tmp_path, capsys):
     ):
         path = tmp_path / f"{label}.safetensors"
         store.write(path, changed)
-        assert cli.main(["weights", "average", str(own), str(path), "-o", str(tmp_path / "mean")]) == cli.SOME_FAILED
+        assert (
+            cli.main(["weights", "average", str(own), str(path), "-o", str(tmp_path / "mean")]) == cli.codes.SOME_FAILED
+        )
         assert f"{label}.safetensors: " in capsys.readouterr().err and not (tmp_path / "mean").exists()
     with pytest.raises(WeightsError, match="no weight file"):
         weights.average([])
@@ -370,12 +372,12 @@ def test_what_cannot_be_averaged(own, tmp_path, capsys):
 def test_import_verify_export_on_the_command_line(saved, states, tmp_path, capsys):
     own, out = tmp_path / "a.safetensors", tmp_path / "back_net_gen.pt"
     command = ["weights", "import", str(saved), "--system", "apdrawing", "-o", str(own)]
-    assert cli.main(command) == cli.DONE
+    assert cli.main(command) == cli.codes.DONE
     assert "generator of apdrawing, ngf 3, levels 6" in capsys.readouterr().out
-    assert cli.main(command) == cli.NOT_WRITTEN
-    assert cli.main([*command, "--overwrite"]) == cli.DONE
-    assert cli.main(["weights", "verify", str(own), "mtcnn"]) == cli.DONE
-    assert cli.main(["weights", "export", str(own), "-o", str(out)]) == cli.DONE
+    assert cli.main(command) == cli.codes.NOT_WRITTEN
+    assert cli.main([*command, "--overwrite"]) == cli.codes.DONE
+    assert cli.main(["weights", "verify", str(own), "mtcnn"]) == cli.codes.DONE
+    assert cli.main(["weights", "export", str(own), "-o", str(out)]) == cli.codes.DONE
     again = torch.load(out, weights_only=True)
     assert all(same(again[n], states[n]) for n in states)
     capsys.readouterr()
@@ -384,9 +386,9 @@ def test_import_verify_export_on_the_command_line(saved, states, tmp_path, capsy
 def test_failures_on_the_command_line(saved, tmp_path, capsys):
     cut = tmp_path / "cut_net_gen.pt"
     cut.write_bytes(saved.read_bytes()[:1000])
-    assert cli.main(["weights", "import", str(cut), "-o", str(tmp_path / "b.safetensors")]) == cli.SOME_FAILED
+    assert cli.main(["weights", "import", str(cut), "-o", str(tmp_path / "b.safetensors")]) == cli.codes.SOME_FAILED
     assert "cut_net_gen.pt" in capsys.readouterr().err
-    assert cli.main(["weights", "verify", str(saved)]) == cli.SOME_FAILED
+    assert cli.main(["weights", "verify", str(saved)]) == cli.codes.SOME_FAILED
     assert "latest_net_gen.pt" in capsys.readouterr().err
-    assert cli.main(["weights", "import", str(saved), "--system", "x", "-o", "c"]) == cli.WRONG_USAGE
-    assert cli.main(["weights", "export", str(saved), "-o", "d"]) == cli.SOME_FAILED
+    assert cli.main(["weights", "import", str(saved), "--system", "x", "-o", "c"]) == cli.codes.WRONG_USAGE
+    assert cli.main(["weights", "export", str(saved), "-o", "d"]) == cli.codes.SOME_FAILED

@@ -160,14 +160,14 @@ def film(tmp_path, coffee):
 
 
 def test_a_film_without_faces_is_drawn(tmp_path, film, coffee, capsys):
-    assert cli.main(["draw", str(film), "-o", str(tmp_path / "out.mp4")]) == cli.DONE
+    assert cli.main(["draw", str(film), "-o", str(tmp_path / "out.mp4")]) == cli.codes.DONE
     said = capsys.readouterr()
     assert "3 frames" in said.out and "3 of 3 frames without a face, drawn all the same" in said.err
     for shown in frames(tmp_path / "out.mp4"):
         assert ((shown[..., 1] < 128) != (whole.draw_whole(coffee) < 128)).mean() < 0.03
     for policy, words in (("skip", "left empty"), ("pass", "passed through unchanged")):
         command = ["draw", str(film), "-o", str(tmp_path / "out.mp4"), "--overwrite", "--no-face", policy]
-        assert cli.main(command) == cli.DONE
+        assert cli.main(command) == cli.codes.DONE
         assert words in capsys.readouterr().err
     assert np.abs(frames(tmp_path / "out.mp4")[0].astype(int) - coffee).mean() < 6
     with pytest.raises(NoFace, match=r"in.mp4: frame at 0.000 s: no face"):

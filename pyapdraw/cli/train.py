@@ -1,17 +1,18 @@
-"""`pyapdraw train` and `pyapdraw data`. Importing this loads no torch: the trainers do, when they run."""
+"""`pyapdraw train`. Importing this loads no torch: the trainers do, when they run."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-DONE, SOME_FAILED = 0, 1
+from pyapdraw.cli import codes
+from pyapdraw.cli.standard import complain
+
 SYSTEMS = ("apdrawing",)
 
 
 def add_to(verbs: Any) -> None:
-    """Adds the verbs to the command line's."""
+    """Adds the verb to the command line's."""
     train = verbs.add_parser("train", help="train a system, or go on with a training that was stopped")
     train.add_argument("system", choices=SYSTEMS)
     train.add_argument("--data", required=True, metavar="DIR", help="folder of portraits; see `pyapdraw data check`")
@@ -22,17 +23,11 @@ def add_to(verbs: Any) -> None:
     train.add_argument("--stage", choices=("pretrain", "formal"), help="short for --set stage=...")
     train.add_argument("--device", choices=("cpu", "cuda"), help="short for --set device=...")
     train.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
-    train.set_defaults(run=run_train)
-
-    data = verbs.add_parser("data", help="look through a folder of portraits before training")
-    data.add_argument("action", choices=("check",))
-    data.add_argument("folder", metavar="DIR")
-    data.add_argument("--photos-only", action="store_true", help="for the first stage: no drawings are needed")
-    data.set_defaults(run=run_data)
+    train.set_defaults(run=run)
 
 
-def run_train(args: argparse.Namespace) -> int:
-    """`pyapdraw train`."""
+def run(args: argparse.Namespace) -> int:
+    """Trains, or goes on training."""
     from pyapdraw.need import need
 
     need("torch", extra="train", why="a training")
@@ -44,9 +39,9 @@ def run_train(args: argparse.Namespace) -> int:
     try:
         apdrawing.train(args.data, args.out, config, quiet=args.quiet)
     except loop.Diverged as error:
-        print(f"pyapdraw: {error}", file=sys.stderr)
-        return SOME_FAILED
-    return DONE
+        complain(str(error))
+        return codes.SOME_FAILED
+    return codes.DONE
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -62,15 +57,3 @@ def setting(text: str) -> tuple[str, Any]:
         return name.strip(), json.loads(value)  # numbers, true, false, "text" and lists look the same in both
     except ValueError:
         return name.strip(), value.strip()
-
-
-def run_data(args: argparse.Namespace) -> int:
-    """`pyapdraw data check`."""
-    from pyapdraw.training.portraits import problems
-
-    count = 0
-    for line in problems(args.folder, drawings=not args.photos_only):
-        print(line)
-        count += 1
-    print(f"{args.folder}: {count} problem{'s' * (count != 1)}" if count else f"{args.folder}: no problems found")
-    return SOME_FAILED if count else DONE

@@ -1,0 +1,51 @@
+"""`pyapdraw eval`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pyapdraw.cli import codes
+from pyapdraw.cli.standard import show
+
+
+def add_to(verbs: Any) -> None:
+    """Adds the verb to the command line's."""
+    evaluate = verbs.add_parser("eval", help="figures and a contact sheet of a style against given drawings")
+    evaluate.add_argument("what", metavar="STYLE|PHOTOS", help="a style with --data, or a folder of aligned photos")
+    evaluate.add_argument("drawings", nargs="?", help="with PHOTOS: folder of drawings of the same names")
+    evaluate.add_argument("--data", metavar="DIR", help="aligned portraits with drawings; see `pyapdraw data check`")
+    evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
+    evaluate.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
+    evaluate.add_argument("--sheet", metavar="FILE.png", help="write photos, given drawings and ours side by side")
+    evaluate.add_argument("--json", metavar="FILE.json", help="write the figures")
+    evaluate.add_argument("--overwrite", action="store_true", help="replace existing files")
+    evaluate.add_argument("--fid", metavar="MODULE:FUNCTION",
+                          help="features of a picture uint8 [H,W,3], for the Frechet distance")  # fmt: skip
+    evaluate.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the figures; writes the record and the sheet where they are asked for."""
+    from dataclasses import asdict
+
+    from pyapdraw import evaluate
+    from pyapdraw.errors import BadInput
+    from pyapdraw.files import check_output, check_record, write_record
+
+    if (args.data is None) == (args.drawings is None):
+        raise BadInput("eval: STYLE --data DIR, or PHOTOS DRAWINGS [--style STYLE], expected")
+    features = evaluate.features_named(args.fid) if args.fid else None
+    style = args.what if args.data else args.style
+    items = evaluate.items_of(args.data) if args.data else evaluate.items_of(args.what, args.drawings)
+    given = [path for item in items for path in (item.photo, item.drawing)]
+    rules = {"overwrite": args.overwrite, "inputs": [*given, args.weights]}
+    if args.json:
+        check_record(args.json, **rules)
+    if args.sheet:
+        check_output(args.sheet, **rules)
+    report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet)
+    show(evaluate.table(report))
+    if args.json:
+        write_record(args.json, "eval", asdict(report), **rules)
+    return codes.DONE
