@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from pyapdraw import evaluate, weights
+from pyapdraw.data.portraits import Item
 from pyapdraw.training import apdrawing, loop
-from pyapdraw.training.portraits import Item
 
 RECIPES = Path(apdrawing.__file__).parent / "recipes"
 STEPS = (1000, 1600)  # of the second stage: the shipped weights are the mean of two

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyapdraw.artist import Artist, aligned_face
+from pyapdraw.data.portraits import Item, Portrait, Reader, find, grey, pictures
 from pyapdraw.errors import BadInput
 from pyapdraw.media.photo import write_image
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
@@ -19,7 +20,6 @@ from pyapdraw.metrics.fid import fid
 from pyapdraw.metrics.ssim import ssim
 from pyapdraw.ops import resize
 from pyapdraw.pipeline import CANVAS_PX
-from pyapdraw.training.portraits import Item, Portrait, Reader, find, grey, pictures
 
 SHEET_PX = 256  # of one picture on the contact sheet
 

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from skimage import data as skimage_data
 
-from pyapdraw import align, aligned, cli, evaluate
+from pyapdraw import align, cli, evaluate
 from pyapdraw.artist import Artist
+from pyapdraw.data import aligned
 from pyapdraw.errors import BadInput
 from pyapdraw.media.photo import read_photo
 from pyapdraw.metrics.boundary import boundary_f

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyapdraw import _C, bench, bench_cases
+from pyapdraw import _C, bench
+from pyapdraw.bench import cases
 from pyapdraw.cli import main
 from pyapdraw.errors import BadInput
 
@@ -247,7 +248,7 @@ def test_the_verb_refuses(words, code, said, capsys):
 
 def test_a_wrong_answer_is_not_timed(monkeypatch, capsys):
     def wrong(threads):
-        return [bench_cases.Case("liar", lambda: None, lambda: bench_cases.agree(np.ones(3), np.zeros(3), 0.5))]
+        return [cases.Case("liar", lambda: None, lambda: cases.agree(np.ones(3), np.zeros(3), 0.5))]
 
     monkeypatch.setitem(bench.CASES, "composite", wrong)
     assert main(["bench", "composite", "--seconds", "0.01"]) == 1

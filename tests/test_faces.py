@@ -174,7 +174,7 @@ def test_wrong_options_are_refused(options):
 def test_shipped_weights_are_the_published_ones():
     torch = pytest.importorskip("torch")
     from pyapdraw import weights
-    from pyapdraw.training.mtcnn_convert import convert
+    from pyapdraw.training.shipped.mtcnn_convert import convert
 
     if peer_facenet.load() is None:
         pytest.skip("facenet-pytorch is not installed in build/peers")

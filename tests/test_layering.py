@@ -17,7 +17,7 @@ LAYERS = [
     {"cli.inputs", "cli.standard"},
     {"cli.codes"},
     {"about", "evaluate", "bench"},
-    {"bench_cases"},
+    {"bench.cases"},
     {"frame_artist"},
     {"artist"},
     {"pipeline"},
@@ -27,7 +27,6 @@ LAYERS = [
     {"faces.landmarks"},
     {"faces.mtcnn"},
     {"composite", "faces.person_mask", "models"},
-    {"aligned"},
     {"align"},
     {"media"},
     {"media.video", "media.images"},
@@ -49,6 +48,7 @@ BELOW_MODELS = {"models", "weights", "runtime", "ops", "files", "need", "errors"
 BESIDE = {
     "losses": {"losses", *BELOW_MODELS},
     "metrics": {"metrics", "losses", "media", "faces.person_mask", "align", *BELOW_MODELS},
+    "data": {"data", "faces", "align", "media", "ops", "errors"},
     "training": {
         "training",
         "losses",
@@ -56,7 +56,7 @@ BESIDE = {
         "media",
         "files",
         "align",
-        "aligned",
+        "data",
         "faces",
         "composite",
         *BELOW_MODELS,

@@ -35,7 +35,7 @@ def test_logits_equal_the_float64_definition(segment, side_px):
 def test_logits_equal_the_trained_network(monkeypatch):
     """Batch normalisation folded into the convolutions gives what the training network gives."""
     torch = pytest.importorskip("torch")
-    from pyapdraw.training import person_mask as training
+    from pyapdraw.training.shipped import person_mask as training
 
     torch.manual_seed(0)
     net = training.PersonNet()

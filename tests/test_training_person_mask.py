@@ -6,10 +6,10 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from pyapdraw.training import person_mask as training  # noqa: E402
-from pyapdraw.training import person_mask_data as data  # noqa: E402
-from pyapdraw.training import person_mask_scenery as scenes  # noqa: E402
-from pyapdraw.training.person_mask_outlines import OUTLINES  # noqa: E402
+from pyapdraw.training.shipped import person_mask as training  # noqa: E402
+from pyapdraw.training.shipped import person_mask_data as data  # noqa: E402
+from pyapdraw.training.shipped import person_mask_scenery as scenes  # noqa: E402
+from pyapdraw.training.shipped.person_mask_outlines import OUTLINES  # noqa: E402
 
 
 @pytest.fixture(scope="module")

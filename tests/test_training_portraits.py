@@ -7,9 +7,9 @@ from PIL import Image
 pytest.importorskip("torch", reason="training needs torch")
 
 from pyapdraw import align
+from pyapdraw.data import portraits
 from pyapdraw.errors import BadInput
 from pyapdraw.training import apdrawing_data as data
-from pyapdraw.training import portraits
 
 SIDE = 64
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.aligned import beside as file_beside
-from pyapdraw.aligned import read_aligned_landmarks, read_mask
 from pyapdraw.artist import Artist, NoFace, aligned_face
 from pyapdraw.cli import standard
 from pyapdraw.cli.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
 from pyapdraw.clock import Clock
 from pyapdraw.composite import side_by_side
+from pyapdraw.data.aligned import beside as file_beside
+from pyapdraw.data.aligned import read_aligned_landmarks, read_mask
 from pyapdraw.errors import BadInput, Error, OutputError
 from pyapdraw.files import check_output, write_record
 from pyapdraw.media.kinds import what_is

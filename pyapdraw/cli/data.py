@@ -20,7 +20,7 @@ def add_to(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what is wrong with a folder of portraits, a line a problem."""
-    from pyapdraw.training.portraits import problems
+    from pyapdraw.data.portraits import problems
 
     count = 0
     for line in problems(args.folder, drawings=not args.photos_only):

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from pyapdraw import align
+from pyapdraw.data.portraits import Item, find
 from pyapdraw.errors import BadInput, DeviceError, WeightsError
 from pyapdraw.losses import apdrawing as losses
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
@@ -35,7 +36,6 @@ from pyapdraw.models import regions, registry
 from pyapdraw.training import loop
 from pyapdraw.training.apdrawing_config import Config, Rehearsal, rate_of, read_config, with_steps
 from pyapdraw.training.apdrawing_data import Portraits, Sample, collate
-from pyapdraw.training.portraits import Item, find
 from pyapdraw.weights import Weights, write
 
 __all__ = ["WEIGHTS", "Config", "Rehearsal", "Trainer", "rate_of", "read_config", "train", "with_steps"]

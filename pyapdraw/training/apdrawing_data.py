@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pyapdraw import align
+from pyapdraw.data.portraits import Item, Portrait, Reader
 from pyapdraw.errors import BadInput
 from pyapdraw.models.ink import Ink
 from pyapdraw.ops import warp_affine
-from pyapdraw.training.portraits import Item, Portrait, Reader
 
 MIRRORED = [1, 0, 2, 4, 3]  # the points of a mirrored face in our order
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
-from pyapdraw.training.person_mask_outlines import ASTRONAUT_CROP, OUTLINES
+from pyapdraw.training.shipped.person_mask_outlines import ASTRONAUT_CROP, OUTLINES
 
 SIZE_PX = 128  # side of the network's input
 STORE_PX = 2 * SIZE_PX

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 
-from pyapdraw.training.person_mask_data import STORE_PX, Portraits, picture_tensor
+from pyapdraw.training.shipped.person_mask_data import STORE_PX, Portraits, picture_tensor
 
 # Public-domain pictures that scikit-image brings; the first four are grey and take two colours.
 TEXTURES = ("brick", "grass", "gravel", "moon", "coffee", "chelsea", "rocket", "hubble_deep_field")

@@ -1,6 +1,6 @@
 """Trains the line detectors of [APD19, section 5] from style ink's drawings: two-tone picture -> its lines.
 
-    python -m pyapdraw.training.apdrawing_lines --data PORTRAITS --out apdrawing_lines.safetensors
+    python -m pyapdraw.training.shipped.apdrawing_lines --data PORTRAITS --out apdrawing_lines.safetensors
 
 What a line is, is said by morphology: ink that no disc of WIDTH_PX inside the ink covers, and the same of paper. The
 networks learn to see that in drawings that are blurred, noisy and not quite black or white, as generators make them.
@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyapdraw import ops, weights
+from pyapdraw.data.portraits import find
 from pyapdraw.files import check_output
 from pyapdraw.models.apdrawing_lines import WIDTH_PX, Config, LineDetectors
 from pyapdraw.training.apdrawing_data import Augmentation, Portraits
-from pyapdraw.training.portraits import find
 
 WITHOUT = ("fconrad_Portrait_060414a",)  # kept for tests
 
@@ -80,7 +80,7 @@ def judged(net: LineDetectors, data: Portraits) -> list[float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m pyapdraw.training.apdrawing_lines", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m pyapdraw.training.shipped.apdrawing_lines", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="folder of portraits")
     parser.add_argument("--out", type=Path, required=True, help="weight file to write")

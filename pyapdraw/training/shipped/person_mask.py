@@ -1,4 +1,4 @@
-"""Trains the person mask: python -m pyapdraw.training.person_mask --data DIR --out FILE [--folds K].
+"""Trains the person mask: python -m pyapdraw.training.shipped.person_mask --data DIR --out FILE [--folds K].
 
 How the shipped weights were made stands in weights/person_mask.md.
 
@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pyapdraw.training.person_mask_data import Augment, Portraits, read_portraits
-from pyapdraw.training.person_mask_scenery import backgrounds
+from pyapdraw.training.shipped.person_mask_data import Augment, Portraits, read_portraits
+from pyapdraw.training.shipped.person_mask_scenery import backgrounds
 from pyapdraw.weights import Weights, write
 
-log = logging.getLogger("pyapdraw.training.person_mask")
+log = logging.getLogger("pyapdraw.training.shipped.person_mask")
 
 WIDTHS = (8, 16, 32, 64, 96)  # channels at 1/1, 1/2 ... 1/16 of the input
 TEST_ONLY = ("fconrad_Portrait_060414a",)  # never trained on
@@ -220,7 +220,7 @@ def _normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m pyapdraw.training.person_mask",
+        prog="python -m pyapdraw.training.shipped.person_mask",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pyapdraw import align
-from pyapdraw.aligned import PICTURES, read_grey, read_landmarks
+from pyapdraw.data.aligned import PICTURES, read_grey, read_landmarks
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector
 from pyapdraw.faces.person_mask import PersonMask

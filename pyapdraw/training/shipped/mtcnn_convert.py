@@ -1,7 +1,7 @@
 """Makes weights/mtcnn.safetensors from the published MTCNN weights: run once, the result is shipped.
 
     pip download --no-deps facenet-pytorch==2.6.0
-    python -m pyapdraw.training.mtcnn_convert facenet_pytorch-2.6.0-py3-none-any.whl
+    python -m pyapdraw.training.shipped.mtcnn_convert facenet_pytorch-2.6.0-py3-none-any.whl
 
 The wheel is read as an archive and never imported. Its tensors are torch state dicts; ours are in the layout of
 the native convolution: weight [kh,kw,I,O], bias [O], slope [O]. The first dense layer of R-net and O-net sees

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyapdraw import _C
-from pyapdraw.bench_cases import CASES, Case
+from pyapdraw.bench.cases import CASES, Case
 from pyapdraw.errors import BadInput
 
 SCHEMA = 1

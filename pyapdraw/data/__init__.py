@@ -1,0 +1,1 @@
+"""Pictures to train and judge with: folders of portraits, landmark and mask files beside aligned photos."""

@@ -1,0 +1,1 @@
+"""How the weights of this package were made: trainers and converters that nobody else needs."""
