@@ -102,23 +102,24 @@ def loss(suite: Suite, threads: int) -> None:
 def style(suite: Suite, threads: int) -> None:
     """The shipped network on native operations beside itself in torch; wanted: 33 ms on two cores."""
     import torch
-    from cases_apdrawing import face
+    from cases_apdrawing import face, style_of
 
-    from pyapdraw import align, models
-    from pyapdraw.models.apdrawing_live import ApDrawing
-    from pyapdraw.models.ink import Ink
+    from pyapdraw import align, models, weights
+    from pyapdraw.models.apdrawing_live import Network
+    from pyapdraw.style.ink import Ink
 
     photo, centres, mask, _ = face(1, SIDE)
     pixels = ((photo[0].permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8).numpy()
-    person, style = mask[0, 0].numpy() >= 0.5, ApDrawing(threads)
+    person, held = mask[0, 0].numpy() >= 0.5, weights.find("apdrawing")
+    native, style = Network(held.tensors, threads), style_of(held, threads=threads)
     person_bytes, landmarks = person.astype(np.uint8) * 255, align.template(SIDE)
-    ink = Ink(threads).draw(pixels, person_bytes, landmarks)
+    ink = Ink(threads=threads).draw_crop(pixels, person_bytes, landmarks)
     inked = torch.from_numpy(ink / np.float32(127.5) - 1)[None, None]
     net = models.load("apdrawing").to(memory_format=torch.channels_last)
     exact = torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)[None]
 
     def mine():
-        return style.forward(pixels, person, ink, centres.numpy())
+        return native.forward(pixels, person, ink, centres.numpy())
 
     def in_torch():
         with torch.inference_mode():
@@ -130,7 +131,7 @@ def style(suite: Suite, threads: int) -> None:
 
     work = {"threads": threads, "flop": 2 * SMALL_MACS, "pixels": SIDE * SIDE}
     suite.compare(STYLE, {OURS: mine, "torch": in_torch}, check=check, **work)
-    whole = {OURS: lambda: style.draw(pixels, person_bytes, landmarks)}
+    whole = {OURS: lambda: style.draw_crop(pixels, person_bytes, landmarks)}
     suite.compare(DRAWN, whole, check=check, threads=threads, pixels=SIDE * SIDE)
 
 

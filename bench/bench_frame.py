@@ -38,7 +38,7 @@ class Frame:
         self.to_crop = similarity(scale, 6, (W / 2, H / 2), (SIDE / 2, SIDE / 2))
         at = np.arange(SIDE)
         self.drawn = np.where((at[:, None] + at) % 32 < 5, -1, 1).astype(np.float32)
-        self.alpha = fade(SIDE, (30, 30, 30, 30))
+        self.alpha = fade((SIDE, SIDE), (30, 30, 30, 30))
         corners = transform_points(invert(self.to_crop), np.array([(x, y) for x in (-1, SIDE) for y in (-1, SIDE)]))
         low, high = np.floor(corners.min(0)).astype(int) & ~1, (np.ceil(corners.max(0)).astype(int) + 2) & ~1
         self.columns, self.rows = (slice(max(a, 0), min(b, n)) for a, b, n in zip(low, high, (W, H)))

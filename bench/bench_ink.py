@@ -24,7 +24,7 @@ import cases_ink as cases
 
 from pyapdraw.errors import WeightsError
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
-from pyapdraw.models.ink import Ink
+from pyapdraw.style.ink import Ink
 
 PEER = "cv2.pencilSketch"
 
@@ -46,7 +46,7 @@ def speed(suite: Suite) -> None:
     """Rows of several sizes, beside the peer at 512 px."""
     for side_px in (256, 512, 1024):
         pixels, mask, landmarks_px = cases.face(side_px)
-        alone = Ink(threads=1).draw(pixels, mask, landmarks_px)
+        alone = Ink(threads=1).draw_crop(pixels, mask, landmarks_px)
         for threads in suite.threads:
             style = Ink(threads=threads)
             candidates: dict[str, Callable[[], object]] = {
@@ -77,7 +77,7 @@ def quality(shared: Path) -> None:
     for path in sorted((shared / "data" / "pairs" / "photo").glob("*.png")):
         pixels = np.asarray(Image.open(path).convert("RGB"))
         reference = np.asarray(Image.open(path.parents[1] / "drawing" / path.name).convert("L"))
-        drawing = Ink().draw(pixels, segment(pixels), cases.TEMPLATE_PX)
+        drawing = Ink().draw_crop(pixels, segment(pixels), cases.TEMPLATE_PX)
         rows.append((boundary_f(drawing, reference), tone_difference(drawing, reference)))
         print(f"{path.stem:>12} {rows[-1][0]:7.3f} {rows[-1][1]:7.4f}")
     mean_f, mean_tone = np.mean(rows, 0)

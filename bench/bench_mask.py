@@ -44,16 +44,16 @@ def layers(segment: PersonMask):
     calls = []
     conv = segment._conv
 
-    def noted(name, x, out, stride=1):
+    def noted(name, x, out, *, stride=1):
         calls.append((name, x, out, stride))
-        conv(name, x, out, stride)
+        conv(name, x, out, stride=stride)
 
     segment._conv = noted  # type: ignore[method-assign]
     segment.logits(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8))
     segment._conv = conv  # type: ignore[method-assign]
     for name, x, out, stride in calls:
         flop = 2.0 * out.size * segment._layers[name][0][..., 0].size
-        yield name, lambda n=name, x=x, o=out, s=stride: conv(n, x, o, s), flop
+        yield name, lambda n=name, x=x, o=out, s=stride: conv(n, x, o, stride=s), flop
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def draw_video(source: Any, target: Any, style: str = "ink", **options: Any) -> 
 
 def styles() -> dict[str, str]:
     """Style names and what they draw."""
-    from pyapdraw.models.registry import STYLES
+    from pyapdraw.style.registry import STYLES
 
     return {name: entry.summary for name, entry in STYLES.items()}
 
@@ -77,6 +77,6 @@ def __getattr__(name: str) -> Any:  # what costs time to import is imported when
         return importlib.import_module("pyapdraw.artist").Artist
     if name == "info":
         return importlib.import_module("pyapdraw.about").info
-    if name in ("faces", "ops", "models", "metrics", "losses", "weights"):
+    if name in ("faces", "ops", "models", "runtime", "metrics", "losses", "weights"):
         return importlib.import_module(f"pyapdraw.{name}")
     raise AttributeError(f"module 'pyapdraw' has no attribute {name!r}")

@@ -12,7 +12,7 @@ from pyapdraw import _C
 def info() -> dict[str, Any]:
     """Version, machine, native backends with their operations, CUDA devices or the reason why there are none, threads,
     styles, installed optional packages."""
-    from pyapdraw.models.registry import STYLES
+    from pyapdraw.style.registry import STYLES
 
     packages: dict[str, str | None] = {}
     for name in ("numpy", "pillow", "av", "safetensors", "torch", "tensorrt", "pycuda", "cupy", "numba", "jax"):
@@ -27,7 +27,7 @@ def info() -> dict[str, Any]:
         "threads": _C.default_threads(),
         "backends": {name: sorted(op for op, there in ops.items() if there) for name, ops in _C.backends().items()},
         "cuda": _C.cuda_devices(),
-        "styles": {name: entry.runtimes for name, entry in STYLES.items()},
+        "styles": {name: entry.runtimes() for name, entry in STYLES.items()},
         "packages": packages,
     }
 

@@ -9,28 +9,63 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyapdraw.errors import BadInput
+from pyapdraw.ops._images import Size, size_of
 from pyapdraw.ops.warp_affine import Filter, warp_affine
 
-# Eye, other eye, nose tip, mouth corner, other mouth corner, in the authors' 480-unit frame [APD19, preprocess script].
-_DESIGN = np.array([(180, 230), (300, 230), (240, 301), (186, 365.6), (294, 365.6)])
+
+@dataclass(frozen=True)
+class Template:
+    """Where the five points of a face lie on a canvas.
+
+    design: eye at smaller x, other eye, nose tip, mouth corner at smaller x, other corner, in units of its own; the
+    canvas is `extent` of them wide about `centre`. width_px: of the canvas that published networks draw on. aspect:
+    height of the canvas, in widths. first_px: what px of the design's convention are called that are 0 here.
+    """
+
+    name: str
+    design: tuple[tuple[float, float], ...]
+    centre: tuple[float, float]
+    extent: float
+    width_px: int
+    aspect: float = 1.0
+    first_px: float = 1.0
+
+    def shape_px(self, width_px: int | None = None) -> tuple[int, int]:
+        """(height, width) of the canvas."""
+        width = self.width_px if width_px is None else _checked_size(width_px)
+        return max(1, round(width * self.aspect)), width
+
+    def points_px(self, width_px: int | None = None) -> np.ndarray:
+        """Where the points lie on a canvas of that width: float64 [5, 2], 0-based px."""
+        return self._published(self.width_px if width_px is None else width_px) - self.first_px
+
+    def _published(self, width_px: int) -> np.ndarray:
+        middle = np.array([width_px / 2.0, width_px * self.aspect / 2.0])
+        return (np.array(self.design) - np.array(self.centre)) / self.extent * width_px + middle
 
 
-def template(size: int = 512) -> np.ndarray:
-    """Where the five points of a face lie in a square crop: float64 [5, 2], 0-based px."""
-    return _official_template(size) - 1.0
+# In the authors' 480-unit frame, padded to 560 [APD19, preprocess script]; their px begin at 1.
+APDRAWING = Template(
+    "apdrawing",
+    design=((180, 230), (300, 230), (240, 301), (186, 365.6), (294, 365.6)),
+    centre=(240.0, 240.0),
+    extent=560.0,
+    width_px=512,
+)
 
 
-def _official_template(size: int) -> np.ndarray:
-    return (_DESIGN - 240.0) / 560.0 * size + size / 2.0
+def template(size: int = APDRAWING.width_px) -> np.ndarray:
+    """Where the five points of a face lie in a square crop of the APDrawingGAN family: float64 [5, 2], 0-based px."""
+    return APDRAWING.points_px(size)
 
 
-TEMPLATE = template(512)
+TEMPLATE = template()
 ALIGNED_WITHIN = 0.025  # of the side; what `fit_photo` takes for an aligned crop
 
 
 @dataclass(frozen=True)
 class Crop:
-    """An aligned face: pixels uint8 [S, S, 3]; to_crop float64 [2, 3] maps photo to crop coordinates."""
+    """An aligned face: pixels uint8 [H, W, 3]; to_crop float64 [2, 3] maps photo to crop coordinates."""
 
     pixels: np.ndarray
     to_crop: np.ndarray
@@ -40,6 +75,12 @@ def invert(affine: np.ndarray) -> np.ndarray:
     """The inverse of a [2, 3] affine map."""
     linear = np.linalg.inv(affine[:, :2])
     return np.column_stack([linear, -linear @ affine[:, 2]])
+
+
+def compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The affine map [2, 3] that is `first` and then `second`."""
+    linear = second[:, :2] @ first[:, :2]
+    return np.column_stack([linear, second[:, :2] @ first[:, 2] + second[:, 2]])
 
 
 def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -52,7 +93,7 @@ def scale_of(to_crop: np.ndarray) -> float:
     return float(np.sqrt(abs(np.linalg.det(to_crop[:, :2]))))
 
 
-def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
+def fit(landmarks_px: np.ndarray, size: int = APDRAWING.width_px, on: Template = APDRAWING) -> np.ndarray:
     """The map from photo to crop coordinates that brings a face onto the template.
 
     The similarity (rotation, scale, shift; no reflection) is fitted by least squares from the template to the photo and
@@ -61,7 +102,7 @@ def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
     Args:
         landmarks_px: [5, 2] in photo coordinates: eye at smaller x, other eye, nose tip, mouth corner at smaller x,
             other corner, left and right as in the upright face.
-        size: side of the crop in px.
+        size: width of the crop in px. on: the template.
 
     Returns:
         float64 [2, 3].
@@ -69,22 +110,22 @@ def fit(landmarks_px: np.ndarray, size: int = 512) -> np.ndarray:
     Raises:
         BadInput: not five finite points, or points that coincide or are no face (mirrored, wrong order), or size < 1.
     """
-    return _fit(landmarks_px, template(_checked_size(size)))
+    return _fit(landmarks_px, on.points_px(_checked_size(size)))
 
 
-def fit_photo(landmarks_px: np.ndarray, size: int, shape: tuple[int, ...]) -> np.ndarray:
+def fit_photo(landmarks_px: np.ndarray, size: int, shape: tuple[int, ...], on: Template = APDRAWING) -> np.ndarray:
     """As `fit`, but a picture that is an aligned crop already is taken whole, so that it is not sampled anew.
 
-    That is a square picture of shape [H, W, ...] whose corners would move by less than ALIGNED_WITHIN of its side,
+    That is a picture of shape [H, W, ...] like the canvas whose corners would move by less than ALIGNED_WITHIN of it,
     about what two detectors differ by. For still pictures: in a video the switch between the two would show.
     """
-    to_crop = fit(landmarks_px, size)
-    side = shape[1]
-    if shape[0] != side:
+    to_crop = fit(landmarks_px, size, on)
+    height, width = shape[:2]
+    if (height, width) != on.shape_px(width):
         return to_crop
-    scale = size / side
+    scale = size / width
     whole = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]])
-    corners = np.array([(0, 0), (side - 1, 0), (0, side - 1), (side - 1, side - 1)], np.float64)
+    corners = np.array([(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)], np.float64)
     moved = np.abs(transform_points(to_crop, corners) - transform_points(whole, corners)).max()
     return whole if moved < ALIGNED_WITHIN * size else to_crop
 
@@ -112,13 +153,15 @@ def _fit(landmarks: np.ndarray, target: np.ndarray) -> np.ndarray:
     return invert(np.column_stack([to_photo, shift]))
 
 
-def crop(pixels: np.ndarray, to_crop: np.ndarray, size: int = 512, filter: Filter = "antialias") -> Crop:
+def crop(
+    pixels: np.ndarray, to_crop: np.ndarray, size: Size = APDRAWING.width_px, filter: Filter = "antialias"
+) -> Crop:
     """Cut an aligned crop out of a photo.
 
     Args:
         pixels: uint8 [H, W, 3].
         to_crop: [2, 3] from `fit`.
-        size: side of the crop in px, the one given to `fit`.
+        size: side of the crop in px, the one given to `fit`, or its (height, width).
         filter: "antialias" (fit for any photo size) or "bilinear" (as the official pipeline). See `ops.warp_affine`.
 
     Returns:
@@ -127,18 +170,18 @@ def crop(pixels: np.ndarray, to_crop: np.ndarray, size: int = 512, filter: Filte
     Raises:
         BadInput: wrong shape or dtype, or a map without inverse.
     """
-    return Crop(
-        warp_affine(pixels, to_crop, _checked_size(size), filter=filter, border=255), np.asarray(to_crop, np.float64)
-    )
+    shape = size_of(size)
+    _checked_size(min(shape))
+    return Crop(warp_affine(pixels, to_crop, shape, filter=filter, border=255), np.asarray(to_crop, np.float64))
 
 
-def official_transform(points_1based: np.ndarray, size: int = 512) -> np.ndarray:
+def official_transform(points_1based: np.ndarray, size: int = APDRAWING.width_px) -> np.ndarray:
     """The map of the authors' pipeline from photo to crop, both 1-based: float64 [2, 3].
 
     `points_1based`: [5, 2] as in their `facial5point` files. Their detector writes single precision, so the points are
     rounded to it: text files with fewer digits then give the same transform, and the same crop to the bit.
     """
-    return _fit(np.asarray(points_1based, np.float32).astype(np.float64), _official_template(_checked_size(size)))
+    return _fit(np.asarray(points_1based, np.float32).astype(np.float64), APDRAWING._published(_checked_size(size)))
 
 
 def official_landmarks(points_px: np.ndarray) -> np.ndarray:
@@ -154,7 +197,9 @@ def official_landmarks(points_px: np.ndarray) -> np.ndarray:
     return np.floor(np.asarray(points_px, np.float64) + 1.5).astype(np.int64)
 
 
-def official_crop(pixels: np.ndarray, points_1based: np.ndarray, size: int = 512) -> tuple[Crop, np.ndarray]:
+def official_crop(
+    pixels: np.ndarray, points_1based: np.ndarray, size: int = APDRAWING.width_px
+) -> tuple[Crop, np.ndarray]:
     """What the authors' pipeline makes of a photo and its points, bit for bit.
 
     Returns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from numbers import Real
@@ -13,20 +13,32 @@ import numpy as np
 
 from pyapdraw import align
 from pyapdraw.clock import Clock
+from pyapdraw.composite import BACKGROUNDS
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector, Face
-from pyapdraw.faces.person_mask import PersonMask
 from pyapdraw.media import images
 from pyapdraw.media.kinds import MAX_PIXELS
-from pyapdraw.models import registry
-from pyapdraw.ops import resize
-from pyapdraw.pipeline import BACKGROUNDS, draw_faces
-from pyapdraw.runtime import plan
+from pyapdraw.pipeline import draw_faces
+from pyapdraw.style import registry
+from pyapdraw.style.base import Tools
+from pyapdraw.style.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PHOTO_LARGEST_PX = 2048  # a still photo may take this large a crop, a video frame CANVAS_PX
+
+@dataclass(frozen=True)
+class Medium:
+    """What differs between photos and frames: the policy without a face, the upper limit of a crop's width (None: that
+    of the style's template), and the message where there has to be a face."""
+
+    no_face: str
+    largest_px: int | None
+    without_face: str
+
+
+PHOTO = Medium("pass", 2048, "image: no face found; another picture, or no_face='pass' or 'draw', expected")
+FRAME = Medium("draw", None, "no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on")
 
 
 class NoFace(BadInput):
@@ -87,22 +99,26 @@ class Artist:
     """
 
     def __init__(self, style: str = "ink", device: str = "auto", runtime: str = "auto", **options: Any) -> None:
-        unknown = set(options) - set(Options.__dataclass_fields__)
-        if unknown:
-            raise BadInput(f"{sorted(unknown)[0]}: no such option; {', '.join(Options.__dataclass_fields__)} expected")
-        self.options = Options(**options)
         entry = registry.find(style)
-        self.plan = plan(entry, device, runtime)
+        ours = {name: options.pop(name) for name in Options.__dataclass_fields__ if name in options}
+        try:
+            self.style_options = dict(entry.checked(options))
+        except BadInput as error:
+            raise BadInput(f"{error}; of all styles: {', '.join(Options.__dataclass_fields__)}") from None
+        self.options = Options(**ours)
+        weights = entry.weights(self.options.weights)
+        self.plan = plan(entry, weights, device, runtime)
         self.style_name = style
         self._asked = device, runtime
-        self.style = entry.create(self.options.weights)
-        self.segment = PersonMask()
+        self.style = entry.create(self.plan, weights, self.style_options, self.options.weights)
+        self.tools = Tools()
         self.detector = Detector()
         np.linalg.inv(np.eye(2))  # OpenBLAS takes its buffer on first use, and ends the process where it cannot
 
     def __getstate__(self) -> dict[str, Any]:
         device, runtime = self._asked
-        return {"style": self.style_name, "device": device, "runtime": runtime, **asdict(self.options)}
+        asked = {"style": self.style_name, "device": device, "runtime": runtime}
+        return {**asked, **self.style_options, **asdict(self.options)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -115,9 +131,13 @@ class Artist:
         one the template says."""
         pixels = images.take(image, self.options.max_pixels).pixels
         if self.options.aligned:
-            return [aligned_face(pixels)]
+            return [self.aligned_face(pixels)]
         with _within_memory(pixels):
             return self.detector.detect(pixels)
+
+    def aligned_face(self, pixels: np.ndarray, landmarks_px: np.ndarray | None = None) -> Face:
+        """As the function `aligned_face`, on the template of the style."""
+        return aligned_face(pixels, landmarks_px, self.style.template)
 
     def choose(self, faces: Sequence[Face]) -> list[Face]:
         """The faces to draw, largest first, by the option `faces`."""
@@ -159,31 +179,34 @@ class Artist:
         if faces is None:
             with clock("faces"):
                 faces = self.faces(pixels)
+        return self.draw_found(pixels, faces, PHOTO, clock, {} if person is None else {"person": person})
+
+    def draw_found(
+        self, pixels: np.ndarray, faces: Sequence[Face], medium: Medium, clock: Clock, given: Mapping[str, Any]
+    ) -> np.ndarray:
+        """Chooses among the faces of a picture uint8 [H,W,3] and draws them; the picture itself by the policy "pass".
+        given: see `draw_faces`."""
         chosen = self.choose(faces)
         if not chosen:
             with clock("draw"):
-                return self.without_face(pixels, self.options.no_face or "pass")
-        largest = self.options.largest_px or (PHOTO_LARGEST_PX if not self.options.aligned else max(pixels.shape[:2]))
+                return self._without_face(pixels, medium)
+        largest = max(pixels.shape[:2]) if self.options.aligned and medium is PHOTO else medium.largest_px
         with _within_memory(pixels):
             return draw_faces(
-                pixels,
-                chosen,
-                self.style,
-                self.segment if person is None else (lambda crop: _mask_for(crop, person)),
-                background=self.options.background,
-                largest_px=largest,
-                still=True,
-                clock=clock,
-            )
+                pixels, chosen, self.style, self.tools, background=self.options.background,
+                largest_px=self.options.largest_px or largest, still=medium is PHOTO, given=given, clock=clock,
+            )  # fmt: skip
 
-    def without_face(self, pixels: np.ndarray, policy: str) -> np.ndarray:
-        """What a picture uint8 [H,W,3] without a face becomes: see `Options`. Raises NoFace for "skip" and "error"."""
+    def _without_face(self, pixels: np.ndarray, medium: Medium) -> np.ndarray:
+        """What a picture uint8 [H,W,3] without a face becomes: see `Options`. Raises NoFace."""
+        policy = self.options.no_face or medium.no_face
+        if policy == "draw":
+            return self.style.draw_whole(pixels)
         if policy == "pass":
             return pixels
-        if policy != "draw":
-            raise NoFace("image: no face found; another picture, or no_face='pass' or 'draw', expected")
-        draw_whole = getattr(self.style, "draw_whole", None)
-        return np.full(pixels.shape[:2], 255, np.uint8) if draw_whole is None else draw_whole(pixels)
+        if policy == "skip" and medium is FRAME:
+            return np.full(pixels.shape[:2], 255, np.uint8)
+        raise NoFace(medium.without_face)
 
     def with_options(self, **changes: Any) -> Artist:
         """The same tools under other options, which the style's weights are not."""
@@ -197,17 +220,16 @@ class Artist:
         return other
 
 
-def aligned_face(pixels: np.ndarray, landmarks_px: np.ndarray | None = None) -> Face:
+def aligned_face(
+    pixels: np.ndarray, landmarks_px: np.ndarray | None = None, template: align.Template = align.APDRAWING
+) -> Face:
     """The face of a picture that is a crop already: at the given points, or the template's scaled to the picture."""
     h, w = pixels.shape[:2]
-    if h != w:
-        raise BadInput(f"image: {w}x{h} given, a square crop expected with aligned=True")
-    return Face(
-        box_px=(0.0, 0.0, w - 1.0, h - 1.0),
-        landmarks_px=align.template(w) if landmarks_px is None else landmarks_px,
-        score=1.0,
-        track=None,
-    )
+    if (h, w) != template.shape_px(w):
+        like = "a square crop" if template.aspect == 1 else f"a crop {template.aspect:g} times as high as wide"
+        raise BadInput(f"image: {w}x{h} given, {like} expected with aligned=True")
+    points = template.points_px(w) if landmarks_px is None else landmarks_px
+    return Face(box_px=(0.0, 0.0, w - 1.0, h - 1.0), landmarks_px=points, score=1.0, track=None)
 
 
 @contextmanager
@@ -220,14 +242,9 @@ def _within_memory(pixels: np.ndarray) -> Iterator[None]:
         raise BadInput(f"image: {width} x {height} px do not fit into memory: {error}") from error
 
 
-def _mask_for(crop: np.ndarray, person: np.ndarray) -> np.ndarray:
-    """A given mask at the size of the crop, which is the whole picture."""
-    return person if person.shape == crop.shape[:2] else resize(person, crop.shape[0])
-
-
 def _area(face: Face) -> float:
     x0, y0, x1, y1 = face.box_px
     return max(0.0, x1 - x0) * max(0.0, y1 - y0)
 
 
-__all__ = ["Artist", "NoFace", "Options", "aligned_face"]
+__all__ = ["FRAME", "PHOTO", "Artist", "NoFace", "Options", "aligned_face"]

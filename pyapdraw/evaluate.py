@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.artist import Artist, aligned_face
+from pyapdraw.artist import Artist
 from pyapdraw.data.portraits import Item, Portrait, Reader, find, grey, pictures
 from pyapdraw.errors import BadInput
 from pyapdraw.media.photo import write_image
@@ -19,7 +19,6 @@ from pyapdraw.metrics.chamfer import chamfer_distance
 from pyapdraw.metrics.fid import fid
 from pyapdraw.metrics.ssim import ssim
 from pyapdraw.ops import resize
-from pyapdraw.pipeline import CANVAS_PX
 
 SHEET_PX = 256  # of one picture on the contact sheet
 
@@ -86,7 +85,7 @@ def evaluate(
         BadInput, naming the file: unreadable, or sizes that differ. OutputError: the sheet cannot be written.
     """
     artist = Artist(style, weights=weights, aligned=aligned, no_face="error")
-    reader = Reader(CANVAS_PX, aligned=True)
+    reader = Reader(aligned=True)
     rows, ours, theirs, strips = [], [], [], []
     for item in items:
         portrait = reader(item)
@@ -117,7 +116,7 @@ def compare(name: str, drawing: np.ndarray, reference: np.ndarray) -> Figures:
 
 def _drawn(artist: Artist, item: Item, portrait: Portrait) -> np.ndarray:
     if artist.options.aligned:
-        faces = [aligned_face(portrait.pixels, portrait.landmarks_px)]
+        faces = [artist.aligned_face(portrait.pixels, portrait.landmarks_px)]
         pixels = artist.draw_pixels(portrait.pixels, faces, person=None if item.mask is None else portrait.mask)
     else:
         pixels = artist.draw_pixels(portrait.pixels)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.artist import Artist, NoFace, aligned_face
+from pyapdraw.artist import FRAME, Artist, NoFace
 from pyapdraw.clock import Clock
 from pyapdraw.composite import side_by_side
 from pyapdraw.faces.tracking import Tracker
 from pyapdraw.media.encoders import Encoding
 from pyapdraw.media.video import VideoOptions, draw_frames
-from pyapdraw.pipeline import CANVAS_PX, draw_faces
 
 
 class FrameArtist:
@@ -30,25 +29,15 @@ class FrameArtist:
         self.faces_per_frame: list[int] = []
 
     def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray | None:
-        options = self.artist.options
+        artist = self.artist
         with self.clock("faces"):
-            faces = [aligned_face(rgb)] if options.aligned else self.artist.choose(self.tracker.update(rgb, time_s))
-        self.faces_per_frame.append(len(faces))
-        if faces:
-            largest = options.largest_px or CANVAS_PX
-            style, segment = self.artist.style, self.artist.segment
-            return draw_faces(
-                rgb, faces, style, segment, background=options.background, largest_px=largest, clock=self.clock
-            )  # fmt: skip
-        policy = options.no_face or "draw"
-        if policy == "error":
-            raise NoFace(
-                f"frame at {time_s:.3f} s: no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on"
-            )
-        if policy in ("pass", "skip"):
-            return None if policy == "pass" else np.full(rgb.shape[:2], 255, np.uint8)
-        with self.clock("draw"):
-            return self.artist.without_face(rgb, policy)
+            faces = artist.faces(rgb) if artist.options.aligned else self.tracker.update(rgb, time_s)
+        self.faces_per_frame.append(len(artist.choose(faces)))
+        try:
+            drawing = artist.draw_found(rgb, faces, FRAME, self.clock, {})
+        except NoFace as error:
+            raise NoFace(f"frame at {time_s:.3f} s: {error}") from None
+        return None if drawing is rgb else drawing
 
 
 def draw_video(source: str | os.PathLike, target: str | os.PathLike, style: str = "ink", **options: Any) -> dict:

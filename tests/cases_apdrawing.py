@@ -49,3 +49,12 @@ def distances(draw, wanted):
     finally:
         torch.set_num_threads(before)
     return found
+
+
+def style_of(held, runtime: str = "auto", **options):
+    """Style `apdrawing` with these weights."""
+    from pyapdraw.style import registry
+    from pyapdraw.style.apdrawing import ApDrawing
+    from pyapdraw.style.plan import plan
+
+    return ApDrawing(plan(registry.find("apdrawing"), held, runtime=runtime), held, **options)

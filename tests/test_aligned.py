@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from cases_apdrawing import style_of
 from PIL import Image
 from skimage import data as skimage_data
 
@@ -52,7 +53,7 @@ def test_landmarks_and_mask_are_used(folder, crop, whole):
     drawn = draw(folder, "--aligned", "--landmarks", landmarks, "--masks", masks)
     mask = np.array(Image.open(folder / "mask" / "one.png"))
     points = np.loadtxt(folder / "landmarks" / "one.txt") - 1
-    expected = Artist("ink").style.draw(crop[0], mask, points)
+    expected = Artist("ink").style.draw_crop(crop[0], mask, points)
     inside = mask == 255
     np.testing.assert_array_equal(drawn[inside], expected[inside])
     assert (drawn[420:] == 255).all(), "beyond the given mask is paper"
@@ -172,11 +173,12 @@ def test_a_photo_without_drawing(pairs, capsys):
 
 def test_shipped_style_draws_what_a_face_has(crop):
     """Beside ink's drawing of the same crop: something in the place of eyes, nose and mouth, finer, and no torch."""
+    from pyapdraw.faces.person_mask import PersonMask
     from pyapdraw.models.rectangles import PARTS, corners, region_centres, region_sizes
 
     pixels, points = crop
-    mask = Artist("ink").segment(pixels)
-    drawing, ink = (Artist(style).style.draw(pixels, mask, points) for style in ("apdrawing", "ink"))
+    mask = PersonMask()(pixels)
+    drawing, ink = (Artist(style).style.draw_crop(pixels, mask, points) for style in ("apdrawing", "ink"))
     assert drawing.shape == (512, 512) and drawing.dtype == np.uint8
     places = corners(region_centres(points[None], 512), region_sizes(512))[0]
     for name, (top, left), (tall, wide) in zip(PARTS, places, region_sizes(512)):
@@ -247,15 +249,14 @@ def test_the_papers_network_is_shown_the_numbers_of_the_file(crop, tmp_path, mon
     """Aligned or found: its rectangles lie one pixel from where ours of the same points do."""
     pytest.importorskip("torch", reason="the paper's network runs in torch")
     from pyapdraw import models, weights
-    from pyapdraw.models.apdrawing_live import ApDrawingTorch
     from pyapdraw.models.rectangles import region_centres
+    from pyapdraw.runtime import Engine
 
     net = models.create("apdrawing", ngf=1, levels=6)
     held = weights.Weights("apdrawing", "generator", {"ngf": 1, "levels": 6},
                            {name: value.numpy() for name, value in net.state_dict().items()})  # fmt: skip
-    style = ApDrawingTorch(held, "held")
-    seen = []
-    monkeypatch.setattr(style, "_net", lambda photo, centres, mask: seen.append(centres) or net(photo, centres, mask))
+    style, seen, run = style_of(held), [], Engine.run
+    monkeypatch.setattr(Engine, "run", lambda self, given: seen.append(given["centres"]) or run(self, given))
     pixels, points = crop
-    style.draw(pixels, np.full((512, 512), 255, np.uint8), np.rint(points))
-    np.testing.assert_array_equal(seen[0].numpy(), region_centres(np.rint(points)[None], 512) + 1)
+    style.draw_crop(pixels, np.full((512, 512), 255, np.uint8), np.rint(points))
+    np.testing.assert_array_equal(seen[0], region_centres(np.rint(points)[None], 512) + 1)

@@ -10,8 +10,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the network is a torch module")
 
 import torch.nn.functional as F  # noqa: E402
+from cases_apdrawing import style_of  # noqa: E402
 
 from pyapdraw import align, models, weights  # noqa: E402
+from pyapdraw.artist import Artist  # noqa: E402
 from pyapdraw.errors import BadInput, WeightsError  # noqa: E402
 from pyapdraw.models import apdrawing_live, apdrawing_small, regions  # noqa: E402
 
@@ -66,15 +68,15 @@ def held_of(net):
 def test_native_and_torch_draw_the_same(config, shift):
     net, (pixels, mask) = made(**config), portrait()
     landmarks = align.template(512) + shift
-    style = apdrawing_live.ApDrawing(held=held_of(net), half=False)
+    native = apdrawing_live.Network(held_of(net).tensors, half=False)
     ink = np.random.default_rng(1).integers(0, 256, (512, 512)).astype(np.uint8)
     photo, centres, person, inked = tensors(pixels, mask, landmarks, ink)
     with torch.no_grad():
         expected = net(photo, centres, person, ink=inked).drawing[0, 0].numpy()
     assert expected.std() > 0.2
-    ours = style.forward(pixels, mask >= 128, ink, centres.numpy())
+    ours = native.forward(pixels, mask >= 128, ink, centres.numpy())
     assert np.abs(ours - expected).max() < 5e-3 and np.abs(ours - expected).mean() < 2e-5
-    rounded = apdrawing_live.ApDrawing(held=held_of(net)).forward(pixels, mask >= 128, ink, centres.numpy())
+    rounded = apdrawing_live.Network(held_of(net).tensors).forward(pixels, mask >= 128, ink, centres.numpy())
     assert np.abs(rounded - expected).mean() < 0.01
 
 
@@ -156,11 +158,11 @@ def test_shapes_that_do_not_fit(change, message):
 
 
 def test_threads_share_a_style():
-    style = apdrawing_live.ApDrawing(held=held_of(made()))
+    style = style_of(held_of(made()))
     portraits = [portrait(seed) for seed in range(3)]
-    alone = [style.draw(pixels, mask, align.template(512)) for pixels, mask in portraits]
+    alone = [style.draw_crop(pixels, mask, align.template(512)) for pixels, mask in portraits]
     with ThreadPoolExecutor(3) as pool:
-        together = list(pool.map(lambda given: style.draw(*given, align.template(512)), portraits * 2))
+        together = list(pool.map(lambda given: style.draw_crop(*given, align.template(512)), portraits * 2))
     for drawing, expected in zip(together, alone * 2):
         np.testing.assert_array_equal(drawing, expected)
 
@@ -168,7 +170,7 @@ def test_threads_share_a_style():
 def test_threads_do_not_change_a_drawing():
     pixels, mask = portrait(1)
     held = held_of(made())
-    one, two, five = (apdrawing_live.ApDrawing(n, held).draw(pixels, mask, align.template(512)) for n in (1, 2, 5))
+    one, two, five = (style_of(held, threads=n).draw_crop(pixels, mask, align.template(512)) for n in (1, 2, 5))
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(one, five)
 
@@ -177,11 +179,11 @@ def test_threads_do_not_change_a_drawing():
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_draws():
     pixels, mask = portrait(2)
-    style = apdrawing_live.ApDrawing(2, held_of(made()))
-    expected = style.draw(pixels, mask, align.template(512))
+    style = style_of(held_of(made()), threads=2)
+    expected = style.draw_crop(pixels, mask, align.template(512))
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    child = context.Process(target=lambda: queue.put(style.draw(pixels, mask, align.template(512))), daemon=True)
+    child = context.Process(target=lambda: queue.put(style.draw_crop(pixels, mask, align.template(512))), daemon=True)
     child.start()
     np.testing.assert_array_equal(queue.get(timeout=60), expected)
     child.join(timeout=60)
@@ -197,18 +199,19 @@ def test_weight_files_of_either_network_draw(tmp_path):
     values = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     config = {"ngf": 2, "levels": 6, "norm": "per_image", "dropout": "off", "seed": 0, "fusion": "min"}
     weights.write(full, weights.Weights("apdrawing", "generator", config, values))
-    for path, kind in ((small, apdrawing_live.ApDrawing), (full, apdrawing_live.ApDrawingTorch)):
-        style = apdrawing_live.style(path)
-        assert type(style) is kind
-        drawing = style.draw(pixels, mask, align.template(512))
+    for path, runtime in ((small, "native"), (full, "eager")):
+        artist = Artist("apdrawing", weights=path)
+        style = artist.style
+        assert (artist.plan.runtime, style.engine.runtime) == (runtime, runtime)
+        drawing = style.draw_crop(pixels, mask, align.template(512))
         assert drawing.shape == (512, 512) and drawing.dtype == np.uint8 and drawing.std() > 1
     wrong = tmp_path / "wrong.safetensors"
     weights.write(wrong, weights.Weights("apdrawing", "discriminators", {}, values))
     with pytest.raises(WeightsError, match="a generator of apdrawing expected"):
-        apdrawing_live.style(wrong)
+        Artist("apdrawing", weights=wrong)
 
 
 def test_another_size_is_refused():
-    style = apdrawing_live.ApDrawing(held=held_of(made()))
+    style = style_of(held_of(made()))
     with pytest.raises(BadInput, match=r"\[512,512,3\] expected"):
-        style.draw(np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.uint8), align.template(256))
+        style.draw_crop(np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.uint8), align.template(256))

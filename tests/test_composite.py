@@ -261,23 +261,23 @@ def test_round_trip_of_a_crop_keeps_the_picture():
 
 
 def test_fade_falls_over_its_margins_and_cuts_the_lower_edge_in_an_arc():
-    ramp = fade(100, (6, 6, 6, 6))
+    ramp = fade((100, 100), (6, 6, 6, 6))
     np.testing.assert_array_equal(ramp, ramp[:, ::-1])
     assert ramp[50, 0] < 10 and ramp[50, 6] == 255 and ramp[0, 50] < 10 and ramp[99, 50] < 10
     assert ramp[92, 50] == 255 and ramp[92, 8] < 160
-    assert (fade(100, (0, 0, 0, 0)) == 255).all() and fade(1, (0, 0, 0, 0)).shape == (1, 1)
-    only_left = fade(100, (6, 0, 0, 0))
+    assert (fade((100, 100), (0, 0, 0, 0)) == 255).all() and fade((1, 1), (0, 0, 0, 0)).shape == (1, 1)
+    only_left = fade((100, 100), (6, 0, 0, 0))
     assert (only_left[:, 6:] == 255).all() and (only_left[:, 0] < 10).all()
 
 
 def test_margins_follow_where_the_edges_lie():
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
-    assert margins(identity, 100, (100, 100)) == (0, 0, 0, 0)
-    assert margins(identity, 100, (200, 100)) == (0, 0, 0, 6)
+    assert margins(identity, (100, 100), (100, 100)) == (0, 0, 0, 0)
+    assert margins(identity, (100, 100), (200, 100)) == (0, 0, 0, 6)
     shifted = np.array([[1.0, 0, 3], [0, 1, 50]])
-    assert margins(shifted, 100, (400, 400)) == (3, 6, 6, 6)
+    assert margins(shifted, (100, 100), (400, 400)) == (3, 6, 6, 6)
     doubled = np.array([[2.0, 0, 8], [0, 2, 100]])
-    assert margins(doubled, 100, (400, 400)) == (3, 6, 6, 6)
+    assert margins(doubled, (100, 100), (400, 400)) == (3, 6, 6, 6)
 
 
 @pytest.mark.parametrize(

@@ -83,19 +83,19 @@ def test_a_build_without_cuda_says_so():
 
 
 def test_asking_for_cuda_gives_cuda_or_the_reason(monkeypatch):
-    from pyapdraw import runtime
-    from pyapdraw.models.registry import Entry
+    from pyapdraw.style.plan import plan
+    from pyapdraw.style.registry import Entry
 
-    style = Entry("both", "module:Class", "", {"cpu": ("native",), "cuda": ("native", "graph")})
+    style = Entry("both", "module:Class", "", own={"cpu": ("native",), "cuda": ("native", "graph")})
     monkeypatch.setattr(_C, "cuda_devices", lambda: {"reason": "no CUDA driver here"})
     with pytest.raises(DeviceError, match="device: cuda given, but no CUDA driver here"):
-        runtime.plan(style, "cuda")
+        plan(style, None, "cuda")
     monkeypatch.setattr(_C, "cuda_devices", lambda: {"reason": None})
-    assert runtime.plan(style, "cuda").runtime == "native"
-    chosen = runtime.plan(style, "cuda", "graph")
+    assert plan(style, None, "cuda").runtime == "native"
+    chosen = plan(style, None, "cuda", "graph")
     assert (chosen.device, chosen.runtime) == ("cuda", "graph") and "asked for" in chosen.reason
     with pytest.raises(BadInput, match="one of native expected on cpu"):
-        runtime.plan(style, "cpu", "graph")
+        plan(style, None, "cpu", "graph")
 
 
 def test_info_tells_of_cuda():

@@ -15,7 +15,7 @@ from PIL import Image
 from pyapdraw import _C
 from pyapdraw.errors import BadInput, WeightsError
 from pyapdraw.metrics.boundary import boundary_f, tone_difference
-from pyapdraw.models.ink import Ink
+from pyapdraw.style.ink import Ink
 
 STYLE_H = Path(__file__).parents[1] / "csrc" / "core" / "ink_style.h"
 STYLE = {name: float(value) for name, value in re.findall(r"(\w+) = (-?[\d.]+)f", STYLE_H.read_text())}
@@ -36,7 +36,7 @@ FACTOR, SCALE, PEN = 1, 160 / 512, 0.5  # of a 160 px crop
 
 def test_planes_belong_to_the_drawing(drawn):
     pixels, mask, landmarks_px, drawing, planes = drawn
-    np.testing.assert_array_equal(drawing, Ink().draw(pixels, mask, landmarks_px))
+    np.testing.assert_array_equal(drawing, Ink().draw_crop(pixels, mask, landmarks_px))
     assert np.isfinite(planes).all()
 
 
@@ -90,7 +90,7 @@ def test_skin_label(drawn):
 @pytest.mark.parametrize("side_px", [64, 256, 512, 777])
 def test_a_face_is_drawn(side_px):
     pixels, mask, landmarks_px = cases.face(side_px)
-    drawing = Ink().draw(pixels, mask, landmarks_px)
+    drawing = Ink().draw_crop(pixels, mask, landmarks_px)
     assert drawing.shape == (side_px, side_px) and drawing.dtype == np.uint8
 
     def share(u0, u1, v0, v1):
@@ -108,31 +108,33 @@ def test_a_face_is_drawn(side_px):
 
 def test_pupils_stand_in_white():
     pixels, mask, landmarks_px = cases.face(512)
-    drawing = Ink().draw(pixels, mask, landmarks_px)
+    drawing = Ink().draw_crop(pixels, mask, landmarks_px)
     assert (drawing[244:250, 183:187] > 200).all()
 
 
 def test_threads_and_layouts_do_not_matter():
     pixels, mask, landmarks_px = cases.face(333, seed=3)
-    expected = Ink(threads=1).draw(pixels, mask, landmarks_px)
+    expected = Ink(threads=1).draw_crop(pixels, mask, landmarks_px)
     for threads in (2, 3, 7):
-        np.testing.assert_array_equal(Ink(threads=threads).draw(pixels, mask, landmarks_px), expected)
+        np.testing.assert_array_equal(Ink(threads=threads).draw_crop(pixels, mask, landmarks_px), expected)
     wide = np.zeros((333, 340, 4), np.uint8)
     wide[:, 3:336, :3] = pixels
     mirrored = np.ascontiguousarray(mask[:, ::-1])[:, ::-1]
-    np.testing.assert_array_equal(Ink().draw(wide[:, 3:336, :3], mirrored, landmarks_px.astype(np.float32)), expected)
+    np.testing.assert_array_equal(
+        Ink().draw_crop(wide[:, 3:336, :3], mirrored, landmarks_px.astype(np.float32)), expected
+    )
     planar = np.ascontiguousarray(pixels.transpose(2, 0, 1)).transpose(1, 2, 0)
-    np.testing.assert_array_equal(Ink().draw(planar, mask, landmarks_px), expected)
+    np.testing.assert_array_equal(Ink().draw_crop(planar, mask, landmarks_px), expected)
 
 
 def test_one_object_serves_many_threads():
     style = Ink()
     pixels, mask, landmarks_px = cases.face(200)
-    expected = style.draw(pixels, mask, landmarks_px)
+    expected = style.draw_crop(pixels, mask, landmarks_px)
     results = [None] * 6
 
     def work(i):
-        results[i] = style.draw(pixels, mask, landmarks_px)
+        results[i] = style.draw_crop(pixels, mask, landmarks_px)
 
     workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
     for worker in workers:
@@ -185,7 +187,7 @@ def test_the_frame_of_the_photo_is_not_drawn():
     beyond = (u < 30 + v / 20) | (v + u / 8 > 500)
     pixels[beyond] = 255
     mask[:] = 255
-    drawing = Ink().draw(pixels, mask, landmarks_px)
+    drawing = Ink().draw_crop(pixels, mask, landmarks_px)
     assert (drawing[beyond] == 255).all()
     near_left = (np.abs(u - 30 - v / 20) < 12) & (v > 150) & (v < 400)
     assert (drawing[near_left] < 128).mean() < 0.01
@@ -198,7 +200,7 @@ def test_a_white_wall_is_no_frame():
     for wall in (255, 250):
         scene = pixels.copy()
         scene[mask == 0] = wall
-        drawings.append(Ink().draw(scene, mask, landmarks_px))
+        drawings.append(Ink().draw_crop(scene, mask, landmarks_px))
     assert boundary_f(*drawings) > 0.94
     assert boundary_f(*(d[395:490] for d in drawings)) > 0.98, "beside the neck"
 
@@ -211,7 +213,7 @@ def test_instruction_sets_agree():
         drawings = []
         for name in _C.cpu_backends():
             _C.use_backend(name)
-            drawings.append(Ink().draw(pixels, mask, landmarks_px))
+            drawings.append(Ink().draw_crop(pixels, mask, landmarks_px))
     finally:
         _C.use_backend(best)
     for drawing in drawings[1:]:
@@ -225,7 +227,7 @@ def test_no_salt():
     rng = np.random.default_rng(5)
     for y, x in rng.integers((285, 150), (360, 362), (60, 2)):
         pixels[y : y + 2, x : x + 2] = pixels[y : y + 2, x : x + 2] * 0.8
-    drawing = Ink().draw(pixels, mask, landmarks_px)
+    drawing = Ink().draw_crop(pixels, mask, landmarks_px)
     labels, count = ndimage.label(drawing < 176, np.ones((3, 3)))
     areas = np.bincount(labels.ravel())[1:]
     assert count < 150 and areas.min() >= 8
@@ -237,14 +239,14 @@ def test_sensor_noise_does_not_flicker():
     drawings = []
     for seed in (1, 2):
         noisy = pixels + np.random.default_rng(seed).normal(0, 4, pixels.shape)
-        drawings.append(Ink().draw(np.clip(noisy, 0, 255).astype(np.uint8), mask, landmarks_px) < 128)
+        drawings.append(Ink().draw_crop(np.clip(noisy, 0, 255).astype(np.uint8), mask, landmarks_px) < 128)
     assert (drawings[0] != drawings[1]).mean() <= 0.02
 
 
 def test_exposure_hardly_matters():
     pixels, mask, landmarks_px = cases.face(512)
     dark = (pixels * 0.6).astype(np.uint8)
-    assert boundary_f(Ink().draw(dark, mask, landmarks_px), Ink().draw(pixels, mask, landmarks_px)) > 0.8
+    assert boundary_f(Ink().draw_crop(dark, mask, landmarks_px), Ink().draw_crop(pixels, mask, landmarks_px)) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -263,7 +265,7 @@ def test_wrong_arguments_are_named(change, message):
     arguments = {"pixels": pixels, "mask": mask, "landmarks_px": landmarks_px}
     change(arguments)
     with pytest.raises(BadInput, match=re.escape(message)):
-        Ink().draw(**arguments)
+        Ink().draw_crop(**arguments)
 
 
 def test_drawings_are_near_those_of_the_trained_model(shared_dir):
@@ -278,7 +280,7 @@ def test_drawings_are_near_those_of_the_trained_model(shared_dir):
     for path in sorted((shared_dir / "data" / "pairs" / "photo").glob("*.png")):
         pixels = np.asarray(Image.open(path).convert("RGB"))
         expected = np.asarray(Image.open(path.parents[1] / "drawing" / path.name).convert("L"))
-        drawing = Ink().draw(pixels, segment(pixels), cases.TEMPLATE_PX)
+        drawing = Ink().draw_crop(pixels, segment(pixels), cases.TEMPLATE_PX)
         figures.append((boundary_f(drawing, expected), tone_difference(drawing, expected)))
     mean_f, mean_tone = np.mean(figures, 0)
     assert mean_f >= 0.69 and mean_tone <= 0.072, figures

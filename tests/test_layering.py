@@ -15,19 +15,25 @@ LAYERS = [
     {"cli.draw"},
     {"cli.batch"},
     {"cli.inputs", "cli.standard"},
-    {"cli.codes"},
+    {"cli.codes", "cli.settings"},
     {"about", "evaluate", "bench"},
     {"bench.cases"},
     {"frame_artist"},
     {"artist"},
     {"pipeline"},
-    {"faces"},
+    {"style"},
+    {"style.registry"},
+    {"style.ink"},
+    {"style.base", "style.ink_whole", "style.plan"},
+    {"faces", "composite"},
     {"faces.tracking"},
     {"faces.detector"},
     {"faces.landmarks"},
-    {"faces.mtcnn"},
-    {"composite", "faces.person_mask", "models"},
-    {"align"},
+    {"faces.mtcnn", "faces.person_mask"},
+    {"runtime.eager", "runtime.native_engine"},
+    {"runtime"},
+    {"models"},
+    {"align", "runtime.native"},
     {"media"},
     {"media.video", "media.images"},
     {"media.finish"},
@@ -37,14 +43,13 @@ LAYERS = [
     {"media.photo"},
     {"media.kinds"},
     {"media.camera_raw", "media.quiet"},
-    {"runtime"},
     {"ops", "weights"},
     {"files"},
     {"_C", "need", "clock"},
     {"errors"},
 ]
 # Beside the path from photo to drawing: what each may import. Of the path, the command line alone starts them.
-BELOW_MODELS = {"models", "weights", "runtime", "ops", "files", "need", "errors", "_C"}
+BELOW_MODELS = {"models", "weights", "ops", "align", "files", "need", "errors", "_C"}
 BESIDE = {
     "losses": {"losses", *BELOW_MODELS},
     "metrics": {"metrics", "losses", "media", "faces.person_mask", "align", *BELOW_MODELS},
@@ -55,10 +60,10 @@ BESIDE = {
         "metrics",
         "media",
         "files",
-        "align",
         "data",
         "faces",
         "composite",
+        "style",
         *BELOW_MODELS,
     },
 }
@@ -164,7 +169,7 @@ def module_level_imports(tree: ast.Module):
 
 # Torch code, which is itself imported at first use; everything else, and every __init__, imports torch in functions.
 def may_import_torch(parts) -> bool:
-    if parts[-1] in {"__init__", "registry", "ink"}:
+    if parts[-1] in {"__init__", "registry", "apdrawing_live", "apdrawing_small_numbers", "rectangles"}:
         return False
     return parts[0] in {"training", "losses", "metrics", "models"}
 

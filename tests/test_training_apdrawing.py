@@ -262,7 +262,7 @@ SMALL_NET = {"network": "small", "precision": "bfloat16"}
 def test_small_network_rehearses_ink_and_its_weights_draw(tmp_path):
     """Pre-training without discriminators, then drawings and portraits without any in turn; the result is a style."""
     from pyapdraw import align, models
-    from pyapdraw.models.apdrawing_live import style
+    from pyapdraw.artist import Artist
 
     data, others = plain(tmp_path / "data", names=("a", "b")), plain(tmp_path / "others", names=("c", "d", "e"))
     first = trained(data, tmp_path / "one", 1, stage="pretrain", adversarial=False, **SMALL_NET)
@@ -281,7 +281,8 @@ def test_small_network_rehearses_ink_and_its_weights_draw(tmp_path):
         dict(net.state_dict()), checkpoint.load(tmp_path / "two" / loop.LAST)["trainer"]["average"]["tensors"]
     )
     pixels = np.zeros((512, 512, 3), np.uint8)
-    assert style(path).draw(pixels, np.full((512, 512), 255, np.uint8), align.template(512)).shape == (512, 512)
+    style = Artist("apdrawing", weights=path).style
+    assert style.draw_crop(pixels, np.full((512, 512), 255, np.uint8), align.template(512)).shape == (512, 512)
 
 
 def test_small_network_resumes_to_the_bit(tmp_path):

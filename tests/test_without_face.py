@@ -13,9 +13,8 @@ from pyapdraw import cli
 from pyapdraw.artist import Artist, NoFace, Options
 from pyapdraw.errors import BadInput
 from pyapdraw.frame_artist import FrameArtist
-from pyapdraw.models import whole
-from pyapdraw.models.apdrawing_live import ApDrawing, ApDrawingTorch
-from pyapdraw.models.ink import Ink
+from pyapdraw.style import ink_whole
+from pyapdraw.style.ink import Ink
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def scene(height=180, width=240):
 
 
 def test_dark_areas_and_lines_are_ink_and_the_rest_is_paper():
-    drawing = whole.draw_whole(scene())
+    drawing = ink_whole.draw_whole(scene())
     assert drawing.shape == (180, 240) and drawing.dtype == np.uint8
     assert (drawing[34:66, 36:194] < 10).all()
     assert (drawing[109:113, 40:190].min(axis=0) < 100).all()
@@ -48,8 +47,8 @@ def test_dark_areas_and_lines_are_ink_and_the_rest_is_paper():
 
 
 def test_brightness_changes_little(coffee):
-    drawing = whole.draw_whole(coffee)
-    darker = whole.draw_whole((coffee * 0.8).astype(np.uint8))
+    drawing = ink_whole.draw_whole(coffee)
+    darker = ink_whole.draw_whole((coffee * 0.8).astype(np.uint8))
     assert 0.05 < (drawing < 128).mean() < 0.4
     assert ((drawing < 128) != (darker < 128)).mean() < 0.04
 
@@ -57,18 +56,18 @@ def test_brightness_changes_little(coffee):
 def test_grain_leaves_no_salt():
     rng = np.random.default_rng(0)
     plain = np.clip(rng.normal(150, 6, (300, 400, 1)).repeat(3, 2), 0, 255).astype(np.uint8)
-    assert (whole.draw_whole(plain) < 200).mean() < 1e-3
+    assert (ink_whole.draw_whole(plain) < 200).mean() < 1e-3
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2), (3, 200), (2, 9000), (9000, 3), (31, 17)])
 def test_any_shape(shape):
-    drawing = whole.draw_whole(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
+    drawing = ink_whole.draw_whole(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
     assert drawing.shape == shape and (min(shape) > 1 or (drawing == 255).all())
 
 
 def test_large_pictures_are_drawn_crisply_from_a_smaller_one(coffee):
     large = np.ascontiguousarray(coffee.repeat(4, 0).repeat(4, 1))
-    drawing, small = whole.draw_whole(large), whole.draw_whole(coffee)
+    drawing, small = ink_whole.draw_whole(large), ink_whole.draw_whole(coffee)
     grey = ((drawing > 20) & (drawing < 235)).mean()
     assert grey < 0.06  # edges of a pixel or two, as sharp as a small picture's
     blocks = drawing.reshape(400, 4, 600, 4).mean((1, 3))
@@ -76,7 +75,7 @@ def test_large_pictures_are_drawn_crisply_from_a_smaller_one(coffee):
 
 
 def test_strips_and_threads_change_nothing(coffee, monkeypatch):
-    expected = whole.draw_whole(coffee)
+    expected = ink_whole.draw_whole(coffee)
     drawn = [None] * 4
 
     def draw(i):
@@ -87,8 +86,8 @@ def test_strips_and_threads_change_nothing(coffee, monkeypatch):
         thread.start()
     for thread in threads:
         thread.join()
-    monkeypatch.setattr(whole, "STRIP_PX", 1)
-    for drawing in [*drawn, whole.draw_whole(coffee)]:
+    monkeypatch.setattr(ink_whole, "STRIP_PX", 1)
+    for drawing in [*drawn, ink_whole.draw_whole(coffee)]:
         np.testing.assert_array_equal(drawing, expected)
 
 
@@ -96,15 +95,16 @@ def test_the_steps_are_what_they_are_called():
     plane = np.random.default_rng(0).random((23, 31)).astype(np.float32)
     padded = np.pad(plane, 2, mode="edge")
     mean = np.array([[padded[y : y + 5, x : x + 5].mean() for x in range(31)] for y in range(23)])
-    np.testing.assert_allclose(whole._box(plane, 2), mean, rtol=1e-5)
+    np.testing.assert_allclose(ink_whole._box(plane, 2), mean, rtol=1e-5)
     padded = np.pad(plane, ((0, 1), (0, 1)), mode="edge")
     cells = np.array([[padded[y : y + 4, x : x + 4].max() for x in range(0, 32, 4)] for y in range(0, 24, 4)])
-    np.testing.assert_array_equal(whole._cells(plane, 4, np.maximum), cells)
+    np.testing.assert_array_equal(ink_whole._cells(plane, 4, np.maximum), cells)
     padded = np.pad(cells, 1, mode="edge")
     highest = [[padded[y : y + 3, x : x + 3].max() for x in range(cells.shape[1])] for y in range(cells.shape[0])]
-    np.testing.assert_array_equal(whole._highest(cells), highest)
+    np.testing.assert_array_equal(ink_whole._highest(cells), highest)
     ramp = np.linspace(-2, 2, 41, dtype=np.float32)[None].repeat(5, 0)  # 0.1 a pixel: one pixel of grey
-    np.testing.assert_allclose(whole._coverage(ramp, 0.0)[2, 1:-1], np.clip(0.5 + ramp[2, 1:-1] / 0.1, 0, 1), atol=1e-5)
+    covered = ink_whole._coverage(ramp, 0.0)[2, 1:-1]
+    np.testing.assert_allclose(covered, np.clip(0.5 + ramp[2, 1:-1] / 0.1, 0, 1), atol=1e-5)
 
 
 def test_still_frames_flicker_no_more_than_faces_do(astronaut):
@@ -114,7 +114,7 @@ def test_still_frames_flicker_no_more_than_faces_do(astronaut):
     artist = FrameArtist(Artist())
     faces = [artist(frame, i / 25) for i, frame in enumerate(still)]
     assert min(artist.faces_per_frame) == 1
-    assert flicker([whole.draw_whole(frame) for frame in still]) <= flicker(faces)
+    assert flicker([ink_whole.draw_whole(frame) for frame in still]) <= flicker(faces)
 
 
 def flicker(drawings):
@@ -127,13 +127,13 @@ def flicker(drawings):
 
 
 def test_styles_draw_the_same_without_a_face(coffee):
-    expected = whole.draw_whole(coffee)
-    for style in (Ink(), ApDrawing(), object.__new__(ApDrawingTorch)):
+    expected = ink_whole.draw_whole(coffee)
+    for style in (Ink(), Artist("apdrawing").style):
         np.testing.assert_array_equal(style.draw_whole(coffee), expected)
 
 
 def test_photos_pass_and_frames_are_drawn_unless_told_otherwise(coffee):
-    expected = whole.draw_whole(coffee)
+    expected = ink_whole.draw_whole(coffee)
     assert np.array_equal(Artist().draw(coffee), coffee)
     assert np.array_equal(Artist(no_face="draw").draw(coffee)[..., 1], expected)
     assert np.array_equal(FrameArtist(Artist())(coffee, 0), expected)
@@ -164,7 +164,7 @@ def test_a_film_without_faces_is_drawn(tmp_path, film, coffee, capsys):
     said = capsys.readouterr()
     assert "3 frames" in said.out and "3 of 3 frames without a face, drawn all the same" in said.err
     for shown in frames(tmp_path / "out.mp4"):
-        assert ((shown[..., 1] < 128) != (whole.draw_whole(coffee) < 128)).mean() < 0.03
+        assert ((shown[..., 1] < 128) != (ink_whole.draw_whole(coffee) < 128)).mean() < 0.03
     for policy, words in (("skip", "left empty"), ("pass", "passed through unchanged")):
         command = ["draw", str(film), "-o", str(tmp_path / "out.mp4"), "--overwrite", "--no-face", policy]
         assert cli.main(command) == cli.codes.DONE

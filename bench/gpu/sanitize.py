@@ -26,7 +26,7 @@ from cases_valid_calls import VALID, results, run  # noqa: E402
 
 from pyapdraw import _C, ops  # noqa: E402
 from pyapdraw.errors import Unsupported  # noqa: E402
-from pyapdraw.models import ink  # noqa: E402
+from pyapdraw.style import ink  # noqa: E402
 
 
 def valid_calls() -> Iterator[tuple[str, Callable[[], list]]]:
@@ -131,7 +131,7 @@ def larger_calls() -> Iterator[tuple[str, Callable[[], list]]]:
             ],
         )
     pixels, person, landmarks = cases_ink.face(130)
-    yield "ink", lambda: [ink.Ink().draw(pixels, person, landmarks)]
+    yield "ink", lambda: [ink.Ink().draw_crop(pixels, person, landmarks)]
     picture = smooth_noise(95, 133)
     yield "resize", lambda: [ops.resize(picture, size=(70, 61)), ops.resize(picture, size=(200, 210))]
     planes = ops.rgb_to_yuv(smooth_noise(96, 134))

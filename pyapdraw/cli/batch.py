@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.artist import Artist, NoFace, aligned_face
+from pyapdraw.artist import Artist, NoFace
 from pyapdraw.cli import standard
 from pyapdraw.cli.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
 from pyapdraw.clock import Clock
@@ -80,7 +80,9 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
             person = read_mask(path, name, photo.pixels.shape)
             sources.append(str(path))
     with clock("faces"):
-        faces = artist.choose(artist.faces(photo.pixels)) if points is None else [aligned_face(photo.pixels, points)]
+        faces = (
+            artist.choose(artist.faces(photo.pixels)) if points is None else [artist.aligned_face(photo.pixels, points)]
+        )
     drawing = artist.draw_pixels(photo.pixels, faces, clock, person=person)
     with clock("write"):
         result = side_by_side(photo.pixels, drawing) if manner.beside else drawing
@@ -187,7 +189,7 @@ def write_report(
     record = {
         "style": artist.style_name,
         "plan": asdict(artist.plan),
-        "options": asdict(artist.options),
+        "options": {**asdict(artist.options), **artist.style_options},
         **seconds,
         "inputs": [asdict(o) for o in outcomes],
     }

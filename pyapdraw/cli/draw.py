@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from pyapdraw.cli import codes
+from pyapdraw.cli.settings import setting
 from pyapdraw.cli.standard import complain, say
 
 
@@ -22,6 +23,8 @@ def add_to(verbs: Any) -> None:
         help="file (.png .jpg .webp .tif .avif; video: .mp4 .mov .mkv .webm .gif), folder, or - for standard output",
     )  # fmt: skip
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
+    draw.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", dest="options",
+                      help="an option of the style")  # fmt: skip
     draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=("draw", "pass", "skip", "error"), default=None,
                       help="without a face: drawn all the same, unchanged, no output (video: empty sheet), or an error"
@@ -83,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     artist = Artist(
         args.style, args.device, args.runtime, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
         background=args.background, largest_px=args.size, weights=args.weights, max_pixels=args.max_pixels,
+        **_style_options(args),
     )  # fmt: skip
     manner = batch.Manner(args.side_by_side, args.overwrite, args.skip_existing, given, _video_options(args))
     load_s = time.perf_counter() - start
@@ -103,6 +107,13 @@ def run(args: argparse.Namespace) -> int:
     if any(o.output_failed for o in failed):
         return codes.NOT_WRITTEN
     return codes.SOME_FAILED if failed else codes.DONE
+
+
+def _style_options(args: argparse.Namespace) -> dict[str, Any]:
+    from pyapdraw.style import registry
+
+    given = dict(setting(text, "--option") for text in args.options)
+    return dict(registry.find(args.style).checked(given))
 
 
 def _video_options(args: argparse.Namespace) -> Any:

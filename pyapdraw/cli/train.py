@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pyapdraw.cli import codes
+from pyapdraw.cli.settings import setting
 from pyapdraw.cli.standard import complain
 
 SYSTEMS = ("apdrawing",)
@@ -42,18 +43,3 @@ def run(args: argparse.Namespace) -> int:
         complain(str(error))
         return codes.SOME_FAILED
     return codes.DONE
-
-
-def setting(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, the value as in TOML, or else as text. Raises BadInput."""
-    import json
-
-    from pyapdraw.errors import BadInput
-
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise BadInput(f"--set: {text!r} given, NAME=VALUE expected")
-    try:
-        return name.strip(), json.loads(value)  # numbers, true, false, "text" and lists look the same in both
-    except ValueError:
-        return name.strip(), value.strip()

@@ -141,7 +141,7 @@ class Reader:
     points where the template has them, and no face is looked for.
     """
 
-    def __init__(self, size_px: int = 512, aligned: bool = False) -> None:
+    def __init__(self, size_px: int = align.APDRAWING.width_px, aligned: bool = False) -> None:
         self.size_px, self.aligned = size_px, aligned
         self._detector: Detector | None = None
         self._segment: PersonMask | None = None

@@ -11,13 +11,13 @@ on rotated squares: see `pyapdraw.faces.landmarks`, `pyapdraw.faces.detector` an
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from pyapdraw import _C, weights
+from pyapdraw.runtime.native import Executor, Layer
 
 CELL_PX = 12  # what one P-net output sees, at a stride of 2
 STRIDE_PX = 2
@@ -53,13 +53,6 @@ class Found:
     points: np.ndarray
 
 
-@dataclass(frozen=True)
-class Layer:
-    weight: np.ndarray
-    bias: np.ndarray
-    slope: np.ndarray
-
-
 @cache
 def _layers() -> dict[str, Layer]:
     tensors = weights.load("mtcnn")
@@ -91,9 +84,9 @@ class Nets:
     """
 
     def __init__(self, threads: int = 0) -> None:
-        self.layers = _layers()
-        self.context = _C.Context(threads)
-        self._local = threading.local()
+        self._executor = Executor(_layers(), threads)
+        self._conv = self._executor.conv
+        self.layers, self.context = self._executor.layers, self._executor.context
 
     def propose(self, x: np.ndarray) -> np.ndarray:
         """P-net. x: float32 [1,h,w,3], sides >= 12 -> float32 [h',w',5]: class logit, box offsets in sides.
@@ -134,28 +127,12 @@ class Nets:
             self._conv(f"{net}.heads", x, out[:, :, start : start + BATCH])
         return out[0, 0]
 
-    def _conv(self, name: str, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        layer = self.layers[name]
-        kh, kw, _, outputs = layer.weight.shape
-        if out is None:
-            out = self._room(name, (x.shape[0], x.shape[1] - kh + 1, x.shape[2] - kw + 1, outputs))
-        _C.conv2d(x, layer.weight, layer.bias, layer.slope, out, 1, 0, self.context)
-        return out
-
     def _pool(self, x: np.ndarray, kernel: int) -> np.ndarray:
         n, h, w, c = x.shape
         size = [max(0, side - kernel + 1) // 2 + 1 for side in (h, w)]
-        out = self._room(f"pool{c}", (n, *size, c))
+        out = self._executor.room(f"pool{c}", (n, *size, c))
         _C.max_pool2d(x, out, kernel, 2, self.context)
         return out
-
-    def _room(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """This thread's buffer of that name: fresh memory would cost as much as a layer, in page faults."""
-        count = math.prod(shape)
-        held = self._local.__dict__
-        if name not in held or held[name].size < count:
-            held[name] = np.empty(count, np.float32)
-        return held[name][:count].reshape(shape)
 
     def crop(self, image: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
         """Area-resized normalised crops. image: uint8 [H,W,3]; boxes: int32 [N,4] -> float32 [N,height,width,3]."""

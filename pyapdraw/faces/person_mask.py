@@ -8,12 +8,11 @@ follow those of the crop. Nothing here needs torch.
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 
 from pyapdraw import _C, weights
 from pyapdraw.errors import BadInput
+from pyapdraw.runtime.native import Executor, Layer, layer, plane
 
 SIZE_PX = 128  # side of the network's input
 COLOURS = 16  # levels a channel of the histograms
@@ -36,10 +35,10 @@ class PersonMask:
         """threads: most worker threads of a call, 0 for the machine's default. Raises WeightsError."""
         tensors = weights.load("person_mask")
         names = sorted({key.rpartition(".")[0] for key in tensors})
-        self._layers = {name: _layer(name, tensors) for name in names}
+        self._executor = Executor({name: _layer(name, tensors) for name in names}, threads)
+        self._conv, self._layers = self._executor.same, self._executor.layers
         self._levels = sum(name.startswith("down.") for name in names)
-        self._context = _C.Context(threads)
-        self._local = threading.local()
+        self._context = self._executor.context
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """pixels: crop uint8 [S,S,3]. Returns uint8 [S,S]. Raises BadInput."""
@@ -73,28 +72,23 @@ class PersonMask:
         self._conv("head", x, buffers["logits"])
         return buffers["logits"][0, :, :, 0].copy()
 
-    def _conv(self, name: str, x: np.ndarray, out: np.ndarray, stride: int = 1) -> None:
-        weight, bias, slope = self._layers[name]
-        _C.conv2d(x, weight, bias, slope, out, stride, weight.shape[0] // 2, self._context)
-
     def _buffers(self) -> dict[str, np.ndarray]:
-        """Feature maps of the calling thread, float32 [1,h,w,C]; the position channels of the input are set once."""
-        found = getattr(self._local, "buffers", None)
-        if found is not None:
-            return found
-        made = {"input": _plane(SIZE_PX, 5), "logits": _plane(SIZE_PX, 1)}
+        """Feature maps of the calling thread, float32 [1,h,w,C]."""
+        return self._executor.maps(self._made)
+
+    def _made(self) -> dict[str, np.ndarray]:
+        made = {"input": plane(SIZE_PX, 5), "logits": plane(SIZE_PX, 1)}
         position = np.linspace(-1, 1, SIZE_PX, dtype=np.float32)
         made["input"][..., 3] = position[None, :]
         made["input"][..., 4] = position[:, None]
-        made["skip.0"] = _plane(SIZE_PX, self._layers["stem"][1].size)
+        made["skip.0"] = plane(SIZE_PX, self._layers["stem"].bias.size)
         for level in range(self._levels):
             side_px = SIZE_PX >> level
-            above, below = self._layers[f"side.{level}"][1].size, self._layers[f"down.{level}"][1].size
-            made[f"inner.{level}"] = _plane(side_px // 2, below)
-            made[f"skip.{level + 1}"] = _plane(side_px // 2, below)
-            made[f"side.{level}"] = _plane(side_px // 2, above)
-            made[f"up.{level}"] = _plane(side_px, above)
-        self._local.buffers = made
+            above, below = self._layers[f"side.{level}"].bias.size, self._layers[f"down.{level}"].bias.size
+            made[f"inner.{level}"] = plane(side_px // 2, below)
+            made[f"skip.{level + 1}"] = plane(side_px // 2, below)
+            made[f"side.{level}"] = plane(side_px // 2, above)
+            made[f"up.{level}"] = plane(side_px, above)
         return made
 
 
@@ -127,10 +121,6 @@ def _neighbours(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _plane(side_px: int, channels: int) -> np.ndarray:
-    return np.zeros((1, side_px, side_px, channels), np.float32)
-
-
 def _add_doubled(skip: np.ndarray, side: np.ndarray) -> None:
     """skip [1,2h,2w,C] += side [1,h,w,C], every pixel of which counts for two by two."""
     _, tall, wide, channels = side.shape
@@ -138,11 +128,10 @@ def _add_doubled(skip: np.ndarray, side: np.ndarray) -> None:
     blocks += side.reshape(tall, 1, wide, 1, channels)
 
 
-def _layer(name: str, tensors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weight [kh,kw,I,O], bias [O] and slope [O] of one convolution: 1 x 1 ones are linear, the others end in ReLU."""
-    weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
-    slope = np.full(bias.shape, 1.0 if weight.shape[0] == 1 else 0.0, np.float32)
-    return weight, bias, slope
+def _layer(name: str, tensors: dict[str, np.ndarray]) -> Layer:
+    """One convolution: 1 x 1 ones are linear, the others end in ReLU."""
+    weight = tensors[f"{name}.weight"]
+    return layer(weight, tensors[f"{name}.bias"], 1.0 if weight.shape[0] == 1 else 0.0)
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The networks of the papers and the styles that draw: `create` makes one, `load` brings its weights."""
+"""The networks of the papers: `create` makes one, `load` brings its weights."""
 
 from pyapdraw.models.registry import create, load
 

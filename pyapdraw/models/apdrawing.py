@@ -184,6 +184,11 @@ class Generator(nn.Module):
         hair, background = regions.masked(hair, skin), regions.masked(background, ~person)
         return Drawings(*(d.to(photo.dtype) for d in (drawing, whole, fused, *parts, hair, background)))
 
+    def run(self, pixels: Tensor, mask: Tensor, centres: Tensor) -> dict[str, Tensor]:
+        """The ports of `apdrawing`, see `models.registry.PORTS`."""
+        photo = regions.unit_range(pixels.permute(0, 3, 1, 2))
+        return {"drawing": self(photo, centres, (mask >= 128)[:, None]).drawing[:, 0]}
+
 
 def region_sizes(side: int) -> list[tuple[int, int]]:
     """(height, width) of the four rectangles of [APD19] in a frame of `side` px."""

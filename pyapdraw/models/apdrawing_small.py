@@ -29,7 +29,7 @@ from pyapdraw import ops
 from pyapdraw.errors import BadInput
 from pyapdraw.models import regions
 from pyapdraw.models.apdrawing import Drawings, region_sizes
-from pyapdraw.models.apdrawing_live import CELLS_PX, FLAT, GIVEN, SLOPE, SMOOTH
+from pyapdraw.models.apdrawing_small_numbers import CELLS_PX, FLAT, GIVEN, SLOPE, SMOOTH
 from pyapdraw.models.layers import counted
 
 LUMA = (0.299, 0.587, 0.114)
@@ -188,6 +188,11 @@ class Generator(nn.Module):
         skin = person & regions.outside_rectangles(centres, sizes, photo.shape[-1]).to(person.device)
         hair, background = regions.masked(hair, skin), regions.masked(background, ~person)
         return Drawings(*(drawing, whole, fused, *parts, hair, background))
+
+    def run(self, pixels: Tensor, mask: Tensor, centres: Tensor, ink: Tensor) -> dict[str, Tensor]:
+        """The ports of `apdrawing.small`, see `models.registry.PORTS`."""
+        photo, person = regions.unit_range(pixels.permute(0, 3, 1, 2)), (mask >= 128)[:, None]
+        return {"drawing": self(photo, centres, person, ink=regions.unit_range(ink)[:, None]).drawing[:, 0]}
 
     def _parts(self, given: Tensor, features: Tensor, centres: Tensor) -> list[Tensor]:
         sizes = region_sizes(given.shape[-1])

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from pyapdraw.align import APDRAWING
 from pyapdraw.errors import BadInput
 
 PARTS = ("eyel", "eyer", "nose", "mouth")  # "l": the eye at the smaller x
 LOCALS = (*PARTS, "hair", "background")
 SIZES = ((80, 112), (80, 112), (96, 96), (80, 128))  # (height, width) in a frame of 512 px
-FRAME = 512
+FRAME = APDRAWING.width_px
 
 Sizes = Sequence[tuple[int, int]]
 

@@ -72,6 +72,11 @@ def as_bool(mask: Tensor) -> Tensor:
     return mask >= 0.5 if mask.dtype.is_floating_point else mask != 0
 
 
+def unit_range(levels: Tensor) -> Tensor:
+    """Grey levels 0 to 255 as float32 in [-1,1], rounded as the published code does."""
+    return (levels.float() / 255 - 0.5) / 0.5
+
+
 def check_inputs(photo: Tensor, centres: Tensor, mask: Tensor, multiple: int) -> None:
     """Raises BadInput unless photo [N,3,S,S], centres [N,4,2] and mask [N,1,S,S] fit each other and the networks."""
     if photo.dim() != 4 or photo.shape[1] != 3 or photo.shape[2] != photo.shape[3] or not photo.is_floating_point():

@@ -1,10 +1,9 @@
-"""The styles and the networks by name. Both are made on first use, so listing them loads nothing."""
+"""The networks by name. They are made on first use, so listing them loads nothing."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, fields
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,52 +12,6 @@ from pyapdraw.need import need
 
 if TYPE_CHECKING:
     from pyapdraw.weights import Weights
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A style: where its class is, what it draws, and what can run it (device -> runtimes, best first)."""
-
-    name: str
-    target: str  # "module:Class" or "module:function"
-    summary: str
-    runtimes: dict[str, tuple[str, ...]]
-
-    def create(self, weights: str | Path | None = None) -> Any:
-        """Makes the style object (see `pipeline.Style`), with other weights than the shipped ones if given.
-
-        Raises WeightsError. BadInput: weights for a style that has none.
-        """
-        module, maker = self.target.split(":")
-        make = getattr(importlib.import_module(module), maker)
-        if weights is None:
-            return make()
-        if "weights" not in signature(make).parameters:
-            raise BadInput(f"weights: {weights} given, but style {self.name!r} takes none")
-        return make(weights=weights)
-
-
-STYLES: dict[str, Entry] = {
-    "ink": Entry(
-        "ink",
-        "pyapdraw.models.ink:Ink",
-        "brush and pen: two-tone regions with flow-guided lines; no weights, any size",
-        {"cpu": ("native",)},
-    ),
-    "apdrawing": Entry(
-        "apdrawing",
-        "pyapdraw.models.apdrawing_live:style",
-        "an artist's line drawing: a small hierarchical network [APDrawingGAN] that starts from ink; 512 px a face",
-        {"cpu": ("native",)},
-    ),
-}
-
-
-def find(name: str) -> Entry:
-    """The entry of a style; BadInput names the known ones."""
-    if name not in STYLES:
-        raise BadInput(f"style: {name!r} given, one of {', '.join(STYLES)} expected")
-    return STYLES[name]
 
 
 # Networks: name -> "module:Class"; made from an object of its `config_class`.
@@ -71,6 +24,33 @@ MODELS: dict[str, str] = {
     "apdrawing2": "pyapdraw.models.apdrawing2:Generator",
     "apdrawing2.discriminators": "pyapdraw.models.apdrawing2:Discriminators",
     "apdrawing2.auxiliary": "pyapdraw.models.apdrawing2:Auxiliary",
+}
+
+# Those that are there on native operations too: name -> "module:Class", made of tensors, threads and `half`.
+NATIVE: dict[str, str] = {"apdrawing.small": "pyapdraw.models.apdrawing_live:Network"}
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What goes into a network that an engine runs, and what comes out: name -> dtype, shape and meaning.
+
+    Pictures are 8-bit, as they are everywhere between the stages: what a network makes of them inside is its own."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+_CROP = {
+    "pixels": "uint8 [N,S,S,3], RGB of aligned crops",
+    "mask": "uint8 [N,S,S], from 128 on it is the person",
+    "centres": "int32 [N,4,2], (x, y) of eye, eye, nose, mouth: see models.rectangles.region_centres",
+}
+_DRAWING = {"drawing": "float32 [N,S,S] in [-1,1], 1 is paper"}
+
+# The networks that engines run. Each form of them, in torch or native, has a method `run` of these ports.
+PORTS: dict[str, Ports] = {
+    "apdrawing.small": Ports({**_CROP, "ink": "uint8 [N,S,S], what style ink draws of them; S = 512"}, _DRAWING),
+    "apdrawing": Ports({**_CROP, "centres": _CROP["centres"] + ", of align.official_landmarks"}, _DRAWING),
 }
 
 
@@ -111,6 +91,14 @@ def load(path_or_name: str | Path, *, system: str | None = None, part: str | Non
     from pyapdraw import weights
 
     return made(weights.find(path_or_name, system=system, part=part), path_or_name, **config)
+
+
+def native(held: Weights, threads: int = 0, half: bool = True) -> Any:
+    """The form of a network on native operations, with its weights. Raises BadInput: it has none."""
+    if held.model not in NATIVE:
+        raise BadInput(f"runtime: native given, but {held.model} is not there on native operations")
+    module, name = NATIVE[held.model].split(":")
+    return getattr(importlib.import_module(module), name)(held.tensors, threads, half)
 
 
 def made(held: Weights, where: str | Path, **config: Any) -> Any:

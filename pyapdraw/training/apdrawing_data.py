@@ -20,8 +20,8 @@ from torch.utils.data import Dataset
 from pyapdraw import align
 from pyapdraw.data.portraits import Item, Portrait, Reader
 from pyapdraw.errors import BadInput
-from pyapdraw.models.ink import Ink
 from pyapdraw.ops import warp_affine
+from pyapdraw.style.ink import Ink
 
 MIRRORED = [1, 0, 2, 4, 3]  # the points of a mirrored face in our order
 
@@ -109,9 +109,9 @@ class Portraits(Dataset):
         pixels = relit(seen.pixels, self.augmentation, random)
         taught = seen.drawing is None or self.teacher == "ink"
         drawn = taught or self.with_ink
-        ink = (
-            self._ink.draw(pixels, seen.mask, seen.landmarks_px) if drawn else np.full(pixels.shape[:2], 255, np.uint8)
-        )
+        ink = np.full(pixels.shape[:2], 255, np.uint8)
+        if drawn:
+            ink = self._ink.draw_crop(pixels, seen.mask, seen.landmarks_px)
         drawing = ink if taught or seen.drawing is None else seen.drawing
         return Sample(
             torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32)) / 127.5 - 1,

@@ -23,22 +23,31 @@ from __future__ import annotations
 import numpy as np
 
 from pyapdraw import _C
-from pyapdraw.models import whole
+from pyapdraw.style import ink_whole
+from pyapdraw.style.base import NoOptions, Style, View
+from pyapdraw.style.plan import Plan
 
 
-class Ink:
+class Ink(Style):
     """The weight-free style. Holds no state: one object serves any number of threads and sizes.
 
     Args:
+        plan, weights, options: as for every style; none of them says anything here.
         threads: worker threads a drawing; 0 = the process default.
     """
 
-    sizes_px: tuple[int, ...] | None = None  # any, 16 to 8192
+    needs = ("person",)
 
-    def __init__(self, threads: int = 0) -> None:
+    def __init__(
+        self, plan: Plan | None = None, weights: None = None, options: NoOptions | None = None, *, threads: int = 0
+    ) -> None:
         self.context = _C.Context(threads=threads)
 
-    def draw(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
+    def draw(self, view: View) -> np.ndarray:
+        """As `draw_crop`."""
+        return self.draw_crop(view.pixels, view.person, view.landmarks_px)
+
+    def draw_crop(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         """Draws one aligned crop.
 
         Args:
@@ -61,4 +70,4 @@ class Ink:
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
         """Draws a picture without a face, of any size: uint8 [H,W,3] RGB -> uint8 [H,W] as `draw`."""
-        return whole.draw_whole(pixels)
+        return ink_whole.draw_whole(pixels)

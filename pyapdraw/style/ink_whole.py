@@ -1,6 +1,6 @@
 """A whole picture with the pen of style ink: for pictures without a face.
 
-The lines of ink's faces (differences of Gaussians along the edge flow, as thin as their ridge: see models/ink.py for
+The lines of ink's faces (differences of Gaussians along the edge flow, as thin as their ridge: see ink.py for
 the sources) and its black masses, found everywhere: tones are relative to the light around instead of the skin's, and
 strokes that stand alone go, as specks do there. Every threshold is soft, so that noise moves lines little.
 """
