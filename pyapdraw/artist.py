@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyapdraw import align
+from pyapdraw.choices import BACKGROUNDS, FACES, NO_FACE
 from pyapdraw.clock import Clock
-from pyapdraw.composite import BACKGROUNDS
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector, Face
 from pyapdraw.media import images
@@ -68,8 +68,8 @@ class Options:
 
     def __post_init__(self) -> None:
         fixed = {
-            "faces": ("all", "largest"),
-            "no_face": (None, "draw", "pass", "skip", "error"),
+            "faces": FACES,
+            "no_face": (None, *NO_FACE),
             "background": BACKGROUNDS,
         }
         for name, allowed in fixed.items():

@@ -10,14 +10,13 @@ from functools import lru_cache
 import numpy as np
 
 from pyapdraw.align import invert, scale_of, transform_points
+from pyapdraw.choices import BACKGROUNDS
 from pyapdraw.errors import BadInput
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.warp_affine import warp_affine
 
 PAPER = 255
 FADE = 0.06  # of the crop's width
-
-BACKGROUNDS = ("white", "keep", "photo")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ LAYERS = [
     {"ops", "weights"},
     {"files"},
     {"_C", "need", "clock"},
-    {"errors"},
+    {"errors", "choices"},
 ]
 # Beside the path from photo to drawing: what each may import. Of the path, the command line alone starts them.
 BELOW_MODELS = {"models", "weights", "ops", "align", "files", "need", "errors", "_C"}

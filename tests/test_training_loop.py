@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 
 from torch import nn  # noqa: E402
 
+from pyapdraw import files  # noqa: E402
 from pyapdraw.errors import OutputError, WeightsError  # noqa: E402
 from pyapdraw.training import checkpoint, loop  # noqa: E402
 
@@ -141,8 +142,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", no_space)
-    with pytest.raises(OutputError, match=r"last\.safetensors: cannot be written: No space left"):
+    monkeypatch.setattr(files.os, "fsync", no_space)
+    with pytest.raises(OutputError, match=r"last\.safetensors: could not be written: no space left"):
         checkpoint.save(path, {"step": 2})
     assert checkpoint.load(path) == {"step": 1} and [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
@@ -154,7 +155,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.os, "fsync", interrupted)
+    monkeypatch.setattr(files.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(path, {"step": 2})
     assert checkpoint.load(path) == {"step": 1} and [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]

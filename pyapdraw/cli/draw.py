@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any
 
+from pyapdraw.choices import BACKGROUNDS, DEVICES, FACES, NO_FACE
 from pyapdraw.cli import codes
 from pyapdraw.cli.settings import setting
 from pyapdraw.cli.standard import complain, say
@@ -25,8 +26,8 @@ def add_to(verbs: Any) -> None:
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", dest="options",
                       help="an option of the style")  # fmt: skip
-    draw.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces to draw (default: all)")
-    draw.add_argument("--no-face", choices=("draw", "pass", "skip", "error"), default=None,
+    draw.add_argument("--faces", choices=FACES, default="all", help="which faces to draw (default: all)")
+    draw.add_argument("--no-face", choices=NO_FACE, default=None,
                       help="without a face: drawn all the same, unchanged, no output (video: empty sheet), or an error"
                       " (default: pass a photo, draw a video)")  # fmt: skip
     draw.add_argument(
@@ -35,12 +36,10 @@ def add_to(verbs: Any) -> None:
     draw.add_argument("--landmarks", metavar="PATH",
                       help="with --aligned: folder of NAME.txt, or a file: five lines 'x y' from 1")  # fmt: skip
     draw.add_argument("--masks", metavar="PATH", help="with --aligned: folder of person masks NAME.png, or one mask")
-    draw.add_argument("--background", choices=("white", "keep", "photo"), default="white",
+    draw.add_argument("--background", choices=BACKGROUNDS, default="white",
                       help="around the person: white, what the style draws, or the photo (default: white)")  # fmt: skip
     draw.add_argument("--side-by-side", action="store_true", help="photo and drawing next to each other")
-    draw.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="never replaced silently when named"
-    )
+    draw.add_argument("--device", choices=DEVICES, default="auto", help="never replaced silently when named")
     draw.add_argument("--runtime", default="auto", help="how the style runs; see `pyapdraw info` (default: auto)")
     draw.add_argument(
         "--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)"

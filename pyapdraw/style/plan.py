@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyapdraw import _C
+from pyapdraw.choices import DEVICES
 from pyapdraw.errors import BadInput, DeviceError, Unsupported
 
 if TYPE_CHECKING:
     from pyapdraw.style.registry import Entry
     from pyapdraw.weights import Weights
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)

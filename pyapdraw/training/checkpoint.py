@@ -8,14 +8,14 @@ around them as JSON in the file's header.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pyapdraw.errors import OutputError, WeightsError
+from pyapdraw.errors import WeightsError
+from pyapdraw.files import atomic_write
 
 KEY = "pyapdraw.training"  # of the header, where the tree stands
 
@@ -24,20 +24,10 @@ def save(path: str | Path, state: Any) -> None:
     """Writes a state; an existing file stays whole until the new one is. Raises OutputError."""
     from safetensors.torch import save as to_bytes
 
-    target = Path(path)
     tensors: dict[str, Tensor] = {}
     tree = _encode(state, tensors)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(to_bytes(tensors, {KEY: json.dumps(tree)}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from None
-    finally:  # whatever ended it, an interrupt included
-        part.unlink(missing_ok=True)
+    with atomic_write(path, overwrite=True) as file:
+        file.write(to_bytes(tensors, {KEY: json.dumps(tree)}))
 
 
 def load(path: str | Path) -> Any:

@@ -16,8 +16,9 @@ from pyapdraw.files import atomic_write, check_output, names_folder, write_faile
 from pyapdraw.need import need
 from pyapdraw.weights import pix2pix_files as files_of
 from pyapdraw.weights import store
+from pyapdraw.weights.checkpoint import text_key
 from pyapdraw.weights.layouts import Slot, without_shift
-from pyapdraw.weights.pix2pix_files import Nets, text_key
+from pyapdraw.weights.pix2pix_files import Nets
 
 SYSTEMS = ("apdrawing", "apdrawing2")
 SHOWN = 4  # faults that one message names

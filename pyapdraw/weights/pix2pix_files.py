@@ -2,22 +2,19 @@
 and `<epoch>_net_dis.pt` for all of a part. Which files hold the networks that are asked for, and what is in them.
 
 A run is a folder of such files; networks that several runs share lie in a folder `auxiliary*` beside the runs, or
-inside one. Pickles are read by torch's restricted reader only, which builds tensors and containers and runs nothing
-else. `about` is the module of a system, such as `weights.apdrawing`.
+inside one. `about` is the module of a system, such as `weights.apdrawing`.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pyapdraw.errors import WeightsError
-from pyapdraw.need import need
+from pyapdraw.weights.checkpoint import load_pickle, text_key
 
 FILE = re.compile(r"(?P<epoch>.+)_net_(?P<net>[A-Za-z0-9]+?)(?P<small>_small)?\.(pth|pt)")
 TOGETHER = {"generator": "gen", "discriminators": "dis"}  # parts that the published code keeps in one file
@@ -132,32 +129,3 @@ def _one(path: Path) -> dict[str, Any]:
     if not isinstance(held, Mapping):
         raise WeightsError(f"{path}: {type(held).__name__} given, a dictionary of tensors by name expected")
     return dict(held)
-
-
-def load_pickle(path: Path) -> Any:
-    """What a torch file holds: tensors, numbers, text and containers of these. Raises WeightsError."""
-    torch = need("torch", extra="train", why="reading a published checkpoint")
-    if not os.path.isfile(path):
-        raise WeightsError(f"{path}: cannot read: {'not a file' if os.path.exists(path) else 'no such file'}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read is an error anyway
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        code = re.search(r"GLOBAL ([\w.]+\.\w+)|(Unsupported \w+ \d+)", str(error))
-        if code:
-            what = code[1] or code[2].lower()
-            raise WeightsError(f"{path}: refused: it holds more than tensors, which could run code ({what})") from error
-        raise WeightsError(f"{path}: not a torch file, or damaged ({_line(error)})") from error
-    except Exception as error:  # the container's reader raises nearly anything for damaged files
-        raise WeightsError(f"{path}: not a torch file, or damaged ({type(error).__name__}: {_line(error)})") from error
-
-
-def text_key(key: Any) -> str:
-    """A name as text: files of Python 2 have bytes."""
-    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
-
-
-def _line(text: Any) -> str:
-    """The first words of a message of torch's, which would go on with advice to turn the check off."""
-    return " ".join(str(text).split())[:120]
