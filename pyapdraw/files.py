@@ -123,7 +123,7 @@ def check_output(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
     return path
 
 
-def beside(path: Path, ending: str = ".part") -> Path:
+def temporary_name(path: Path, ending: str = ".part") -> Path:
     """A fresh hidden name in the folder of path: a rename between the two never crosses a file system."""
     return path.with_name(shortened(f".{path.name}", f".{secrets.token_hex(4)}{ending}"))
 
@@ -175,7 +175,7 @@ def atomic_write(path: str | os.PathLike, *, overwrite: bool = False, inputs: It
     Whatever ends the block early, an interrupt included, leaves path as it was and removes what had been written.
     Raises OutputError, also when the disk is full."""
     path = check_output(path, overwrite=overwrite, inputs=inputs)
-    temporary = beside(path)
+    temporary = temporary_name(path)
     try:
         with open(temporary, "xb") as file:
             yield file

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pyapdraw import composite
 from pyapdraw.artist import FRAME, Artist, NoFace
 from pyapdraw.clock import Clock
-from pyapdraw.composite import side_by_side
 from pyapdraw.faces.tracking import Tracker
 from pyapdraw.media.encoders import Encoding
 from pyapdraw.media.video import VideoOptions, draw_frames
@@ -45,8 +45,8 @@ def draw_video(source: str | os.PathLike, target: str | os.PathLike, style: str 
     encoding = Encoding(**_taken(options, "crf"))
     how = VideoOptions(encoding, **_taken(options, "start", "end", "max_pixels"))
     call = _taken(options, "overwrite", "progress")
-    beside = options.pop("side_by_side", False)
-    return draw_with(Artist(style, **options), source, target, beside=beside, options=how, **call)
+    call |= _taken(options, "side_by_side")
+    return draw_with(Artist(style, **options), source, target, options=how, **call)
 
 
 def _taken(options: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -58,19 +58,19 @@ def draw_with(
     source: str | os.PathLike,
     target: str | os.PathLike,
     *,
-    beside: bool = False,
+    side_by_side: bool = False,
     overwrite: bool = False,
     progress: bool | None = None,
     options: VideoOptions | None = None,
 ) -> dict:
-    """Draw a video with an artist: tracked faces, and the policy for frames without one. beside: frame and drawing next
-    to each other. Returns the report of `draw_frames`, with the number of faces of every frame. Raises as that does,
-    and NoFace by policy."""
+    """Draw a video with an artist: tracked faces, and the policy for frames without one. side_by_side: frame and
+    drawing next to each other. Returns the report of `draw_frames`, with the number of faces of every frame. Raises as
+    that does, and NoFace by policy."""
     frames, given = FrameArtist(artist), options or VideoOptions()
 
     def draw(rgb: np.ndarray, time_s: float) -> np.ndarray | None:
         drawing = frames(rgb, time_s)
-        return side_by_side(rgb, rgb if drawing is None else drawing) if beside else drawing
+        return composite.side_by_side(rgb, rgb if drawing is None else drawing) if side_by_side else drawing
 
     how = VideoOptions(given.encoding, given.start, given.end, given.max_pixels, lambda: frames.clock.seconds)
     try:

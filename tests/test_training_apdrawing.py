@@ -49,7 +49,16 @@ def test_one_epoch_from_either_layout_and_a_drawing(folder, tmp_path):
     """Formal training sees every portrait once; the average then draws, and the sheet shows it."""
     trainer = trained(folder, tmp_path, 3, **{"schedule.sheet_every": 3})
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    names = {"judges_fake", "judges_real", "gan", "gan_local", "l1", "local", "dt_to_drawing", "dt_to_target"}
+    names = {
+        "discriminators_fake",
+        "discriminators_real",
+        "gan",
+        "gan_local",
+        "l1",
+        "local",
+        "dt_to_drawing",
+        "dt_to_target",
+    }
     assert [line["step"] for line in lines] == [1, 2, 3] and set(lines[0]) - {"step"} == names
     drawings = [drawing for _, drawing in trainer.draw(trainer.shown)]
     assert len(drawings) == 3 and all(d.shape == (64, 64) and d.dtype == np.uint8 for d in drawings)
@@ -283,6 +292,18 @@ def test_small_network_rehearses_ink_and_its_weights_draw(tmp_path):
     pixels = np.zeros((512, 512, 3), np.uint8)
     style = Artist("apdrawing", weights=path).style
     assert style.draw_crop(pixels, np.full((512, 512), 255, np.uint8), align.template(512)).shape == (512, 512)
+
+
+def test_a_checkpoint_of_0_1_0_goes_on(tmp_path):
+    """It calls the discriminators judges."""
+    data = plain(tmp_path / "data", names=("a",))
+    whole = trained(data, tmp_path / "whole", 2)
+    trained(data, tmp_path / "cut", 1)
+    kept = checkpoint.load(tmp_path / "cut" / loop.LAST)
+    kept["trainer"]["judges"] = kept["trainer"].pop("discriminators")
+    checkpoint.save(tmp_path / "cut" / loop.LAST, kept)
+    cut = trained(data, tmp_path / "cut", 2)
+    assert checkpoint.same(whole.state()["discriminators"], cut.state()["discriminators"])
 
 
 def test_small_network_resumes_to_the_bit(tmp_path):

@@ -15,8 +15,7 @@ from pyapdraw.cli import standard
 from pyapdraw.cli.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
 from pyapdraw.clock import Clock
 from pyapdraw.composite import side_by_side
-from pyapdraw.data.aligned import beside as file_beside
-from pyapdraw.data.aligned import read_aligned_landmarks, read_mask
+from pyapdraw.data.aligned import named_as, read_aligned_landmarks, read_mask
 from pyapdraw.errors import BadInput, Error, OutputError
 from pyapdraw.files import check_output, write_record
 from pyapdraw.media.kinds import what_is
@@ -36,10 +35,11 @@ class Given:
 
 @dataclass(frozen=True)
 class Manner:
-    """How each input is drawn. beside: photo and drawing next to each other. overwrite: existing outputs are replaced.
-    skip_existing: an input whose output is there is passed. video: `video.VideoOptions`, None: the usual ones."""
+    """How each input is drawn. side_by_side: photo and drawing next to each other. overwrite: existing outputs are
+    replaced. skip_existing: an input whose output is there is passed. video: `video.VideoOptions`, None: the usual
+    ones."""
 
-    beside: bool = False
+    side_by_side: bool = False
     overwrite: bool = False
     skip_existing: bool = False
     given: Given = field(default_factory=Given)
@@ -72,11 +72,11 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
         photo = read_photo(content, max_pixels=artist.options.max_pixels)
         points, person = None, None
         if given.landmarks is not None:
-            path = file_beside(given.landmarks, name, (".txt",))
+            path = named_as(given.landmarks, name, (".txt",))
             points = read_aligned_landmarks(path, name, photo.pixels.shape)
             sources.append(str(path))
         if given.masks is not None:
-            path = file_beside(given.masks, name)
+            path = named_as(given.masks, name)
             person = read_mask(path, name, photo.pixels.shape)
             sources.append(str(path))
     with clock("faces"):
@@ -85,7 +85,7 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
         )
     drawing = artist.draw_pixels(photo.pixels, faces, clock, person=person)
     with clock("write"):
-        result = side_by_side(photo.pixels, drawing) if manner.beside else drawing
+        result = side_by_side(photo.pixels, drawing) if manner.side_by_side else drawing
         if target is None:
             standard.write(encode_image(result))
         else:
@@ -109,7 +109,7 @@ def draw_video_file(artist: Artist, source: Input, target: Path | None, manner: 
     from pyapdraw.media.video import VideoOptions
 
     options = manner.video or VideoOptions(max_pixels=artist.options.max_pixels)
-    rules = {"beside": manner.beside, "overwrite": manner.overwrite}
+    rules = {"side_by_side": manner.side_by_side, "overwrite": manner.overwrite}
     return draw_with(artist, source.path, target, options=options, **rules)
 
 

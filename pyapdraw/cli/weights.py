@@ -49,22 +49,22 @@ def run(args: argparse.Namespace) -> int:
         if args.action != "export" or not names_folder(args.output):
             check_output(args.output, overwrite=args.overwrite, inputs=protected)
         if args.action == "import":
-            held = weights.read_checkpoint(args.checkpoint, args.system, part=args.part).weights
-            weights.write(args.output, held, overwrite=args.overwrite)
+            loaded = weights.read_checkpoint(args.checkpoint, args.system, part=args.part).weights
+            weights.write(args.output, loaded, overwrite=args.overwrite)
             files = [args.output]
         elif args.action == "average":
-            held = weights.average(args.checkpoint)
-            weights.write(args.output, held, overwrite=args.overwrite)
+            loaded = weights.average(args.checkpoint)
+            weights.write(args.output, loaded, overwrite=args.overwrite)
             files, args.checkpoint = [args.output], " + ".join(args.checkpoint)
         else:
-            held = weights.read(args.checkpoint)
-            files = weights.export_checkpoint(held, args.output, overwrite=args.overwrite)
+            loaded = weights.read(args.checkpoint)
+            files = weights.export_checkpoint(loaded, args.output, overwrite=args.overwrite)
     except WeightsError as e:
         complain(str(e))
         return codes.SOME_FAILED
-    what = ", ".join(f"{name} {value}" for name, value in held.config.items())
+    what = ", ".join(f"{name} {value}" for name, value in loaded.config.items())
     for file in files:
-        show(f"{args.checkpoint} -> {file} ({held.part} of {held.system}, {what})")
+        show(f"{args.checkpoint} -> {file} ({loaded.part} of {loaded.system}, {what})")
     return codes.DONE
 
 
@@ -78,8 +78,8 @@ def _verify(wanted: Sequence[str]) -> int:
             if name in weights.names():
                 show(f"{name:16} {len(weights.verify(name)):9} bytes, sha256 as recorded")
             else:
-                held = weights.read(name)
-                show(f"{name}: {held.part} of {held.system}, {len(held.tensors)} tensors, sha256 as recorded")
+                loaded = weights.read(name)
+                show(f"{name}: {loaded.part} of {loaded.system}, {len(loaded.tensors)} tensors, sha256 as recorded")
         except WeightsError as e:
             failed += 1
             complain(str(e))

@@ -15,7 +15,7 @@ from pyapdraw.ops.resize import resize
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".tif", ".tiff", ".avif")
 
 
-def beside(place: str | Path, photo: Path, suffixes: tuple[str, ...] = PICTURES) -> Path:
+def named_as(place: str | Path, photo: Path, suffixes: tuple[str, ...] = PICTURES) -> Path:
     """The file of a photo's name in a folder, or `place` itself where that is a file. Raises BadInput: none there."""
     place = Path(place)
     if place.is_file():
@@ -34,7 +34,8 @@ def read_landmarks(path: Path, side_px: int) -> np.ndarray:
 
     As they stand in the file, where the first pixel is 1; everything else here counts from 0. What the paper's networks
     make of that: `align.official_landmarks`.
-    Raises BadInput: another number of lines, no numbers, points outside the photo, or left and right exchanged.
+    Raises BadInput: another number of lines, words that are no number, points outside the photo, or left and right
+    exchanged.
     """
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

@@ -104,11 +104,11 @@ def _beside(root: Path, kind: str, name: str) -> Path | None:
 
 
 def _plain(root: Path, photos: Path) -> list[Item]:
-    def beside(kind: str, name: str) -> Path | None:
+    def file_of(kind: str, name: str) -> Path | None:
         return _beside(root, kind, name)
 
     return [
-        Item(name, path, beside("drawing", name), beside("landmarks", name), beside("mask", name))
+        Item(name, path, file_of("drawing", name), file_of("landmarks", name), file_of("mask", name))
         for name, path in pictures(photos).items()
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 import av
 
 from pyapdraw.errors import OutputError
-from pyapdraw.files import beside, put_in_place, shortened, write_failed
+from pyapdraw.files import put_in_place, shortened, temporary_name, write_failed
 from pyapdraw.media.reader import Source
 from pyapdraw.media.tracks import Track
 from pyapdraw.media.writer import MOVIE_DEN, SUFFIXES, Sink, describe
@@ -52,7 +52,7 @@ def put_in_order(sink: Sink, path: Path, source: Source) -> str:
             wanted.check(part)
             put_in_place(part, path)
             return "regular"
-        temporary = beside(path)
+        temporary = temporary_name(path)
         try:
             _copy_regular(sink, temporary, source)
             wanted.check(temporary)
@@ -96,7 +96,7 @@ def _copy_regular(sink: Sink, temporary: Path, source: Source) -> None:
             track.attach(target)
             track.written = 0
         describe(target, source, chapters=True)
-        captions = heapq.merge(*([(p.dts * p.time_base, t.index, p, t) for p in t.held] for t in deferred))
+        captions = heapq.merge(*([(p.dts * p.time_base, t.index, p, t) for p in t.waiting] for t in deferred))
         waiting = next(captions, None)
         for packet in given.demux():
             if packet.size and packet.dts is not None:

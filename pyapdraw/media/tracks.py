@@ -51,8 +51,9 @@ class Track:
     """One track other than the pictures. how: "copied", "converted to mov_text", "... subrip" or "... webvtt",
     "re-encoded as aac" or "... opus", or "left out". written, written_bytes: what the muxer took.
 
-    Captions of MP4 are deferred: held in memory and added when the file is finished. libav's muxer ends a caption by a
-    sample of its own, which may cut a fragment while a packet of sound is in its hands, and it aborts over that."""
+    Captions of MP4 are deferred: they wait in memory, and are added when the file is finished. libav's muxer ends a
+    caption by a sample of its own, which may cut a fragment while a packet of sound is in its hands, and it aborts over
+    that."""
 
     index: int
     kind: str
@@ -72,7 +73,7 @@ class Track:
     unwrap: Any = field(default=None, repr=False)
     last_dts: int | None = field(default=None, repr=False)
     deferred: bool = field(default=False, repr=False)
-    held: list = field(default_factory=list, repr=False)
+    waiting: list = field(default_factory=list, repr=False)
     held_bytes: int = field(default=0, repr=False)
 
     @property
@@ -113,7 +114,7 @@ class Track:
                 made.stream = self.stream
                 yield made
             elif self.held_bytes < _HELD_BYTES:
-                self.held.append(made)
+                self.waiting.append(made)
                 self.held_bytes += made.size + 200
             else:
                 self.reason = f"captions beyond {_HELD_BYTES >> 20} MiB are left out"

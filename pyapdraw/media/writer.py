@@ -73,7 +73,7 @@ class Sink:
         self.container = av.open(str(self.part.absolute()), "w", format=self.format, container_options=options)
         self._video = add_video(self.container, self.encoder, self._picture(), self._encoding)
         self.tracks: list[Track] = open_tracks(self._source.others, self.container, self._source.cut, copy)
-        self._held: dict[int, Any] = {}
+        self._waiting: dict[int, Any] = {}
         self._gaps: dict[int, int] = {}
         self._kept = {track.index: track for track in self.tracks if track.kept}
         describe(self.container, self._source, chapters=self.format in ("matroska", "webm"))
@@ -155,7 +155,7 @@ class Sink:
 
         A fragment ends where its last packets end, and the next one begins there: a length that is a guess would move
         the packet after it."""
-        before, self._held[packet.stream_index] = self._held.get(packet.stream_index), packet
+        before, self._waiting[packet.stream_index] = self._waiting.get(packet.stream_index), packet
         if before is not None:
             before.duration = self._gaps[packet.stream_index] = packet.dts - before.dts
         return before
@@ -178,16 +178,16 @@ class Sink:
             self._mux_pictures(packets)
             for track in self._kept.values():
                 self._mux_track(track, None)
-            last = self._held.pop(self._video.index, None)
+            last = self._waiting.pop(self._video.index, None)
             if last is not None:
                 end = round(self._source.end * self._source.time_base / self.time_base)
                 last.duration = max(1, end - last.pts)
                 self._mux_picture(last)
             for track in self._kept.values():
-                held = None if track.deferred else self._held.get(track.stream.index)
-                if held is not None:  # one of no length is no part of the file for those who read edit lists
-                    held.duration = held.duration or self._gaps.get(track.stream.index) or 1
-                    self._mux_made(track, held)
+                waiting = None if track.deferred else self._waiting.get(track.stream.index)
+                if waiting is not None:  # one of no length is no part of the file for those who read edit lists
+                    waiting.duration = waiting.duration or self._gaps.get(track.stream.index) or 1
+                    self._mux_made(track, waiting)
                 if track.packets and not (track.written or track.deferred):
                     track.how, track.reason = "left out", f"{self.format} took none of its packets"
             try:

@@ -26,7 +26,7 @@ def fid(pictures: Iterable[np.ndarray], references: Iterable[np.ndarray], featur
         features: picture -> [D].
 
     Raises:
-        BadInput: fewer than two pictures, features that are no numbers, or of different lengths.
+        BadInput: fewer than two pictures, features that are not numeric, or of different lengths.
     """
     sets = []
     for name, given in (("pictures", pictures), ("references", references)):

@@ -93,29 +93,29 @@ def load(path_or_name: str | Path, *, system: str | None = None, part: str | Non
     return made(weights.find(path_or_name, system=system, part=part), path_or_name, **config)
 
 
-def native(held: Weights, threads: int = 0, half: bool = True) -> Any:
+def native(loaded: Weights, threads: int = 0, half: bool = True) -> Any:
     """The form of a network on native operations, with its weights. Raises BadInput: it has none."""
-    if held.model not in NATIVE:
-        raise BadInput(f"runtime: native given, but {held.model} is not there on native operations")
-    module, name = NATIVE[held.model].split(":")
-    return getattr(importlib.import_module(module), name)(held.tensors, threads, half)
+    if loaded.model not in NATIVE:
+        raise BadInput(f"runtime: native given, but {loaded.model} is not there on native operations")
+    module, name = NATIVE[loaded.model].split(":")
+    return getattr(importlib.import_module(module), name)(loaded.tensors, threads, half)
 
 
-def made(held: Weights, where: str | Path, **config: Any) -> Any:
+def made(loaded: Weights, where: str | Path, **config: Any) -> Any:
     """The torch module of weights that were read already. where: what messages call them. Otherwise as `load`."""
-    if held.model not in MODELS:
-        raise WeightsError(f"{where}: weights of {held.model!r} given, one of {', '.join(MODELS)} expected")
+    if loaded.model not in MODELS:
+        raise WeightsError(f"{where}: weights of {loaded.model!r} given, one of {', '.join(MODELS)} expected")
     try:
-        network = create(held.model, **{**held.config, **config})
+        network = create(loaded.model, **{**loaded.config, **config})
     except BadInput as error:
         raise WeightsError(f"{where}: {error}") from error
-    given = {name: tuple(value.shape) for name, value in held.tensors.items()}
+    given = {name: tuple(value.shape) for name, value in loaded.tensors.items()}
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
     if wrong:
         asked = "".join(f", with {field} {value} asked for" for field, value in config.items())
         first = f"{wrong[0]}: {given.get(wrong[0], 'nothing')} given, {wanted.get(wrong[0], 'nothing')} expected"
-        raise WeightsError(f"{where}: {len(wrong)} tensors do not fit {held.model}{asked}: {first}")
+        raise WeightsError(f"{where}: {len(wrong)} tensors do not fit {loaded.model}{asked}: {first}")
     torch = need("torch", extra="train", why="loading a model")
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in held.tensors.items()})
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in loaded.tensors.items()})
     return network.eval()

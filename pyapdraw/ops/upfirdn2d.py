@@ -29,7 +29,7 @@ def upfirdn2d(
         x: [N, C, H, W], any strides, float32, bfloat16 or float64, on CUDA also float16; numpy or torch.
         f: filter, float32: [fh, fw], or [f] that is applied along both axes, or None for none. Sides of 1 to 64.
         up: each sample becomes itself and up - 1 zeros after it; one integer or (x, y), 1 to 64.
-        down: every how manieth sample is kept; one integer or (x, y), 1 to 64.
+        down: decimation, one of that many samples is kept; one integer or (x, y), 1 to 64.
         padding: zeros around the upsampled image, cropped where negative: one integer, (x, y), or (left, right, top,
             bottom).
         flip_filter: False convolves, True correlates.

@@ -1,7 +1,8 @@
 """Running a network by whatever runs it here: `load` gives an `Engine`.
 
 N networks and M engines, never N x M: a network says what goes in and out (`models.registry.PORTS`), and an engine runs
-any that it can. Another engine is a module with `start(held, where, device, precision, threads)` and a line in ENGINES.
+any that it can. Another engine is a module with `start(loaded, where, device, precision, threads)` and an entry of
+ENGINES.
 """
 
 from __future__ import annotations
@@ -106,20 +107,20 @@ def load(path_or_name: str | Path, runtime: str = "auto", device: str = "auto", 
     """
     from pyapdraw import weights
 
-    held = weights.find(path_or_name)
-    able = runtimes(held.model)
+    loaded = weights.find(path_or_name)
+    able = runtimes(loaded.model)
     if not able:
-        raise Unsupported(f"{path_or_name}: {held.model} given, one of {', '.join(registry.PORTS)} expected")
+        raise Unsupported(f"{path_or_name}: {loaded.model} given, one of {', '.join(registry.PORTS)} expected")
     if device not in ("auto", *able):
-        raise BadInput(f"device: {device!r} given, auto or one of {', '.join(able)} expected for {held.model}")
+        raise BadInput(f"device: {device!r} given, auto or one of {', '.join(able)} expected for {loaded.model}")
     there = next(iter(able)) if device == "auto" else device
     if runtime not in ("auto", *able[there]):
         raise BadInput(f"runtime: {runtime!r} given, auto or one of {', '.join(able[there])} expected on {there}")
-    return start(held, path_or_name, able[there][0] if runtime == "auto" else runtime, there, precision)
+    return start(loaded, path_or_name, able[there][0] if runtime == "auto" else runtime, there, precision)
 
 
 def start(
-    held: Weights,
+    loaded: Weights,
     where: str | Path,
     runtime: str,
     device: str = "cpu",
@@ -130,4 +131,4 @@ def start(
     threads: worker threads a call; 0 = the process default, which is the only choice with torch."""
     if precision not in PRECISIONS:
         raise BadInput(f"precision: {precision!r} given, one of {', '.join(PRECISIONS)} expected")
-    return importlib.import_module(ENGINES[runtime].module).start(held, where, device, precision, threads)
+    return importlib.import_module(ENGINES[runtime].module).start(loaded, where, device, precision, threads)

@@ -13,11 +13,11 @@ from pyapdraw.runtime import Engine
 from pyapdraw.weights import Weights
 
 
-def start(held: Weights, where: str | Path, device: str, precision: str, threads: int) -> Engine:
+def start(loaded: Weights, where: str | Path, device: str, precision: str, threads: int) -> Engine:
     """See `runtime.start`. Raises Unsupported: torch is not installed, or another precision than float32."""
     if precision == "bfloat16":
         raise Unsupported("precision: bfloat16 given, float32 or auto expected with runtime eager")
-    network = registry.made(held, where)
+    network = registry.made(loaded, where)
     made_in = os.getpid()
 
     def call(**arrays: np.ndarray) -> dict[str, np.ndarray]:
@@ -31,4 +31,4 @@ def start(held: Weights, where: str | Path, device: str, precision: str, threads
             found = network.run(**{name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()})
         return {name: tensor.numpy() for name, tensor in found.items()}
 
-    return Engine(held.model, "eager", device, "float32", call)
+    return Engine(loaded.model, "eager", device, "float32", call)

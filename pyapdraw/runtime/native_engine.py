@@ -9,7 +9,7 @@ from pyapdraw.runtime import Engine
 from pyapdraw.weights import Weights
 
 
-def start(held: Weights, where: str | Path, device: str, precision: str, threads: int) -> Engine:
+def start(loaded: Weights, where: str | Path, device: str, precision: str, threads: int) -> Engine:
     """See `runtime.start`."""
-    network = registry.native(held, threads, half=precision != "float32")
-    return Engine(held.model, "native", device, "float32" if precision == "float32" else "bfloat16", network.run)
+    network = registry.native(loaded, threads, half=precision != "float32")
+    return Engine(loaded.model, "native", device, "float32" if precision == "float32" else "bfloat16", network.run)

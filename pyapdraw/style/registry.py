@@ -46,11 +46,11 @@ class Entry:
             return None
         where = self.shipped if given is None else given
         assert where is not None
-        held = find_weights(where)
-        if held.model not in self.networks:
+        loaded = find_weights(where)
+        if loaded.model not in self.networks:
             wanted = f"those of a generator of {self.networks[-1]}"
-            raise WeightsError(f"{where}: weights of {held.model!r} given, {wanted} expected")
-        return held
+            raise WeightsError(f"{where}: weights of {loaded.model!r} given, {wanted} expected")
+        return loaded
 
     def runtimes(self, network: str | None = None) -> Mapping[str, tuple[str, ...]]:
         """device -> runtimes, best first, of one of its networks; None: of the shipped weights'."""

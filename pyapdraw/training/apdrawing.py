@@ -17,13 +17,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pyapdraw import align
 from pyapdraw.data.portraits import Item, find
@@ -33,7 +32,7 @@ from pyapdraw.metrics.boundary import boundary_f, tone_difference
 from pyapdraw.models import apdrawing as models
 from pyapdraw.models import apdrawing_small as small
 from pyapdraw.models import regions, registry
-from pyapdraw.training import loop
+from pyapdraw.training import gan, loop
 from pyapdraw.training.apdrawing_config import Config, Rehearsal, rate_of, read_config, with_steps
 from pyapdraw.training.apdrawing_data import Portraits, Sample, collate
 from pyapdraw.weights import Weights, write
@@ -53,39 +52,24 @@ class Drawn(NamedTuple):
     seeds: list[int]  # of dropout, one a portrait
 
 
-class Trainer:
+class Trainer(gan.Trainer):
     """Generator, discriminators, their optimisers and the average; see `loop.Trainer`."""
 
     def __init__(self, config: Config, shown: Portraits, judged: Portraits | None = None, samples: int = 1) -> None:
         """shown: portraits for the sample sheets, unaugmented. judged: held-out ones. samples: of an epoch."""
-        self.config, self.shown, self.judged, self.samples = config, shown, judged, samples
-        self.device = torch.device(config.device)
+        self.shown, self.judged, self.samples = shown, judged, samples
         torch.manual_seed(config.schedule.seed)
         levels = min(8, int(math.log2(config.size_px)))
         patches = 3 if config.size_px >= 256 else 2 if config.size_px == 128 else 1
-        self.generator: Any = (
+        generator = (
             small.Generator(small.Config())
             if config.network == "small"
             else models.Generator(models.Config(config.ngf, levels, config.norm, config.dropout))
         )
-        self.judges = models.Discriminators(models.DiscriminatorConfig(config.ndf, patches, config.norm))
-        for net in (self.generator, self.judges):
-            net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            loop.share_weights(net)
+        discriminators = models.Discriminators(models.DiscriminatorConfig(config.ndf, patches, config.norm))
+        super().__init__(config, generator, discriminators)
         self.detect_lines = registry.load("apdrawing_lines").to(self.device) if config.lines else None
         self.auxiliary = auxiliary(config).to(self.device) if config.auxiliary else None
-        nets = (self.generator, self.judges)
-        self.optimizers = [torch.optim.Adam(net.parameters(), lr=config.rate, betas=config.betas) for net in nets]
-        self.average = loop.Average(self.generator, config.average)
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "config": dataclasses.asdict(self.config),
-            "generator": self.generator.state_dict(),
-            "judges": self.judges.state_dict(),
-            "optimizers": [o.state_dict() for o in self.optimizers],
-            "average": self.average.state(),
-        }
 
     def weights(self) -> Weights:
         """The average, as a weight file holds it."""
@@ -94,19 +78,14 @@ class Trainer:
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self.average.tensors.items()}
         return Weights("apdrawing", part, config, tensors)
 
-    def restore(self, state: dict[str, Any], where: str) -> None:
-        """Goes on where a training of the same networks was. where: its file. Raises BadInput where they differ."""
-        self.load_networks(state, where)
-        for optimizer, kept in zip(self.optimizers, state["optimizers"]):
-            optimizer.load_state_dict(kept)
-        self.average.restore(state["average"])
-
     def load_networks(self, state: dict[str, Any], where: str) -> None:
         """The networks of another training, such as the first stage; discriminators if it had them. where: its file.
 
         Raises WeightsError: a training of something else. BadInput: of other widths or sizes.
         """
-        if not isinstance(state, dict) or not {"config", "generator", "judges"} <= state.keys():
+        if isinstance(state, dict) and "judges" in state:  # as 0.1.0 called them
+            state = {**state, "discriminators": state["judges"]}
+        if not isinstance(state, dict) or not {"config", "generator", "discriminators"} <= state.keys():
             raise WeightsError(f"{where}: a checkpoint of another system's training given, one of apdrawing expected")
         judged = state["config"].get("adversarial", True)
         for name in ("size_px", "ngf", "network", *(["ndf"] if judged else [])):
@@ -115,35 +94,22 @@ class Trainer:
                 raise BadInput(f"{where}: trained with {name} = {given}, {own} expected as configured now")
         self.generator.load_state_dict(state["generator"])
         if judged:
-            self.judges.load_state_dict(state["judges"])
+            self.discriminators.load_state_dict(state["discriminators"])
         self.average = loop.Average(self.generator, self.config.average)
-
-    def _arithmetic(self) -> AbstractContextManager:
-        if self.config.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
 
     def step(self, batches: Sequence[Sample], number: int) -> dict[str, float]:
         """Discriminators, then the generator, on the same drawings."""
-        self._set_rates(number)
+        self.set_rate(rate_of(self.config, number, self.samples))
         parts = [self._drawn(batch, number, i) for i, batch in enumerate(batches)]
-        values = self._step_judges(parts, number)
+        values = self._step_discriminators(parts, number)
         return values | self._step_generator(parts, number)
-
-    def _set_rates(self, number: int) -> None:
-        rate = rate_of(self.config, number, self.samples)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
 
     def _drawn(self, batch: Sample, number: int, part: int) -> Drawn:
         batch = Sample(*(t.to(self.device) for t in batch))
         centres = self._centres(batch.landmarks)
-        # Dropout of its own for each sample of each step, whatever happened before.
-        first = ((number * self.config.schedule.accumulate + part) * loop.ranks() + loop.rank()) * len(batch.photo)
-        seeds = [self.config.schedule.seed + 1_000_003 * (first + n) for n in range(len(batch.photo))]
+        seeds = self.seeds(number, part, len(batch.photo))
         photo = batch.photo.contiguous(memory_format=torch.channels_last)
-        with self._arithmetic():
+        with self.arithmetic():
             drawings = self.generator(photo, centres, batch.mask, seeds, **self._also(batch))
         return Drawn(batch, centres, models.Drawings(*(x.float() for x in drawings)), seeds)
 
@@ -160,17 +126,15 @@ class Trainer:
             return {}
         return {"ink": batch.ink}
 
-    def _step_judges(self, parts: list[Drawn], number: int) -> dict[str, float]:
-        self.judges.requires_grad_(True)
-        self.optimizers[1].zero_grad(set_to_none=True)
-        totals: dict[str, Tensor] = {}
+    def _step_discriminators(self, parts: list[Drawn], number: int) -> dict[str, float]:
+        totals = self.begin(gan.DISCRIMINATORS)
         for batch, centres, drawings, _ in self._judged(parts):
-            with self._arithmetic():
-                fake = self.judges(batch.photo, drawings.drawing.detach(), centres, batch.mask)
-                real = self.judges(batch.photo, batch.drawing, centres, batch.mask)
+            with self.arithmetic():
+                fake = self.discriminators(batch.photo, drawings.drawing.detach(), centres, batch.mask)
+                real = self.discriminators(batch.photo, batch.drawing, centres, batch.mask)
             terms = losses.adversarial_discriminator(fake, real)
-            _backward({f"judges_{name}": term for name, term in terms.items()}, totals, len(parts))
-        return self._stepped(1, self.judges, totals, number) if totals else {}
+            gan.backward({f"discriminators_{name}": term for name, term in terms.items()}, totals, len(parts))
+        return self.end(gan.DISCRIMINATORS, totals, number) if totals else {}
 
     def _judged(self, parts: list[Drawn]) -> list[Drawn]:
         """The parts that the discriminators see: what an artist drew, or all of the first stage."""
@@ -181,24 +145,20 @@ class Trainer:
         return [part for part in parts if not bool(part.batch.taught.any())]
 
     def _step_generator(self, parts: list[Drawn], number: int) -> dict[str, float]:
-        self.judges.requires_grad_(False)
-        self.optimizers[0].zero_grad(set_to_none=True)
-        totals: dict[str, Tensor] = {}
+        totals = self.begin(gan.GENERATOR)
         judged = self._judged(parts)
         for part in parts:
             batch, centres, drawings, seeds = part
             weights, logits = self.config.weights, None
             if any(part is other for other in judged):
-                with self._arithmetic():
-                    logits = self.judges(batch.photo, drawings.drawing, centres, batch.mask)
+                with self.arithmetic():
+                    logits = self.discriminators(batch.photo, drawings.drawing, centres, batch.mask)
             elif self.config.stage == "formal" and bool(batch.taught.any()):
                 drawings, weights = _outside_face(drawings, batch.drawing), dataclasses.replace(weights, local=0.0)
             chamfer = self._chamfer(drawings.drawing, batch.drawing, seeds)
             terms = losses.generator_losses(drawings, logits, batch.drawing, centres, batch.mask, chamfer, weights)
-            _backward(terms, totals, len(parts))
-        values = self._stepped(0, self.generator, totals, number)
-        self.average.update(self.generator)
-        return values
+            gan.backward(terms, totals, len(parts))
+        return self.end(gan.GENERATOR, totals, number)
 
     def _chamfer(self, drawing: Tensor, target: Tensor, seeds: list[int]) -> losses.Chamfer | None:
         if self.config.stage == "pretrain" or self.config.distance_transform == "none":
@@ -216,42 +176,31 @@ class Trainer:
         form = forms[self.config.distance_transform]
         return form(drawing, target, reach_px=self.config.reach_px or None, **found)
 
-    def _stepped(self, which: int, net: nn.Module, totals: dict[str, Tensor], number: int) -> dict[str, float]:
-        values = loop.check_finite(totals, number)
-        loop.share_gradients([p for p in net.parameters() if p.requires_grad])
-        self.optimizers[which].step()
-        return values
-
     @torch.no_grad()
     def draw(self, data: Portraits) -> Iterator[tuple[Sample, np.ndarray]]:
         """Every portrait of a data set as it is, and the average's drawing uint8 [S,S]."""
-        kept = {name: tensor.clone() for name, tensor in self.generator.state_dict().items()}
-        self.generator.load_state_dict(self.average.tensors)
         config = self.generator.config
         if self.config.network == "full":
             self.generator.config = dataclasses.replace(config, dropout="off")
         try:
-            for index in range(len(data)):
-                sample = collate([data[0, index]])
-                photo, mask = (t.to(self.device) for t in (sample.photo, sample.mask))
-                centres = self._centres(sample.landmarks).to(self.device)
-                also = {name: value.to(self.device) for name, value in self._also(sample).items()}
-                drawing = self.generator(photo, centres, mask, **also).drawing
-                yield sample, _bytes(drawing[0, 0])
+            with self.averaged():
+                for index in range(len(data)):
+                    sample = collate([data[0, index]])
+                    photo, mask = (t.to(self.device) for t in (sample.photo, sample.mask))
+                    centres = self._centres(sample.landmarks).to(self.device)
+                    also = {name: value.to(self.device) for name, value in self._also(sample).items()}
+                    drawing = self.generator(photo, centres, mask, **also).drawing
+                    yield sample, gan.grey_levels(drawing[0, 0])
         finally:
             self.generator.config = config
-            self.generator.load_state_dict(kept)
 
     def sheet(self, path: Path) -> None:
         """A picture of photos, drawings that were to be learnt, and what the average draws."""
-        from PIL import Image
-
         rows = []
         for sample, drawing in self.draw(self.shown):
-            photo = _bytes(sample.photo[0]).transpose(1, 2, 0)
-            grey = [np.repeat(d[:, :, None], 3, 2) for d in (_bytes(sample.drawing[0, 0]), drawing)]
-            rows.append(np.hstack([photo, *grey]))
-        Image.fromarray(np.vstack(rows)).save(path)
+            photo = gan.grey_levels(sample.photo[0]).transpose(1, 2, 0)
+            rows.append([photo, gan.grey_levels(sample.drawing[0, 0]), drawing])
+        gan.write_sheet(path, rows)
 
     def held_out(self) -> float | None:
         """1 - F + T, mean over the held-out portraits: 0 would be the drawings themselves."""
@@ -259,7 +208,7 @@ class Trainer:
             return None
         figures = []
         for sample, drawing in self.draw(self.judged):
-            target = _bytes(sample.drawing[0, 0])
+            target = gan.grey_levels(sample.drawing[0, 0])
             figures.append(1 - boundary_f(drawing, target) + tone_difference(drawing, target))
         return float(np.mean(figures))
 
@@ -276,14 +225,6 @@ def auxiliary(config: Config) -> models.Auxiliary:
     return net
 
 
-def _backward(terms: dict[str, Tensor], totals: dict[str, Tensor], parts: int) -> None:
-    """Gradients of the sum of the terms, one part of several, and the terms added to the totals."""
-    total: Tensor = sum(terms.values()) / parts  # type: ignore[assignment]
-    total.backward()
-    for name, term in terms.items():
-        totals[name] = totals.get(name, 0) + term.detach() / parts
-
-
 def _outside_face(drawings: models.Drawings, target: Tensor) -> models.Drawings:
     """Drawings that are right within an ellipse about the face of an aligned portrait, whatever they were."""
     side = target.shape[-1]
@@ -291,11 +232,6 @@ def _outside_face(drawings: models.Drawings, target: Tensor) -> models.Drawings:
     face = ((at - 256) / 125) ** 2 + (((at - 300) / 150) ** 2)[:, None] < 1
     changed = {name: torch.where(face, target, getattr(drawings, name)) for name in ("drawing", "whole", "fused")}
     return drawings._replace(**changed)
-
-
-def _bytes(image: Tensor) -> np.ndarray:
-    """[-1,1] to uint8."""
-    return ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
 def split(items: Sequence[Item], every: int, names: Sequence[str] = ()) -> tuple[list[Item], list[Item]]:
@@ -306,10 +242,10 @@ def split(items: Sequence[Item], every: int, names: Sequence[str] = ()) -> tuple
     missing = sorted(set(names) - {item.name for item in items}) if names else ()
     if missing:
         raise BadInput(f"held_names: {missing[0]!r} given, one of {', '.join(i.name for i in items)} expected")
-    held = [
+    held_out = [
         item for i, item in enumerate(items) if (names and item.name in names) or (every and i % every == every - 1)
     ]
-    return [item for item in items if item not in held], held
+    return [item for item in items if item not in held_out], held_out
 
 
 def with_rehearsal(items: list[Item], rehearsal: Rehearsal) -> list[Item]:
@@ -352,14 +288,14 @@ def train(folder: str | Path, out: str | Path, config: Config, quiet: bool = Fal
         raise BadInput(f"{undrawn[0]}: no drawing of this name, which stage formal needs ({count} without)")
     loop.join(config.device)
     teacher = "ink" if config.stage == "pretrain" else "given"
-    seen, held = split(items, config.held_out, config.held_names)
+    seen, held_out = split(items, config.held_out, config.held_names)
     if not seen:
         raise BadInput(f"held_out, held_names: every portrait of {folder} is held out, one to train on expected")
     size_px, seed = config.size_px, config.schedule.seed
     small_net = config.network == "small"
     data = Portraits(with_rehearsal(seen, config.rehearsal), size_px, config.augmentation, seed, teacher, small_net)
-    shown = Portraits((held or seen)[:SHEET_ROWS], size_px, None, seed, teacher, small_net)
-    judged = Portraits(held, size_px, None, seed, teacher, small_net) if held else None
+    shown = Portraits((held_out or seen)[:SHEET_ROWS], size_px, None, seed, teacher, small_net)
+    judged = Portraits(held_out, size_px, None, seed, teacher, small_net) if held_out else None
     samples = math.ceil(len(data) / loop.ranks())  # of an epoch, in each process
     config = with_steps(config, samples)
     trainer = Trainer(config, shown, judged, samples)

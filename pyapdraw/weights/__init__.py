@@ -68,17 +68,17 @@ def find(
     if os.path.isdir(path_or_name) or (os.path.isfile(path_or_name) and not _is_ours(path_or_name)):
         return read_checkpoint(path_or_name, system, part=part).weights
     if os.path.isfile(path_or_name):
-        held = read(path_or_name)
+        loaded = read(path_or_name)
     elif str(path_or_name) in names(folder):
-        held = store.decode(str(path_or_name), verify(str(path_or_name), folder))
+        loaded = store.decode(str(path_or_name), verify(str(path_or_name), folder))
     elif os.path.exists(path_or_name):
         raise WeightsError(f"{path_or_name}: a device or a pipe given, a file expected")
     else:
         raise WeightsError(f"{path_or_name}: no such file, nor weights of that name; known: {', '.join(names(folder))}")
-    if system not in (None, held.system) or part not in (None, held.part):
-        asked = f"{part or 'weights'} of {system or held.system}"
-        raise WeightsError(f"{path_or_name}: {held.part} of {held.system} given, {asked} expected")
-    return held
+    if system not in (None, loaded.system) or part not in (None, loaded.part):
+        asked = f"{part or 'weights'} of {system or loaded.system}"
+        raise WeightsError(f"{path_or_name}: {loaded.part} of {loaded.system} given, {asked} expected")
+    return loaded
 
 
 def sources(path_or_name: str | Path) -> list[Path]:

@@ -26,11 +26,11 @@ def networks(path: Path, about: Any, part: str | None) -> tuple[Nets, str]:
     """The networks in a file, or in the files of one epoch, and what to call them in messages. Raises WeightsError."""
     if os.path.isdir(path):
         return _folder(path, about, part)
-    held = load_pickle(path)
-    if not isinstance(held, Mapping) or not held:
-        raise WeightsError(f"{path}: {type(held).__name__} given, a dictionary of tensors by name expected")
-    if all(isinstance(state, Mapping) for state in held.values()):
-        return {text_key(name): dict(state) for name, state in held.items()}, str(path)
+    loaded = load_pickle(path)
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise WeightsError(f"{path}: {type(loaded).__name__} given, a dictionary of tensors by name expected")
+    if all(isinstance(state, Mapping) for state in loaded.values()):
+        return {text_key(name): dict(state) for name, state in loaded.items()}, str(path)
     match = FILE.fullmatch(path.name)
     net = about.net_name(match["net"]) if match else None
     if match is None or net is None:
@@ -39,7 +39,7 @@ def networks(path: Path, about: Any, part: str | None) -> tuple[Nets, str]:
                            f"NAME one of {known}")  # fmt: skip
     part = next(p for p, nets in about.PARTS.items() if net in nets)
     siblings = _of_epoch(path.parent, about, part, match["epoch"])
-    return {**{name: _one(file) for name, file in siblings.items() if name != net}, net: dict(held)}, str(path)
+    return {**{name: _one(file) for name, file in siblings.items() if name != net}, net: dict(loaded)}, str(path)
 
 
 def elsewhere(path: Path, about: Any, names: list[str]) -> Nets:
@@ -125,7 +125,7 @@ def _companions(folder: Path, about: Any) -> list[Path]:
 
 
 def _one(path: Path) -> dict[str, Any]:
-    held = load_pickle(path)
-    if not isinstance(held, Mapping):
-        raise WeightsError(f"{path}: {type(held).__name__} given, a dictionary of tensors by name expected")
-    return dict(held)
+    loaded = load_pickle(path)
+    if not isinstance(loaded, Mapping):
+        raise WeightsError(f"{path}: {type(loaded).__name__} given, a dictionary of tensors by name expected")
+    return dict(loaded)

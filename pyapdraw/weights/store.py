@@ -79,17 +79,17 @@ def average(paths: Sequence[str | Path]) -> Weights:
     """
     if not paths:
         raise WeightsError("paths: no weight file given, at least one expected")
-    held = [read(path) for path in paths]
-    first = held[0]
+    loaded = [read(path) for path in paths]
+    first = loaded[0]
     shapes = {name: value.shape for name, value in first.tensors.items()}
-    for path, other in zip(paths, held):
+    for path, other in zip(paths, loaded):
         if (other.model, other.config) != (first.model, first.config):
             given = f"{other.model} with {other.config}"
             raise WeightsError(f"{path}: {given} given, {first.model} with {first.config} expected as in {paths[0]}")
         if {name: value.shape for name, value in other.tensors.items()} != shapes:
             raise WeightsError(f"{path}: tensors of other names or shapes given than in {paths[0]}")
     means = {
-        name: np.mean([other.tensors[name].astype(np.float64) for other in held], axis=0).astype(value.dtype)
+        name: np.mean([other.tensors[name].astype(np.float64) for other in loaded], axis=0).astype(value.dtype)
         for name, value in first.tensors.items()
         if value.dtype.kind == "f"
     }

@@ -90,14 +90,16 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     check_output(options.out, overwrite=True)  # before a training that could not be kept
     items = [item for item in find(options.data) if item.name not in WITHOUT]
-    held, seen = items[::5], [item for i, item in enumerate(items) if i % 5]
+    held_out, seen = items[::5], [item for i, item in enumerate(items) if i % 5]
     augmentation = Augmentation(scale=(0.8, 1.4))
     net = train(Portraits(seen, 512, augmentation, options.seed, "ink"), options.steps, options.rate, options.seed)
-    black, white = judged(net, Portraits(held, 512, None, 0, "ink"))
-    print(f"overlap with the definition on {len(held)} portraits not trained on: black {black:.4f}, white {white:.4f}")
+    black, white = judged(net, Portraits(held_out, 512, None, 0, "ink"))
+    print(
+        f"overlap with the definition on {len(held_out)} portraits not trained on: black {black:.4f}, white {white:.4f}"
+    )
     tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-    held_weights = weights.Weights("apdrawing", "lines", {"width": net.config.width}, tensors)
-    weights.write(options.out, held_weights, overwrite=True)
+    kept = weights.Weights("apdrawing", "lines", {"width": net.config.width}, tensors)
+    weights.write(options.out, kept, overwrite=True)
 
 
 if __name__ == "__main__":

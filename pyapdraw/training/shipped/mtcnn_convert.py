@@ -77,8 +77,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path, help="facenet_pytorch-2.6.0-py3-none-any.whl")
-    held = weights.Weights("mtcnn", "detector", {}, read_wheel(parser.parse_args().wheel))
-    weights.write(weights.FOLDER / "mtcnn.safetensors", held, overwrite=True)
+    loaded = weights.Weights("mtcnn", "detector", {}, read_wheel(parser.parse_args().wheel))
+    weights.write(weights.FOLDER / "mtcnn.safetensors", loaded, overwrite=True)
     weights.record("mtcnn")
 
 

@@ -171,15 +171,15 @@ def fold_of(portraits: Portraits, folds: int) -> list[int]:
 
 
 def fold_network(
-    portraits: Portraits, fold: list[int], held: int, config: Config
+    portraits: Portraits, fold: list[int], left_out: int, config: Config
 ) -> tuple[PersonNet, dict[str, float]]:
     """A network that saw every portrait but those of one fold and the test-only ones, and its overlap on that fold."""
-    seen = [i for i, f in enumerate(fold) if f != held and portraits.names[i] not in TEST_ONLY]
-    unseen = [i for i, f in enumerate(fold) if f == held]
+    seen = [i for i, f in enumerate(fold) if f != left_out and portraits.names[i] not in TEST_ONLY]
+    unseen = [i for i, f in enumerate(fold) if f == left_out]
     net = train(portraits.pick(seen), config)
     scores = overlap(net, portraits.pick(unseen))
     for name, score in scores.items():
-        log.info("fold %d %s %.4f", held, name, score)
+        log.info("fold %d %s %.4f", left_out, name, score)
     return net, scores
 
 
@@ -187,8 +187,8 @@ def cross_validate(portraits: Portraits, folds: int, config: Config) -> dict[str
     """Every portrait judged by a network that saw neither it nor its sitting."""
     fold = fold_of(portraits, folds)
     scores: dict[str, float] = {}
-    for held in range(folds):
-        scores |= fold_network(portraits, fold, held, config)[1]
+    for left_out in range(folds):
+        scores |= fold_network(portraits, fold, left_out, config)[1]
     given = [score for name, score in scores.items() if not portraits.drawn[portraits.names.index(name)]]
     log.info("given masks: mean %.4f worst %.4f of %d", np.mean(given), min(given), len(given))
     log.info("all: mean %.4f worst %.4f of %d", np.mean(list(scores.values())), min(scores.values()), len(scores))
