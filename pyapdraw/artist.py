@@ -50,7 +50,7 @@ class Options:
     """How to draw. Every field is checked when an Options is made.
 
     faces: "all" or "largest". no_face: what a picture without a face becomes: "draw" what the style makes of it all the
-    same (white paper where it cannot), "pass" unchanged, "skip" no result (in a video: an empty sheet), "error"; None:
+    same (white paper where it cannot), "pass" unchanged, "skip" no result (in a video: an empty page), "error"; None:
     "pass" for a photo, "draw" for the frames of a video, which would flash otherwise. aligned: the picture is a crop
     already (eyes where the template has them). background: see `pipeline.draw_faces`. largest_px: upper limit of a
     crop's side in px, None = by kind of input. weights: a file for the style instead of its shipped weights (see

@@ -39,7 +39,7 @@ def draw_faces(
     given: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
 ) -> np.ndarray:
-    """Draws every face of a picture and puts the drawings together on one sheet.
+    """Draws every face of a picture and puts the drawings together on one page.
 
     Args:
         pixels: uint8 [H,W,3] RGB, upright.

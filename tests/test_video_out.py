@@ -1,4 +1,4 @@
-"""video_out: what is left when a run is killed, interrupted, or out of room."""
+"""media.writer: what is left when a run is killed, interrupted, or out of room."""
 
 import os
 import shutil

@@ -28,7 +28,7 @@ def add_to(verbs: Any) -> None:
                       help="an option of the style")  # fmt: skip
     draw.add_argument("--faces", choices=FACES, default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=NO_FACE, default=None,
-                      help="without a face: drawn all the same, unchanged, no output (video: empty sheet), or an error"
+                      help="without a face: drawn all the same, unchanged, no output (video: empty page), or an error"
                       " (default: pass a photo, draw a video)")  # fmt: skip
     draw.add_argument(
         "--aligned", action="store_true", help="inputs are aligned square crops already: no face detection"

@@ -1,7 +1,7 @@
 """Video files out. What is written survives whatever ends the program.
 
 The output grows as a fragmented file (five fragments a second, flushed to the system), which plays as far as it
-got; video_end.py lays it out anew as a regular file, looks whether all is in it, and puts it in place in one step.
+got; finish.py lays it out anew as a regular file, looks whether all is in it, and puts it in place in one step.
 """
 
 from __future__ import annotations

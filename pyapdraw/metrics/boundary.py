@@ -16,7 +16,7 @@ INK_BELOW = 128
 
 
 def ink_boundary(drawing: np.ndarray) -> np.ndarray:
-    """Ink pixels (< 128) with a paper pixel beside, above or below: bool [H,W]. The sheet's border is none."""
+    """Ink pixels (< 128) with a paper pixel beside, above or below: bool [H,W]. The picture's border is none."""
     ink = drawing < INK_BELOW
     wide = np.pad(ink, 1, mode="edge")
     inner = wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
