@@ -129,7 +129,10 @@ class Artist:
     def faces(self, image: Any) -> list[Face]:
         """Faces of a picture of any kind (see `draw`), largest first, in px of the upright picture; with `aligned`, the
         one the template says."""
-        pixels = images.take(image, self.options.max_pixels).pixels
+        return self.find(images.take(image, self.options.max_pixels).pixels)
+
+    def find(self, pixels: np.ndarray) -> list[Face]:
+        """As `faces`, of uint8 [H,W,3]."""
         if self.options.aligned:
             return [self.aligned_face(pixels)]
         with _within_memory(pixels):
@@ -178,22 +181,21 @@ class Artist:
         pixels = images.rgb_from(rgb)
         if faces is None:
             with clock("faces"):
-                faces = self.faces(pixels)
-        return self.draw_found(pixels, faces, PHOTO, clock, {} if person is None else {"person": person})
+                faces = self.find(pixels)
+        return self.draw_chosen(pixels, self.choose(faces), PHOTO, clock, {} if person is None else {"person": person})
 
-    def draw_found(
+    def draw_chosen(
         self, pixels: np.ndarray, faces: Sequence[Face], medium: Medium, clock: Clock, given: Mapping[str, Any]
     ) -> np.ndarray:
-        """Chooses among the faces of a picture uint8 [H,W,3] and draws them; the picture itself by the policy "pass".
-        given: see `draw_faces`."""
-        chosen = self.choose(faces)
-        if not chosen:
+        """Draws these faces of a picture uint8 [H,W,3]; without any it is what the policy says, the picture itself by
+        "pass". given: see `draw_faces`."""
+        if not faces:
             with clock("draw"):
                 return self._without_face(pixels, medium)
         largest = max(pixels.shape[:2]) if self.options.aligned and medium is PHOTO else medium.largest_px
         with _within_memory(pixels):
             return draw_faces(
-                pixels, chosen, self.style, self.tools, background=self.options.background,
+                pixels, faces, self.style, self.tools, background=self.options.background,
                 largest_px=self.options.largest_px or largest, still=medium is PHOTO, given=given, clock=clock,
             )  # fmt: skip
 

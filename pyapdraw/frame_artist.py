@@ -31,10 +31,11 @@ class FrameArtist:
     def __call__(self, rgb: np.ndarray, time_s: float) -> np.ndarray | None:
         artist = self.artist
         with self.clock("faces"):
-            faces = artist.faces(rgb) if artist.options.aligned else self.tracker.update(rgb, time_s)
-        self.faces_per_frame.append(len(artist.choose(faces)))
+            found = artist.find(rgb) if artist.options.aligned else self.tracker.update(rgb, time_s)
+        faces = artist.choose(found)
+        self.faces_per_frame.append(len(faces))
         try:
-            drawing = artist.draw_found(rgb, faces, FRAME, self.clock, {})
+            drawing = artist.draw_chosen(rgb, faces, FRAME, self.clock, {})
         except NoFace as error:
             raise NoFace(f"frame at {time_s:.3f} s: {error}") from None
         return None if drawing is rgb else drawing

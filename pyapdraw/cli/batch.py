@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyapdraw.artist import Artist, NoFace
+from pyapdraw.artist import PHOTO, Artist, NoFace
 from pyapdraw.cli import standard
 from pyapdraw.cli.inputs import VIDEO_SUFFIXES, Input, Inputs, Targets, Usage
 from pyapdraw.clock import Clock
@@ -65,32 +65,30 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
     clock, given = Clock(), manner.given
     content = standard.opened_input() if source.path is None else source.path
     name = source.path or Path(str(source))
+    sources = [each for each in (source.path, given.landmarks, given.masks, artist.options.weights) if each]
     with clock("read"):
-        sources = [source.path, given.landmarks, given.masks, artist.options.weights]
         if target is not None:
             check_output(target, overwrite=manner.overwrite, inputs=sources)
-        photo = read_photo(content, max_pixels=artist.options.max_pixels)
-        points, person = None, None
+        pixels = read_photo(content, max_pixels=artist.options.max_pixels).pixels
+        points, known = None, {}
         if given.landmarks is not None:
             path = named_as(given.landmarks, name, (".txt",))
-            points = read_aligned_landmarks(path, name, photo.pixels.shape)
+            points = read_aligned_landmarks(path, name, pixels.shape)
             sources.append(str(path))
         if given.masks is not None:
             path = named_as(given.masks, name)
-            person = read_mask(path, name, photo.pixels.shape)
+            known["person"] = read_mask(path, name, pixels.shape)
             sources.append(str(path))
     with clock("faces"):
-        faces = (
-            artist.choose(artist.faces(photo.pixels)) if points is None else [artist.aligned_face(photo.pixels, points)]
-        )
-    drawing = artist.draw_pixels(photo.pixels, faces, clock, person=person)
+        faces = artist.choose(artist.find(pixels) if points is None else [artist.aligned_face(pixels, points)])
+    drawing = artist.draw_chosen(pixels, faces, PHOTO, clock, known)
     with clock("write"):
-        result = side_by_side(photo.pixels, drawing) if manner.side_by_side else drawing
+        result = side_by_side(pixels, drawing) if manner.side_by_side else drawing
         if target is None:
             standard.write(encode_image(result))
         else:
             write_image(result, target, overwrite=manner.overwrite, inputs=sources)
-    height, width = photo.pixels.shape[:2]
+    height, width = pixels.shape[:2]
     return {
         "kind": "photo",
         "size_px": [width, height],

@@ -7,7 +7,7 @@ drawings. Two layouts are read:
     plain       photo/ (or photos/), drawing/ (drawings/), landmarks/ (landmark/), mask/ (masks/); all but the first
                 may be missing, also for single photos; or simply a folder of photos
 
-What is missing is made: five landmarks by our detector, the alignment by `align`, the mask by `faces.person_mask.PersonMask`. A
+What is missing is made: five landmarks by our detector, the alignment by `align`, the mask by `PersonMask`. A
 landmark file says that its photo is aligned already. `problems` names everything that is wrong with a folder.
 """
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from pyapdraw.errors import BadInput, Error, OutputError
-from pyapdraw.files import atomic_write, check_output, name_of, read_bytes
+from pyapdraw.files import atomic_write, name_of, read_bytes
 from pyapdraw.media.kinds import HEAD_BYTES, MAX_PIXELS, is_video, refuse_unreadable
 from pyapdraw.media.kinds import picture_format as format_of
 from pyapdraw.media.quiet import quiet_pillow
@@ -229,7 +229,7 @@ def write_image(
     WebP (100: lossless) and AVIF; PNG and TIFF are lossless. inputs: sources that must not be overwritten. No metadata
     is written, no EXIF, no place. The file appears whole or not at all. Raises OutputError (cannot be written, or too
     large for the format) or BadInput (array is no picture)."""
-    path = check_output(path, overwrite=overwrite, inputs=inputs)
+    path = Path(path)
     picture = SUFFIXES.get(path.suffix.lower())
     if picture is None:
         raise OutputError(f"{path}: suffix {path.suffix!r} given, expected one of {', '.join(SUFFIXES)}")
@@ -238,9 +238,8 @@ def write_image(
     too_large = _too_large(array, picture)
     if too_large:
         raise OutputError(f"{path}: {too_large}; choose .png or .tif")
-    content = encode_image(array, picture, quality=quality)
     with atomic_write(path, overwrite=overwrite, inputs=inputs) as file:
-        file.write(content)
+        file.write(encode_image(array, picture, quality=quality))
     return path
 
 
