@@ -1,13 +1,18 @@
 """Shared fixtures, and the devices that tests run on: `--device cpu`; `emulated`, the CUDA kernels on the CPU; `cuda`,
 the same on a GPU; `carried`, the CPU kernels behind what carries arrays to a GPU and back.
 
+Tests that take long are marked `slow` (cases_slow.py); every other one is in the quick lane of `make check`. Several
+processes may share the tests (`-n`): what they count is told together at the end, and the skipped tests by their reason.
+
 Data that is not part of the project is looked for in a `shared/` folder beside a checkout.
 """
 
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from cases_slow import SLOW, is_slow
 from emulated import module
 
 counts = pytest.StashKey[list[str]]()
@@ -43,7 +48,14 @@ def pytest_configure(config):
         config.stash[carried] = carrier.install(memory)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(config, items):
+    order = list(SLOW)
+    for item in items:
+        if is_slow(item):
+            item.add_marker("slow")
+    # The longest first, so that where several processes test none is left alone with one at the end.
+    items.sort(key=lambda item: order.index(item.path.name) if item.get_closest_marker("slow") else len(order))
     device = config.getoption("device")
     if device == "cpu":
         return
@@ -64,12 +76,31 @@ def pytest_sessionfinish(session):
         session.config.stash[counts].append(f"{installed.calls} calls on the device")
         if not installed.calls and session.exitstatus == 0:
             session.exitstatus = 1
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counts"] = session.config.stash[counts]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """One of several processes has ended (pytest-xdist)."""
+    told = node.config.stash[counts]
+    told += [line for line in getattr(node, "workeroutput", {}).get("counts", []) if line not in told]
 
 
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash[counts]:
         terminalreporter.section("counts")
         terminalreporter.write("\n".join(config.stash[counts]) + "\n")
+    if skipped := Counter(reason_of(report) for report in terminalreporter.stats.get("skipped", [])):
+        terminalreporter.section("skipped")
+        for reason, count in skipped.most_common():
+            terminalreporter.write(f"SKIPPED {count}: {reason}\n")
+
+
+def reason_of(report) -> str:
+    """Why a test was skipped, in one line."""
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return " ".join(said.removeprefix("Skipped: ").split())
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
+from locked import locked
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "csrc" / "cuda"
 KEPT = ROOT / "build" / "cuda_code"
@@ -115,18 +117,24 @@ def inspect(source: Path) -> dict[str, list[Code]]:
         content.update(path.read_bytes())
     kept = KEPT / f"{source.stem}-{content.hexdigest()[:16]}.json"
     if not kept.exists():
-        KEPT.mkdir(parents=True, exist_ok=True)
-        for old in KEPT.glob(f"{source.stem}-*"):
-            if re.fullmatch(r"[0-9a-f]{16}", old.stem.removeprefix(f"{source.stem}-")):
-                old.unlink(missing_ok=True)
-        binary = KEPT / f"{source.stem}-{os.getpid()}.fatbin"
-        compile_fatbin(source, binary, machine, portable)
-        found = {name: [asdict(c) for c in codes] for name, codes in disassemble(binary).items()}
-        binary.unlink()
-        unfinished = kept.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(json.dumps(found))
-        unfinished.replace(kept)
+        with locked(KEPT / f"{source.stem}.lock"):
+            if not kept.exists():
+                _keep(source, kept, machine, portable)
     return {name: [Code(**c) for c in codes] for name, codes in json.loads(kept.read_text()).items()}
+
+
+def _keep(source: Path, kept: Path, machine: list[str], portable: list[str]) -> None:
+    """Compiles a source and writes what `inspect` reads, in the place of what was kept of older states."""
+    for old in KEPT.glob(f"{source.stem}-*"):
+        if re.fullmatch(r"[0-9a-f]{16}", old.stem.removeprefix(f"{source.stem}-")):
+            old.unlink(missing_ok=True)
+    binary = KEPT / f"{source.stem}-{os.getpid()}.fatbin"
+    compile_fatbin(source, binary, machine, portable)
+    found = {name: [asdict(c) for c in codes] for name, codes in disassemble(binary).items()}
+    binary.unlink()
+    unfinished = kept.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps(found))
+    unfinished.replace(kept)
 
 
 def compile_fatbin(source: Path, binary: Path, machine: list[str], portable: list[str]) -> None:

@@ -14,7 +14,8 @@ from machine_code import SOURCES, Code, inspect, targets
 
 from pyapdraw import _C
 
-FILES = sorted(p.name for p in SOURCES.glob("*.cu"))
+# The largest first, so that they do not end alone where several processes test.
+FILES = sorted((p.name for p in SOURCES.glob("*.cu")), key=lambda name: (-(SOURCES / name).stat().st_size, name))
 REGISTERS, STATIC_SHARED_BYTES = 65536, 49 << 10  # of a multiprocessor; of a block, 1 KB of the system's included
 LOCAL = {"LDL", "STL"}
 
@@ -27,10 +28,9 @@ def tools():
 
 @pytest.fixture(scope="module")
 def compiled(tools, record_counts):
-    """Source name -> kernels. The largest sources first, so that they do not end alone."""
-    order = sorted(FILES, key=lambda name: -(SOURCES / name).stat().st_size)
+    """Source name -> kernels, of all sources."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = dict(zip(order, pool.map(lambda name: inspect(SOURCES / name), order)))
+        found = dict(zip(FILES, pool.map(lambda name: inspect(SOURCES / name), FILES)))
     kernels = {name for of_file in found.values() for name in of_file}
     codes = [c for of_file in found.values() for of_name in of_file.values() for c in of_name]
     archs = sorted({c.arch for c in codes if c.arch != "ptx"}, key=int)
@@ -65,10 +65,10 @@ def faults(code: Code, asked: Kernel) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_machine_code(compiled, file):
+def test_machine_code(file):
     wrong = [
         f"{name}, sm_{code.arch}: {fault}"
-        for name, codes in compiled[file].items()
+        for name, codes in inspect(SOURCES / file).items()
         for code in codes
         if code.arch != "ptx"
         for fault in faults(code, row(name))
@@ -77,10 +77,10 @@ def test_machine_code(compiled, file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_kernels_are_there_for_every_architecture(compiled, file):
+def test_kernels_are_there_for_every_architecture(file):
     machine, portable = targets(SOURCES / file)
     expected = {*machine, *(["ptx"] if portable else [])}
-    for name, codes in compiled[file].items():
+    for name, codes in inspect(SOURCES / file).items():
         assert {c.arch for c in codes} == expected and len(codes) == len(expected), name
 
 

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cases_emulated import SUITES
@@ -17,27 +16,19 @@ from emulated import module
 pytestmark = pytest.mark.skipif(module.missing() is not None, reason=str(module.missing()))
 
 
-def run(suite: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", "emulated"]
-    return subprocess.run(
-        [*command, f"tests/{suite}"], cwd=module.ROOT, capture_output=True, text=True, check=False, timeout=900
-    )
-
-
 @pytest.fixture(scope="module")
-def runs(request):
-    """All chosen suites, begun at once, a core each: an emulated kernel uses one."""
+def environment() -> dict[str, str]:
+    """In which a suite finds the module built: none of them asks CMake again."""
     pytest.importorskip("pybind11", reason="builds a module with pybind11")
-    module.build()
-    chosen = [item.callspec.params["suite"] for item in request.session.items if item.path == request.path]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {suite: pool.submit(run, suite) for suite in chosen}
-        pool.shutdown(cancel_futures=True)
+    return {**os.environ, module.BUILT: str(module.build())}
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_kernels_pass_the_tests_of_the_cpu(suite, runs, record_counts):
-    done = runs[suite].result()
+def test_kernels_pass_the_tests_of_the_cpu(suite, environment, record_counts):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", "emulated", f"tests/{suite}"]
+    done = subprocess.run(
+        command, cwd=module.ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
+    )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     counts = re.search(r"^\d+ passed.*$", done.stdout, re.MULTILINE)
     assert counts, done.stdout[-2000:]

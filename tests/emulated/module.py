@@ -10,8 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from locked import locked
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "emulated"
+BUILT = "PYAPDRAW_EMULATED_MODULE"  # environment: the module that a parent process has just built
 
 
 def missing() -> str | None:
@@ -35,11 +38,9 @@ def build(target: str = "_C") -> Path:
 
     Suites run side by side and each asks for it, so one at a time: two that configure one folder disturb each other.
     """
-    import fcntl  # not on every system, and this module is imported on all
-
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with open(BUILD / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    if target == "_C" and BUILT in os.environ:
+        return Path(os.environ[BUILT])
+    with locked(BUILD / "lock"):
         return build_alone(target)
 
 
