@@ -4,8 +4,8 @@
     pytest bench/ -k resize --benchmark-autosave         kept under .benchmarks/
     pytest bench/ --benchmark-compare --benchmark-compare-fail=median:20%     against the last kept run
 
-The cases are those of `pyapdraw bench`. What is compared with other packages, whose threads go on spinning after a call,
-is timed in turns by the suites beside this file (README.md).
+The cases are those of `pyapdraw bench`. Comparisons with other packages, whose threads go on spinning after a call, are
+timed in turns by the suites beside this file (README.md).
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Shared fixtures, and the devices that tests run on: `--device cpu`; `emulated`, the CUDA kernels on the CPU; `cuda`,
 the same on a GPU; `carried`, the CPU kernels behind what carries arrays to a GPU and back.
 
-Tests that take long are marked `slow` (cases_slow.py); every other one is in the quick lane of `make check`. Several
-processes may share the tests (`-n`): what they count is told together at the end, and the skipped tests by their reason.
+Tests that take long are marked `slow` (cases_slow.py); every other one is in the quick lane of `make check`. What is
+counted is told at the end, with the skipped tests by their reason, also where several processes share the tests (`-n`).
 
 Data that is not part of the project is looked for in a `shared/` folder beside a checkout.
 """

@@ -1,4 +1,4 @@
-"""bench/test_throughput.py as a program: kernels that are checked, timed by pytest-benchmark, and kept with their rates."""
+"""bench/test_throughput.py as a program: kernels are checked, timed by pytest-benchmark, and kept with their rates."""
 
 import importlib.util
 import json
