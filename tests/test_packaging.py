@@ -33,6 +33,16 @@ def sdist(tmp_path_factory):
     return build_backend("build_sdist", ROOT, tmp_path_factory.mktemp("sdist"))
 
 
+def test_the_newest_version_of_the_changelog_is_this_one():
+    from pyapdraw import __version__
+
+    if not (ROOT / "CHANGELOG.md").exists():
+        pytest.skip("not run from a source tree")
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    versions = [heading for heading in headings if heading != "Unreleased"]
+    assert versions and max(versions, key=lambda v: [int(n) for n in v.split(".")]) == __version__
+
+
 def test_sdist_has_everything_needed_and_nothing_built(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
