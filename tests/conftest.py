@@ -11,8 +11,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import cases_slow
 import pytest
-from cases_slow import SLOW, is_slow
 from emulated import module
 
 counts = pytest.StashKey[list[str]]()
@@ -50,17 +50,22 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(config, items):
-    order = list(SLOW)
+    order = list(cases_slow.SLOW)
     for item in items:
-        if is_slow(item):
+        if cases_slow.is_slow(item):
             item.add_marker("slow")
+    whole_files = not any("::" in arg for arg in config.args)
+    config.stash[cases_slow.FAULTS] = cases_slow.faults(items) if whole_files else []
     # The longest first, so that where several processes test none is left alone with one at the end.
     items.sort(key=lambda item: order.index(item.path.name) if item.get_closest_marker("slow") else len(order))
+    from emulated.selection import fewer_examples, left_out
+
+    if config.option.markexpr == "not slow":
+        for item in items:
+            fewer_examples(item, cases_slow.EXAMPLES)
     device = config.getoption("device")
     if device == "cpu":
         return
-    from emulated.selection import fewer_examples, left_out
-
     gone = [item for item in items if left_out(item, device)]
     config.hook.pytest_deselected(items=gone)
     items[:] = [item for item in items if not left_out(item, device)]
@@ -83,14 +88,13 @@ def pytest_sessionfinish(session):
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
     """One of several processes has ended (pytest-xdist)."""
-    told = node.config.stash[counts]
-    told += [line for line in getattr(node, "workeroutput", {}).get("counts", []) if line not in told]
+    node.config.stash[counts] += getattr(node, "workeroutput", {}).get("counts", [])
 
 
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash[counts]:
         terminalreporter.section("counts")
-        terminalreporter.write("\n".join(config.stash[counts]) + "\n")
+        terminalreporter.write("\n".join(dict.fromkeys(config.stash[counts])) + "\n")
     if skipped := Counter(reason_of(report) for report in terminalreporter.stats.get("skipped", [])):
         terminalreporter.section("skipped")
         for reason, count in skipped.most_common():
