@@ -20,7 +20,7 @@ SLOW: dict[str, tuple[str, ...]] = {
     "test_emulated_device.py": ("right_kernels", "fault_is_noticed"),
     "test_ink_agreement.py": ("",),  # with that module
     "test_distance_transform_work.py": ("",),
-    "test_training_apdrawing.py": ("killed", "two_processes", "it_learns", "resume", "one_epoch", "rehearses", "epochs"),
+    "test_training_apdrawing.py": ("killed", "two_processes", "it_learns", "resume", "epoch", "rehearses"),
     "test_training_person_mask.py": ("same_seed", "stay_in_range", "background_is_filled"),
     "test_training_loop.py": ("torchrun", "killed", "state_comes_back"),
     "test_apdrawing.py": (

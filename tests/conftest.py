@@ -58,20 +58,20 @@ def pytest_collection_modifyitems(config, items):
     config.stash[cases_slow.FAULTS] = cases_slow.faults(items) if whole_files else []
     # The longest first, so that where several processes test none is left alone with one at the end.
     items.sort(key=lambda item: order.index(item.path.name) if item.get_closest_marker("slow") else len(order))
-    from emulated.selection import fewer_examples, left_out
-
-    if config.option.markexpr == "not slow":
-        for item in items:
-            fewer_examples(item, cases_slow.EXAMPLES)
     device = config.getoption("device")
+    quick = config.option.markexpr == "not slow"
+    if device == "cpu" and not quick:
+        return
+    from emulated.selection import EXAMPLES, fewer_examples, left_out
+
+    if quick or device == "emulated":
+        for item in items:
+            fewer_examples(item, cases_slow.EXAMPLES if quick else EXAMPLES)
     if device == "cpu":
         return
     gone = [item for item in items if left_out(item, device)]
     config.hook.pytest_deselected(items=gone)
     items[:] = [item for item in items if not left_out(item, device)]
-    if device == "emulated":
-        for item in items:
-            fewer_examples(item)
 
 
 def pytest_sessionfinish(session):

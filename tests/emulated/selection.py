@@ -15,7 +15,7 @@ def left_out(item, device: str) -> str | None:
     return next((reason for word, reason in words.items() if word in name), None)
 
 
-def fewer_examples(item, most: int = EXAMPLES) -> None:
+def fewer_examples(item, most: int) -> None:
     test = getattr(item.obj, "__func__", item.obj)
     chosen = getattr(test, "_hypothesis_internal_use_settings", None)
     if chosen is not None and chosen.max_examples > most:
