@@ -1,8 +1,10 @@
-"""Every operation of the native table has a trial in tests/native, and CI runs them under the sanitizers.
+"""The table of the native core: every operation has a trial in tests/native, which CI runs under the sanitizers, a
+line in the stub that mypy reads, and a function of pyapdraw.ops unless it is an inner one.
 
 `make sanitize` builds and runs the driver under AddressSanitizer, UBSan and ThreadSanitizer, which takes minutes.
 """
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pyapdraw import _C
+from pyapdraw import _C, ops
 
 FOLDER = Path(__file__).resolve().parent / "native"
 
@@ -25,6 +27,26 @@ def test_every_operation_has_a_trial():
     public = (FOLDER.parents[1] / "csrc" / "include" / "pyapdraw" / "ops.h").read_text()
     unknown = {name for name in trials - set(table) if f"void {name}(" not in public}
     assert not unknown, f"a trial of what is no operation: {sorted(unknown)}"
+
+
+def test_inner_operations_are_those_without_a_function_of_ops():
+    table = next(iter(_C.backends().values()))
+    assert set(_C.inner_operations()) == set(table) - set(ops.__all__), "say inner or outer in csrc/core/ops.def"
+
+
+def test_the_stub_is_that_of_the_module():
+    path = FOLDER.parents[1] / "csrc" / "bindings" / "stub.py"
+    if not path.is_file():
+        pytest.skip("not run from a source tree")
+    spec = importlib.util.spec_from_file_location("stub", path)
+    assert spec is not None and spec.loader is not None
+    stub = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stub)
+    text = stub.STUB.read_text(encoding="utf-8")
+    by_hand, mark, rest = text.partition(stub.MARK)
+    assert mark + rest == stub.written(_C, by_hand), "python csrc/bindings/stub.py writes it anew"
+    public = {n for n in dir(_C) if not n.startswith("_")} - {"BareContext"}
+    assert not [n for n in public if not re.search(rf"^(def|class) {n}\b", text, re.M)]
 
 
 def test_ci_runs_the_sanitizers():

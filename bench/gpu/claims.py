@@ -21,44 +21,25 @@ RESULTS = ROOT / "bench" / "results"
 MARKS = "<!-- claims -->", "<!-- end of claims -->"
 OPEN, ABSENT = "not yet proven", "no CUDA kernel yet"
 
-# Entry of the backend's table -> the test file that the GPU must pass for it.
-OPERATIONS = {
-    "distance_transform": "test_distance_transform",
-    "distance_transform_nearest": "test_distance_transform_nearest",
-    "distance_transform_chamfer": "test_distance_transform_chamfer",
-    "ink": "test_ink",
+TABLE = (ROOT / "csrc" / "core" / "ops.def").read_text(encoding="utf-8")
+# Operations that the GPU's pass of another test file than test_<op>.py is for.
+TESTED_IN = {
     "ink_planes": "test_ink",
-    "flow_dog": "test_flow_dog",
-    "warp_affine": "test_warp_affine",
-    "resize": "test_resize",
     "yuv_to_rgb": "test_yuv",
     "rgb_to_yuv": "test_yuv",
-    "crop_yuv": "test_crop_yuv",
     "paste_yuv": "test_crop_yuv",
     "rgb_to_nchw": "test_composite",
     "nchw_to_rgb": "test_composite",
-    "composite": "test_composite",
     "distance_transform_pair": "test_distance_transform",
-    "fuse_regions": "test_fuse_regions",
     "fuse_regions_backward": "test_fuse_regions",
-    "conv2d": "test_conv2d",
     "conv2d_bf16": "test_conv2d",
     "max_pool2d": "test_conv2d",
     "crop_area": "test_crop",
     "crop_warp": "test_crop",
-    "guided_upsample": "test_guided_upsample",
-    "local_contrast": "test_local_contrast",
-    "pixel_unshuffle": "test_pixel_unshuffle",
-    "add_upsampled": "test_add_upsampled",
     "nms": "test_crop",
-    "modulated_conv2d": "test_modulated_conv2d",
-    "modulated_conv2d_backward_weight": "test_modulated_conv2d_backward_weight",
-    "bias_act": "test_bias_act",
     "bias_act_backward": "test_bias_act",
-    "upfirdn2d": "test_upfirdn2d",
-    "conv_to_one": "test_conv_to_one",
-    "instance_norm": "test_instance_norm",
 }
+OPERATIONS = {op: TESTED_IN.get(op, f"test_{op}") for op in re.findall(r"^PA_(?:CPU_)?OP\((\w+)", TABLE, re.M)}
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 # What is said of CUDA itself: the test file that holds it, and what is known without a GPU.
 STAND_INS = "with stand-ins on the emulated device"
@@ -137,9 +118,8 @@ def newest(folder: Path = RESULTS) -> dict[str, Any] | None:
 
 
 def available() -> dict[str, bool]:
-    """The operations that have a CUDA kernel, as csrc/cuda/backend.cu enters them."""
-    table = (ROOT / "csrc" / "cuda" / "backend.cu").read_text(encoding="utf-8")
-    return dict.fromkeys(re.findall(r"\bb\.(\w+) = cuda::", table), True)
+    """The operations that have a CUDA kernel, as csrc/core/ops.def says."""
+    return dict.fromkeys(re.findall(r"^PA_OP\((\w+)", TABLE, re.M), True)
 
 
 def step(record: dict[str, Any] | None, part: str, name: str) -> dict[str, Any] | None:

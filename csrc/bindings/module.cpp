@@ -51,6 +51,15 @@ py::dict backends() {
   return d;
 }
 
+std::vector<std::string> inner_operations() {
+  int count = 0;
+  const OpEntry* entries = op_entries(&count);
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i)
+    if (entries[i].use == Use::inner) names.push_back(entries[i].op);
+  return names;
+}
+
 py::dict peaks(int threads, double seconds) {
   Peaks p;
   {
@@ -90,6 +99,7 @@ PYBIND11_MODULE(_C, m) {
   m.attr("__version__") = PYAPDRAW_VERSION;
   m.def("default_threads", &default_threads);
   m.def("backends", &backends);
+  m.def("inner_operations", &inner_operations, "Those of the table that pyapdraw.ops has no function for.");
   m.def("cpu_backends", &cpu_backend_names);
   m.def("use_backend", &use_cpu_backend, py::arg("name"),
         "For tests: run CPU operations of the whole process on this table.");

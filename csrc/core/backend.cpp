@@ -2,7 +2,6 @@
 #include "core/backend.h"
 
 #include <atomic>
-#include <cstddef>
 
 namespace pyapdraw {
 
@@ -33,51 +32,12 @@ std::atomic<const Backend*>& current_cpu() {
   return current;
 }
 
-#define PA_OP(op) {#op, [](const Backend& b) { return b.op != nullptr; }}
 const OpEntry kEntries[] = {
-    PA_OP(distance_transform),
-    PA_OP(distance_transform_nearest),
-    PA_OP(distance_transform_chamfer),
-    PA_OP(ink),
-    PA_OP(ink_planes),
-    PA_OP(flow_dog),
-    PA_OP(warp_affine),
-    PA_OP(resize),
-    PA_OP(yuv_to_rgb),
-    PA_OP(rgb_to_yuv),
-    PA_OP(crop_yuv),
-    PA_OP(paste_yuv),
-    PA_OP(rgb_to_nchw),
-    PA_OP(nchw_to_rgb),
-    PA_OP(composite),
-    PA_OP(distance_transform_pair),
-    PA_OP(fuse_regions),
-    PA_OP(fuse_regions_backward),
-    PA_OP(conv2d),
-    PA_OP(conv2d_bf16),
-    PA_OP(max_pool2d),
-    PA_OP(crop_area),
-    PA_OP(crop_warp),
-    PA_OP(guided_upsample),
-    PA_OP(local_contrast),
-    PA_OP(pixel_unshuffle),
-    PA_OP(add_upsampled),
-    PA_OP(nms),
-    PA_OP(modulated_conv2d),
-    PA_OP(modulated_conv2d_backward_weight),
-    PA_OP(bias_act),
-    PA_OP(bias_act_backward),
-    PA_OP(upfirdn2d),
-    PA_OP(conv_to_one),
-    PA_OP(instance_norm),
+#define PA_OP(op, use, parameters) {#op, Use::use, [](const Backend& b) { return b.op != nullptr; }},
+#include "core/ops.def"
 };
-#undef PA_OP
 
 }  // namespace
-
-static_assert(offsetof(Backend, distance_transform) + sizeof(kEntries) / sizeof(kEntries[0]) * sizeof(void*) ==
-                  sizeof(Backend),
-              "every entry of Backend is listed in kEntries");
 
 const OpEntry* op_entries(int* count) {
   *count = static_cast<int>(sizeof(kEntries) / sizeof(kEntries[0]));

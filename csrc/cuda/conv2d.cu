@@ -234,6 +234,12 @@ void conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ten
     run<32, 16, 2, 2>(p, ctx);
 }
 
+// Where only the CPU has an instruction for it, float32 is what it stands for.
+void conv2d_bf16(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
+                 int stride, int pad, const Context& ctx) {
+  cuda::conv2d(x, weight, bias, slope, out, stride, pad, ctx);
+}
+
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) {
   const bool wide = channel_quads(x) && channel_quads(out);
   const int64_t count = out.numel() / (wide ? 4 : 1);

@@ -109,7 +109,7 @@ def distance_transform_pair(threads: int) -> list[Case]:
     outs = [np.empty(ink.shape, np.float32) for _ in range(2)]
 
     def run() -> None:
-        _C.distance_transform_pair(ink, *outs, False, ctx=ctx)
+        _C.distance_transform_pair(ink, outs[0], outs[1], False, ctx=ctx)
 
     def check() -> None:
         run()
@@ -262,7 +262,8 @@ def fuse_regions(threads: int) -> list[Case]:
     mask, out, none = rng.random((1, 1, 512, 512)) < 0.5, np.empty_like(hair), np.empty(0, np.uint8)
 
     def run() -> None:
-        _C.fuse_regions(*parts, centres, hair, background, mask, out, none, ctx=ctx)
+        eyes_nose_mouth = parts[0], parts[1], parts[2], parts[3]
+        _C.fuse_regions(*eyes_nose_mouth, centres, hair, background, mask, out, none, ctx=ctx)
 
     def check() -> None:
         run()
