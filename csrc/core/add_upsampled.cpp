@@ -7,11 +7,11 @@ void add_upsampled(const Tensor& x, const Tensor& coarse, int top, int left, flo
     const char* arg = t == &x ? "x" : "coarse";
     check::ndim(*t, arg, 4, 4);
     check::dtype(*t, arg, {DType::f32});
-    check::that(t->shape[3] <= 1 || t->stride[3] == 1, arg,
-                "channels are not adjacent in memory, layout [N,H,W,C] expected");
+    PA_CHECK(t->shape[3] <= 1 || t->stride[3] == 1, arg,
+             "channels are not adjacent in memory, layout [N,H,W,C] expected");
   }
-  check::that(top == 0 || top == 1, "top", std::to_string(top) + " given, 0 or 1 expected");
-  check::that(left == 0 || left == 1, "left", std::to_string(left) + " given, 0 or 1 expected");
+  PA_CHECK(top == 0 || top == 1, "top", std::to_string(top) + " given, 0 or 1 expected");
+  PA_CHECK(left == 0 || left == 1, "left", std::to_string(left) + " given, 0 or 1 expected");
   const auto half = [](int64_t first, int64_t size) { return size ? (first + size + 1) / 2 : 0; };
   check::shape(coarse, "coarse", {x.shape[0], half(top, x.shape[1]), half(left, x.shape[2]), x.shape[3]});
   check::same_device(coarse, "coarse", x, "x");

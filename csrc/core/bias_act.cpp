@@ -6,8 +6,8 @@ namespace pyapdraw {
 namespace {
 
 void check_options(const BiasAct& how) {
-  check::that(how.clamp >= 0 || how.clamp == BiasAct::kNoClamp, "clamp",
-              std::to_string(how.clamp) + " given, a number that is not negative expected");
+  PA_CHECK(how.clamp >= 0 || how.clamp == BiasAct::kNoClamp, "clamp",
+           std::to_string(how.clamp) + " given, a number that is not negative expected");
 }
 
 void check_like(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
@@ -18,8 +18,8 @@ void check_like(const Tensor& t, const char* arg, const Tensor& as, const char* 
 
 void check_bias(const Tensor& bias, const Tensor& x, int dim) {
   if (bias.ndim == 1 && bias.shape[0] == 0 && bias.dtype == DType::u8) return;  // stands for none
-  check::that(dim >= 0 && dim < x.ndim, "dim",
-              std::to_string(dim) + " given, an axis of x, " + check::shape_text(x) + ", expected");
+  PA_CHECK(dim >= 0 && dim < x.ndim, "dim",
+           std::to_string(dim) + " given, an axis of x, " + check::shape_text(x) + ", expected");
   check::dtype(bias, "bias", {DType::f32, x.dtype});
   check::shape(bias, "bias", {x.shape[dim]});
   check::same_device(bias, "bias", x, "x");

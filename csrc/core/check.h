@@ -7,6 +7,12 @@
 
 #include "core/backend.h"
 
+// Refuses an argument unless ok. A macro, so that the text `what` is only put together where it is needed.
+#define PA_CHECK(ok, arg, what)                        \
+  do {                                                 \
+    if (!(ok)) ::pyapdraw::check::fail((arg), (what)); \
+  } while (false)
+
 namespace pyapdraw {
 namespace check {
 
@@ -18,10 +24,6 @@ inline std::string shape_text(const Tensor& t) {
 
 [[noreturn]] inline void fail(const char* arg, const std::string& what) {
   throw BadInput(std::string(arg) + ": " + what);
-}
-
-inline void that(bool ok, const char* arg, const std::string& what) {
-  if (!ok) fail(arg, what);
 }
 
 inline void dtype(const Tensor& t, const char* arg, std::initializer_list<DType> allowed) {
@@ -52,13 +54,11 @@ inline void ndim(const Tensor& t, const char* arg, int low, int high) {
 
 inline void shape(const Tensor& t, const char* arg, std::initializer_list<int64_t> expected) {
   bool ok = t.ndim == static_cast<int>(expected.size());
-  int i = 0;
-  std::string text = "[";
-  for (int64_t e : expected) {
-    ok = ok && t.shape[i] == e;
-    text += (i++ ? "," : "") + std::to_string(e);
-  }
-  if (!ok) fail(arg, "shape " + shape_text(t) + " given, " + text + "] expected");
+  for (int i = 0; ok && i < t.ndim; ++i) ok = t.shape[i] == expected.begin()[i];
+  if (ok) return;
+  std::string text;
+  for (int64_t e : expected) text += (text.empty() ? "" : ",") + std::to_string(e);
+  fail(arg, "shape " + shape_text(t) + " given, [" + text + "] expected");
 }
 
 inline void same_shape(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {

@@ -17,8 +17,7 @@ bool separate_channel_slices(const Tensor& a, const Tensor& b) {
 void channel_last(const Tensor& t, const char* arg) {
   check::ndim(t, arg, 4, 4);
   check::dtype(t, arg, {DType::f32});
-  check::that(t.shape[3] <= 1 || t.stride[3] == 1, arg,
-              "channels are not adjacent in memory, layout [N,H,W,C] expected");
+  PA_CHECK(t.shape[3] <= 1 || t.stride[3] == 1, arg, "channels are not adjacent in memory, layout [N,H,W,C] expected");
 }
 
 void no_shared_element(const Tensor& out, const Tensor& x) {
@@ -32,25 +31,24 @@ bool checked(const Tensor& x, const Tensor& weight, const Tensor& bias, const Te
   channel_last(out, "out");
   check::ndim(weight, "weight", 4, 4);
   check::dtype(weight, "weight", {DType::f32});
-  check::that(weight.contiguous(), "weight", "is not contiguous, [kh,kw,I,O] in one block expected");
+  PA_CHECK(weight.contiguous(), "weight", "is not contiguous, [kh,kw,I,O] in one block expected");
   const int64_t kh = weight.shape[0], kw = weight.shape[1], outputs = weight.shape[3];
-  check::that(kh > 0 && kw > 0, "weight",
-              "shape " + check::shape_text(weight) + " given, a kernel of at least 1x1 expected");
-  check::that(
-      weight.shape[2] == x.shape[3], "weight",
-      "shape " + check::shape_text(weight) + " given, axis 2 must be the channels of x, " + check::shape_text(x));
-  check::that(stride >= 1, "stride", std::to_string(stride) + " given, at least 1 expected");
-  check::that(pad >= 0, "pad", std::to_string(pad) + " given, at least 0 expected");
+  PA_CHECK(kh > 0 && kw > 0, "weight",
+           "shape " + check::shape_text(weight) + " given, a kernel of at least 1x1 expected");
+  PA_CHECK(weight.shape[2] == x.shape[3], "weight",
+           "shape " + check::shape_text(weight) + " given, axis 2 must be the channels of x, " + check::shape_text(x));
+  PA_CHECK(stride >= 1, "stride", std::to_string(stride) + " given, at least 1 expected");
+  PA_CHECK(pad >= 0, "pad", std::to_string(pad) + " given, at least 0 expected");
   for (const Tensor* t : {&bias, &slope}) {
     const char* arg = t == &bias ? "bias" : "slope";
     check::dtype(*t, arg, {DType::f32});
     check::shape(*t, arg, {outputs});
-    check::that(t->contiguous(), arg, "is not contiguous");
+    PA_CHECK(t->contiguous(), arg, "is not contiguous");
     check::same_device(*t, arg, x, "x");
   }
   const int64_t h = x.shape[1] + 2 * pad, w = x.shape[2] + 2 * pad;
-  check::that(h >= kh && w >= kw, "x",
-              "shape " + check::shape_text(x) + " given, padded it must hold the kernel " + check::shape_text(weight));
+  PA_CHECK(h >= kh && w >= kw, "x",
+           "shape " + check::shape_text(x) + " given, padded it must hold the kernel " + check::shape_text(weight));
   check::shape(out, "out", {x.shape[0], (h - kh) / stride + 1, (w - kw) / stride + 1, outputs});
   check::same_device(weight, "weight", x, "x");
   check::same_device(out, "out", x, "x");
@@ -79,15 +77,15 @@ void conv2d_bf16(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) {
   channel_last(x, "x");
   channel_last(out, "out");
-  check::that(kernel >= 1, "kernel", std::to_string(kernel) + " given, at least 1 expected");
-  check::that(stride >= 1, "stride", std::to_string(stride) + " given, at least 1 expected");
+  PA_CHECK(kernel >= 1, "kernel", std::to_string(kernel) + " given, at least 1 expected");
+  PA_CHECK(stride >= 1, "stride", std::to_string(stride) + " given, at least 1 expected");
   check::same_device(out, "out", x, "x");
-  check::that(out.shape[0] == x.shape[0] && out.shape[3] == x.shape[3], "out",
-              "shape " + check::shape_text(out) + " given, N and C of x, " + check::shape_text(x) + ", expected");
+  PA_CHECK(out.shape[0] == x.shape[0] && out.shape[3] == x.shape[3], "out",
+           "shape " + check::shape_text(out) + " given, N and C of x, " + check::shape_text(x) + ", expected");
   for (int i = 1; i <= 2; ++i) {
     const int64_t rest = x.shape[i] > kernel ? x.shape[i] - kernel : 0, n = out.shape[i];
     const bool empty = n == 0 && x.shape[i] == 0;
-    check::that(
+    PA_CHECK(
         empty || n == rest / stride + 1 || (n == (rest + stride - 1) / stride + 1 && (n - 1) * stride < x.shape[i]),
         "out",
         "shape " + check::shape_text(out) + " given; axis " + std::to_string(i) + " must be " +

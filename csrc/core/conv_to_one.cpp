@@ -11,8 +11,8 @@ void check_weight(const Tensor& weight, const Tensor& x, bool transposed) {
   check::ndim(weight, "weight", 4, 4);
   check::float_dtype(weight, "weight", {DType::f32, DType::bf16});
   const int64_t kh = weight.shape[2], kw = weight.shape[3];
-  check::that(kh >= 1 && kw >= 1 && kh <= kLongestSide && kw <= kLongestSide, "weight",
-              "shape " + check::shape_text(weight) + " given, sides of 1 to 16 expected");
+  PA_CHECK(kh >= 1 && kw >= 1 && kh <= kLongestSide && kw <= kLongestSide, "weight",
+           "shape " + check::shape_text(weight) + " given, sides of 1 to 16 expected");
   if (transposed)
     check::shape(weight, "weight", {x.shape[1], 1, kh, kw});
   else
@@ -21,14 +21,14 @@ void check_weight(const Tensor& weight, const Tensor& x, bool transposed) {
 }
 
 void check_options(const ConvToOne& how, const Tensor& x) {
-  check::that(how.up >= 1 && how.up <= kLargestUp, "up", std::to_string(how.up) + " given, 1 to 4 expected");
-  check::that(how.padding >= 0 && how.padding <= kLargestPadding, "padding",
-              std::to_string(how.padding) + " given, 0 to 4096 expected");
+  PA_CHECK(how.up >= 1 && how.up <= kLargestUp, "up", std::to_string(how.up) + " given, 1 to 4 expected");
+  PA_CHECK(how.padding >= 0 && how.padding <= kLargestPadding, "padding",
+           std::to_string(how.padding) + " given, 0 to 4096 expected");
   if (how.mode != Padding::reflect) return;
-  check::that(how.up == 1, "padding_mode", "'reflect' given with up " + std::to_string(how.up) + ", 'zeros' expected");
-  check::that(how.padding < x.shape[2] && how.padding < x.shape[3], "padding",
-              std::to_string(how.padding) + " given, less than the sides of x, " + check::shape_text(x) +
-                  ", expected for 'reflect'");
+  PA_CHECK(how.up == 1, "padding_mode", "'reflect' given with up " + std::to_string(how.up) + ", 'zeros' expected");
+  PA_CHECK(how.padding < x.shape[2] && how.padding < x.shape[3], "padding",
+           std::to_string(how.padding) + " given, less than the sides of x, " + check::shape_text(x) +
+               ", expected for 'reflect'");
 }
 
 }  // namespace
@@ -37,8 +37,8 @@ void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
                  const Context& ctx) {
   check::ndim(x, "x", 4, 4);
   check::float_dtype(x, "x", {DType::f32, DType::bf16});
-  check::that(x.shape[1] >= 1 && x.shape[2] >= 1 && x.shape[3] >= 1, "x",
-              "shape " + check::shape_text(x) + " given, at least one channel and one pixel expected");
+  PA_CHECK(x.shape[1] >= 1 && x.shape[2] >= 1 && x.shape[3] >= 1, "x",
+           "shape " + check::shape_text(x) + " given, at least one channel and one pixel expected");
   check_options(how, x);
   check_weight(weight, x, how.up > 1);
   const bool with_bias = !(bias.ndim == 1 && bias.shape[0] == 0 && bias.dtype == DType::u8);
@@ -51,9 +51,9 @@ void conv_to_one(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   for (int i = 0; i < 2; ++i) {
     const int64_t n = x.shape[2 + i], k = weight.shape[2 + i], p = 2 * static_cast<int64_t>(how.padding);
     size[i] = how.up == 1 ? n + p - k + 1 : (n - 1) * how.up - p + k;
-    check::that(size[i] >= 1, "x",
-                "shape " + check::shape_text(x) + " given, too small for weight " + check::shape_text(weight) +
-                    " and padding " + std::to_string(how.padding));
+    PA_CHECK(size[i] >= 1, "x",
+             "shape " + check::shape_text(x) + " given, too small for weight " + check::shape_text(weight) +
+                 " and padding " + std::to_string(how.padding));
   }
   check::shape(out, "out", {x.shape[0], 1, size[0], size[1]});
   check::dtype(out, "out", {DType::f32, x.dtype});

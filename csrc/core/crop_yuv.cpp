@@ -6,7 +6,7 @@ namespace pyapdraw {
 void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& to_crop, const Tensor& out,
               const YuvFormat& format, const CropSampling& sampling, const Context& ctx) {
   check::planes(y, u, v, format);
-  check::that(y.numel() > 0, "y", "shape " + check::shape_text(y) + " given, at least one pixel expected");
+  PA_CHECK(y.numel() > 0, "y", "shape " + check::shape_text(y) + " given, at least one pixel expected");
   check::dtype(out, "out", {DType::f32});
   check::ndim(out, "out", 3, 3);
   check::shape(out, "out", {3, out.shape[1], out.shape[2]});

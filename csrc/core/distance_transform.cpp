@@ -8,8 +8,8 @@ namespace {
 void check_sites(const Tensor& sites, const char* arg) {
   check::ndim(sites, arg, 2, kMaxDims);
   check::dtype(sites, arg, {DType::boolean, DType::u8});
-  check::that(sites.size_back(2) <= distance::kMaxSide && sites.size_back(1) <= distance::kMaxSide, arg,
-              "shape " + check::shape_text(sites) + " given, sides of at most 2^30 px expected");
+  PA_CHECK(sites.size_back(2) <= distance::kMaxSide && sites.size_back(1) <= distance::kMaxSide, arg,
+           "shape " + check::shape_text(sites) + " given, sides of at most 2^30 px expected");
 }
 
 void check_distance(const Tensor& distance, const char* arg, const Tensor& sites, const char* sites_arg) {
@@ -21,8 +21,8 @@ void check_distance(const Tensor& distance, const char* arg, const Tensor& sites
 }
 
 void check_spacing(double spacing, const char* arg) {
-  check::that(spacing >= 1e-9 && spacing <= 1e9, arg,
-              std::to_string(spacing) + " given, a spacing of 1e-9 to 1e9 px expected");
+  PA_CHECK(spacing >= 1e-9 && spacing <= 1e9, arg,
+           std::to_string(spacing) + " given, a spacing of 1e-9 to 1e9 px expected");
 }
 
 void check_indices(const Tensor& nearest, const Tensor& sites) {
@@ -32,8 +32,8 @@ void check_indices(const Tensor& nearest, const Tensor& sites) {
   check::output(nearest, "indices");
   check::no_overlap(nearest, "indices", sites, "sites");
   if (nearest.dtype == DType::i32)
-    check::that(sites.size_back(2) * sites.size_back(1) < int64_t{1} << 31, "indices",
-                "dtype int32 given, int64 expected for images of 2^31 pixels or more");
+    PA_CHECK(sites.size_back(2) * sites.size_back(1) < int64_t{1} << 31, "indices",
+             "dtype int32 given, int64 expected for images of 2^31 pixels or more");
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ inline void image_pair(const Tensor& image, const Tensor& out) {
          "shape " + shape_text(out) + " given, the " + std::to_string(image.shape[2]) + " channels of image expected");
   for (const Tensor* t : {&image, &out})
     for (int i = 0; i < 2; ++i)
-      that(t->shape[i] < (int64_t{1} << 31), t == &image ? "image" : "out",
-           "shape " + shape_text(*t) + " given, sides below 2^31 expected");
+      PA_CHECK(t->shape[i] < (int64_t{1} << 31), t == &image ? "image" : "out",
+               "shape " + shape_text(*t) + " given, sides below 2^31 expected");
   same_device(out, "out", image, "image");
   output(out, "out");
   no_overlap(out, "out", image, "image");

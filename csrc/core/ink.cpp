@@ -22,13 +22,13 @@ void check_landmarks(const Tensor& t, int64_t size) {
   for (int i = 0; i < 5; ++i)
     for (int k = 0; k < 2; ++k) {
       const double v = landmark(t, i, k);
-      check::that(std::isfinite(v) && std::fabs(v) <= 4.0 * static_cast<double>(size), "landmarks",
-                  "point " + std::to_string(i) + " is " + std::to_string(v) + ", a place in or near the crop expected");
+      PA_CHECK(std::isfinite(v) && std::fabs(v) <= 4.0 * static_cast<double>(size), "landmarks",
+               "point " + std::to_string(i) + " is " + std::to_string(v) + ", a place in or near the crop expected");
     }
   const double dx = landmark(t, 1, 0) - landmark(t, 0, 0), dy = landmark(t, 1, 1) - landmark(t, 0, 1);
   const double least = 0.02 * static_cast<double>(size), apart = std::sqrt(dx * dx + dy * dy);
-  check::that(apart >= least, "landmarks",
-              "eyes " + std::to_string(apart) + " px apart, at least " + std::to_string(least) + " expected");
+  PA_CHECK(apart >= least, "landmarks",
+           "eyes " + std::to_string(apart) + " px apart, at least " + std::to_string(least) + " expected");
 }
 
 // Everything but the planes.
@@ -36,8 +36,8 @@ void check_drawing(const Tensor& pixels, const Tensor& mask, const Tensor& landm
   check::ndim(pixels, "pixels", 3, 3);
   check::dtype(pixels, "pixels", {DType::u8});
   const int64_t size = pixels.shape[0];
-  check::that(size >= kLeast && size <= kMost, "pixels",
-              "shape " + check::shape_text(pixels) + " given, 16 to 8192 px a side expected");
+  PA_CHECK(size >= kLeast && size <= kMost, "pixels",
+           "shape " + check::shape_text(pixels) + " given, 16 to 8192 px a side expected");
   check::shape(pixels, "pixels", {size, size, 3});
   check::shape(mask, "mask", {size, size});
   check::dtype(mask, "mask", {DType::u8});

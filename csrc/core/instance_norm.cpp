@@ -18,7 +18,7 @@ void instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, co
                    const Context& ctx) {
   check::ndim(x, "x", 4, 4);
   check::float_dtype(x, "x", {DType::f32, DType::bf16});
-  check::that(eps >= 0 && eps <= 1e30, "eps", std::to_string(eps) + " given, a number from 0 on expected");
+  PA_CHECK(eps >= 0 && eps <= 1e30, "eps", std::to_string(eps) + " given, a number from 0 on expected");
   check::same_shape(out, "out", x, "x");
   check::dtype(out, "out", {x.dtype});
   check::same_device(out, "out", x, "x");

@@ -44,7 +44,7 @@ void read_filter(const Tensor& filter, ModulatedConvPlan* plan) {
   if (filter.numel() > 0) {
     check::ndim(filter, "filter", 1, 2);
     check::dtype(filter, "filter", {DType::f32});
-    check::that(filter.device.type == DeviceType::cpu, "filter", "is on a CUDA device, a filter on the CPU expected");
+    PA_CHECK(filter.device.type == DeviceType::cpu, "filter", "is on a CUDA device, a filter on the CPU expected");
     for (int i = 0; i < filter.ndim; ++i)
       if (filter.shape[i] > ModulatedConvPlan::kMostTaps)
         throw Unsupported("filter: shape " + check::shape_text(filter) + " given, at most " +
@@ -60,9 +60,9 @@ void read_filter(const Tensor& filter, ModulatedConvPlan* plan) {
 }
 
 void check_options(const ModulatedConvOptions& o) {
-  check::that(o.up == 1 || o.up == 2, "up", std::to_string(o.up) + " given, 1 or 2 expected");
-  check::that(o.down == 1 || o.down == 2, "down", std::to_string(o.down) + " given, 1 or 2 expected");
-  check::that(o.up == 1 || o.down == 1, "down", "2 given together with up = 2, one of them expected");
+  PA_CHECK(o.up == 1 || o.up == 2, "up", std::to_string(o.up) + " given, 1 or 2 expected");
+  PA_CHECK(o.down == 1 || o.down == 2, "down", std::to_string(o.down) + " given, 1 or 2 expected");
+  PA_CHECK(o.up == 1 || o.down == 1, "down", "2 given together with up = 2, one of them expected");
   if (o.activation != Activation::linear && o.activation != Activation::relu && o.activation != Activation::lrelu)
     throw Unsupported("activation: only linear, relu and lrelu are fused into the convolution");
 }
@@ -79,11 +79,10 @@ void check_inputs(const Tensor& x, const Tensor& weight, const Tensor& styles) {
   check::ndim(weight, "weight", 4, 4);
   check::float_dtype(weight, "weight", {DType::f32, DType::bf16});
   check::same_device(weight, "weight", x, "x");
-  check::that(weight.shape[2] == weight.shape[3] && (weight.shape[2] == 1 || weight.shape[2] == 3), "weight",
-              "shape " + check::shape_text(weight) + " given, [O,I,1,1] or [O,I,3,3] expected");
-  check::that(
-      weight.shape[1] == x.shape[1], "weight",
-      "shape " + check::shape_text(weight) + " given, axis 1 must be the channels of x, " + check::shape_text(x));
+  PA_CHECK(weight.shape[2] == weight.shape[3] && (weight.shape[2] == 1 || weight.shape[2] == 3), "weight",
+           "shape " + check::shape_text(weight) + " given, [O,I,1,1] or [O,I,3,3] expected");
+  PA_CHECK(weight.shape[1] == x.shape[1], "weight",
+           "shape " + check::shape_text(weight) + " given, axis 1 must be the channels of x, " + check::shape_text(x));
   check_vector(styles, "styles", x, {x.shape[0], x.shape[1]});
 }
 

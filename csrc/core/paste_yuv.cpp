@@ -8,7 +8,7 @@ void paste_yuv(const Tensor& drawing, const Tensor& alpha, const Tensor& to_crop
   check::planes(y, u, v, format);
   check::dtype(y, "y", {DType::u8});
   check::ndim(alpha, "alpha", 2, 2);
-  check::that(alpha.numel() > 0, "alpha", "shape " + check::shape_text(alpha) + " given, at least one pixel expected");
+  PA_CHECK(alpha.numel() > 0, "alpha", "shape " + check::shape_text(alpha) + " given, at least one pixel expected");
   if (drawing.ndim == 3)
     check::shape(drawing, "drawing", {alpha.shape[0], alpha.shape[1], 3});
   else

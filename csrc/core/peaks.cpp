@@ -96,9 +96,8 @@ double dram_copy_gbs(Copy copy, int threads, double seconds) {
 }  // namespace
 
 Peaks machine_peaks(int threads, double seconds) {
-  check::that(threads >= 0 && threads <= 256, "threads", std::to_string(threads) + " given, 0 to 256 expected");
-  check::that(seconds > 0 && seconds <= 60, "seconds",
-              std::to_string(seconds) + " given, above 0, at most 60 expected");
+  PA_CHECK(threads >= 0 && threads <= 256, "threads", std::to_string(threads) + " given, 0 to 256 expected");
+  PA_CHECK(seconds > 0 && seconds <= 60, "seconds", std::to_string(seconds) + " given, above 0, at most 60 expected");
   const PeakKernels k = kernels_in_use();
   const int n = threads ? threads : default_threads();
   constexpr int kPasses = 3;  // spread over the time, because other programs disturb for a while rather than a moment

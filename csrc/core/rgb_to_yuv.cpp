@@ -6,9 +6,9 @@ void rgb_to_yuv(const Tensor& image, const Tensor& y, const Tensor& u, const Ten
                 const Context& ctx) {
   check::ndim(image, "image", 2, 3);
   check::dtype(image, "image", {DType::u8});
-  check::that(image.ndim == 2 || image.shape[2] == 3, "image",
-              "shape " + check::shape_text(image) + " given, [H,W] or [H,W,3] expected");
-  check::that(format.bits == 8, "bits", std::to_string(format.bits) + " given, 8 expected");
+  PA_CHECK(image.ndim == 2 || image.shape[2] == 3, "image",
+           "shape " + check::shape_text(image) + " given, [H,W] or [H,W,3] expected");
+  PA_CHECK(format.bits == 8, "bits", std::to_string(format.bits) + " given, 8 expected");
   check::shape(y, "y", {image.shape[0], image.shape[1]});
   check::chroma(y, u, v);
   for (const Tensor* t : {&y, &u, &v}) {

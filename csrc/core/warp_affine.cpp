@@ -11,7 +11,7 @@ void invert(const double* a, const char* arg, double* m) {
   const double size = std::abs(a[0] * a[4]) + std::abs(a[1] * a[3]);
   bool ok = std::abs(det) > 1e-14 * size && std::isfinite(1.0 / det);
   for (int i = 0; i < 6; ++i) ok = ok && std::isfinite(a[i]);
-  check::that(ok, arg, "not finite or not invertible, a [2,3] affine map with a non-zero determinant expected");
+  PA_CHECK(ok, arg, "not finite or not invertible, a [2,3] affine map with a non-zero determinant expected");
   m[0] = a[4] / det;
   m[1] = -a[1] / det;
   m[3] = -a[3] / det;
@@ -37,7 +37,7 @@ int64_t reduce_axis(double* m, int64_t n) {
 void read_matrix(const Tensor& matrix, const char* arg, double* a) {
   check::dtype(matrix, arg, {DType::f64});
   check::shape(matrix, arg, {2, 3});
-  check::that(matrix.device.type == DeviceType::cpu, arg, "lives on a CUDA device, a CPU array expected");
+  PA_CHECK(matrix.device.type == DeviceType::cpu, arg, "lives on a CUDA device, a CPU array expected");
   for (int r = 0; r < 2; ++r)
     for (int c = 0; c < 3; ++c) a[3 * r + c] = matrix.as<double>()[r * matrix.stride[0] + c * matrix.stride[1]];
 }
@@ -53,8 +53,8 @@ void reduce(const Tensor& image, Filter filter, WarpPlan* plan) {
 WarpPlan warp_plan(const Tensor& image, const Tensor& matrix, const char* arg, Filter filter, Border border,
                    double border_value) {
   if (image.dtype != DType::f32)
-    check::that(border_value >= 0.0 && border_value <= 255.0, "border",
-                std::to_string(border_value) + " given, 0 to 255 expected");
+    PA_CHECK(border_value >= 0.0 && border_value <= 255.0, "border",
+             std::to_string(border_value) + " given, 0 to 255 expected");
   double a[6];
   read_matrix(matrix, arg, a);
   WarpPlan plan;
@@ -79,8 +79,8 @@ WarpPlan sampling_plan(const Tensor& image, const Tensor& matrix, const char* ar
 void warp_affine(const Tensor& image, const Tensor& matrix, const Tensor& out, Filter filter, Border border,
                  double border_value, const Context& ctx) {
   check::image_pair(image, out);
-  check::that(image.numel() > 0 || out.numel() == 0, "image",
-              "shape " + check::shape_text(image) + " given, at least one pixel expected");
+  PA_CHECK(image.numel() > 0 || out.numel() == 0, "image",
+           "shape " + check::shape_text(image) + " given, at least one pixel expected");
   const WarpPlan plan = warp_plan(image, matrix, "matrix", filter, border, border_value);
   const Backend& b = backend_for(image);
   require(b, b.warp_affine, "warp_affine")(image, out, plan, ctx);
