@@ -11,7 +11,6 @@
 #include "core/backend.h"
 #include "core/check.h"
 #include "core/threads.h"
-#include "core/workspace.h"
 
 namespace pyapdraw {
 
@@ -62,13 +61,16 @@ double best_rate(int threads, double seconds, double units, F&& work) {
   return best / 1e9;
 }
 
+struct alignas(64) Line {  // of a cache
+  char bytes[64];
+};
 using Copy = void (*)(const char*, char*, int64_t);
 
 // Every chunk copies between two buffers of its own, again and again.
 double cached_copy_gbs(Copy copy, int64_t bytes, int threads, double seconds) {
   const int64_t chunks = int64_t{threads} * kChunksPerThread;
-  Workspace memory(static_cast<size_t>(2 * bytes * chunks));
-  char* base = static_cast<char*>(memory.get());
+  std::vector<Line> memory(static_cast<size_t>(2 * bytes * chunks) / sizeof(Line) + 1);
+  char* base = reinterpret_cast<char*>(memory.data());
   std::memset(base, 1, static_cast<size_t>(2 * bytes * chunks));
   return best_rate(threads, seconds, 2.0 * static_cast<double>(bytes), [&](int64_t i, int64_t steps) {
     for (int64_t s = 0; s < steps; ++s) copy(base + 2 * i * bytes, base + (2 * i + 1) * bytes, bytes);
@@ -78,8 +80,8 @@ double cached_copy_gbs(Copy copy, int64_t bytes, int threads, double seconds) {
 // One large copy, split among the threads.
 double dram_copy_gbs(Copy copy, int threads, double seconds) {
   constexpr int64_t kSlice = int64_t{256} << 10;
-  Workspace memory(static_cast<size_t>(2 * kDramBytes));
-  char* base = static_cast<char*>(memory.get());
+  std::vector<Line> memory(static_cast<size_t>(2 * kDramBytes) / sizeof(Line));
+  char* base = reinterpret_cast<char*>(memory.data());
   std::memset(base, 1, static_cast<size_t>(2 * kDramBytes));
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   double best = 0;

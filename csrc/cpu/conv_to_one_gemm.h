@@ -5,12 +5,9 @@
 #include <cstring>
 
 #include "cpu/convert.h"
+#include "cpu/intrinsics.h"
 #include "cpu/lanes.h"
 #include "pyapdraw/tensor.h"
-
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
 namespace pyapdraw {
 namespace PA_ISA {

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "core/resize_math.h"
-#include "core/workspace.h"
 #include "cpu/kernels.h"
+#include "cpu/scratch.h"
 #include "cpu/warp_span.h"
 
 namespace pyapdraw {
@@ -52,8 +52,8 @@ void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& o
   const Span down = needed(plan.m + 3, size, height, plan.reduced_h, half_rows);
   const int64_t pitch = 3 * (across.end - across.begin), bytes = pitch * (down.end - down.begin);
   const int64_t room = (bytes + 127) / 64 * 64;  // wide loads may pass the end
-  Workspace memory(static_cast<size_t>(room + 3 * size.w * size.h + 64));
-  uint8_t* part = static_cast<uint8_t*>(memory.get());
+  const Scratch<uint8_t> memory(room + 3 * size.w * size.h + 64, Origin::kept);
+  uint8_t* part = memory.get();
   const Span chroma_down = chroma_of(down, half_rows), chroma_across = chroma_of(across, half_columns);
   PA_ISA::yuv_to_rgb(window(y, down, across), window(u, chroma_down, chroma_across),
                      window(v, chroma_down, chroma_across),

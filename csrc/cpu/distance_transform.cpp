@@ -32,7 +32,7 @@ struct Job {
 template <typename G>
 class Output {
  public:
-  Output(const Job& job, bool ink, lanes::Pieces* memory)
+  Output(const Job& job, bool ink, Pieces* memory)
       : map_(ink ? job.to_ink : job.to_paper),
         colour_(ink ? 1 : 2),
         past_(job.past_caches),
@@ -55,13 +55,13 @@ class Output {
 
 template <typename G>
 void transform(const Tensor& in, const Job& job, const Context& ctx) {
-  const auto chunk_rows = [&](const columns::Chunk<G>& chunk, lanes::Pieces* memory) {
+  const auto chunk_rows = [&](const columns::Chunk<G>& chunk, Pieces* memory) {
     Output<G> to_ink(job, true, memory), to_paper(job, false, memory);
     chunk.sweep([&](int64_t y, const G* g, const G*) {
       to_ink.row(chunk, y, g);
       to_paper.row(chunk, y, g);
     });
-    lanes::settle(job.past_caches);
+    registers::settle(job.past_caches);
   };
   columns::for_each_chunk<G>(in, 2 * rows::Pass<G>::bytes(job.shape), ctx, chunk_rows);
 }

@@ -10,6 +10,7 @@
 #include "core/distance_transform_math.h"
 #include "cpu/distance_transform_chunks.h"
 #include "cpu/kernels.h"
+#include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -148,13 +149,12 @@ void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, con
   const int64_t width = sites.size_back(1), images = sites.numel() / (sites.size_back(2) * width);
   parallel_for(images, 1, ctx, [&](int64_t begin, int64_t end) {
     const int64_t count = 3 * Turns::pitch(width);
-    Workspace block(static_cast<size_t>(count) * sizeof(uint32_t));
-    auto* memory = static_cast<uint32_t*>(block.get());
+    const Scratch<uint32_t> memory(count, Origin::kept);
     for (int64_t i = begin; i < end; ++i) {
       const uint8_t* in = sites.as<uint8_t>() + columns::image_offset(sites, i);
       float* to = distance.as<float>() + columns::image_offset(distance, i);
-      sweep_down(in, sites.stride_back(2), sites.stride_back(1), Turns(memory, width), distance, to);
-      sweep_up(Turns(memory, width), distance, to);
+      sweep_down(in, sites.stride_back(2), sites.stride_back(1), Turns(memory.get(), width), distance, to);
+      sweep_up(Turns(memory.get(), width), distance, to);
     }
   });
 }

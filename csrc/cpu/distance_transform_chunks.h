@@ -1,7 +1,6 @@
 #pragma once
 // Works through a batch of images in chunks of rows, with the column distances of each chunk: see
 // distance_transform_columns.h for the three steps.
-#include "core/workspace.h"
 #include "cpu/distance_transform_columns.h"
 #include "cpu/distance_transform_vector.h"
 #include "cpu/parallel.h"
@@ -83,11 +82,11 @@ void distances_of_chunks(const Tensor& in, const Kept<G>& kept, int64_t images, 
 
 // f(chunk, memory) for every chunk of every image, with `bytes` of memory beside what the columns take.
 template <typename G, typename F>
-void for_each_chunk(const Tensor& in, size_t bytes, const Context& ctx, const F& f) {
+void for_each_chunk(const Tensor& in, int64_t bytes, const Context& ctx, const F& f) {
   const int64_t width = in.size_back(1), chunks = chunks_of(in), pixels = in.size_back(2) * width;
   const int64_t all = in.numel() / pixels, copies = Rows::copy_bytes(in);
   const int64_t distances = (kRows + 1) * Chunk<G>::pitch(width);
-  const size_t block_bytes = lanes::Pieces::bytes<uint8_t>(copies) + lanes::Pieces::bytes<G>(distances) + bytes;
+  const int64_t block_bytes = Pieces::bytes<uint8_t>(copies) + Pieces::bytes<G>(distances) + bytes;
   int64_t group = kPixelsPerGroup / pixels > 1 ? kPixelsPerGroup / pixels : 1;
   if (group > all) group = all;
   const Kept<G> kept(group, chunks, width);
@@ -97,8 +96,8 @@ void for_each_chunk(const Tensor& in, size_t bytes, const Context& ctx, const F&
     distances_of_chunks(in, kept, images, ctx);
     parallel_for(images * chunks, 1, ctx, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const Workspace block(block_bytes);
-        lanes::Pieces memory(block.get());
+        const Scratch<char> block(block_bytes, Origin::kept);
+        Pieces memory(block.get());
         uint8_t* copy = memory.take<uint8_t>(copies);
         G* g = memory.take<G>(distances);
         const int64_t image = first + i / chunks;

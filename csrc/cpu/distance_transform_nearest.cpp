@@ -84,7 +84,7 @@ void by_envelope(const Job& job, const columns::Chunk<G>& chunk, int64_t y, cons
 
 template <typename D, typename G>
 void transform(const Tensor& sites, const Job& job, const Context& ctx) {
-  columns::for_each_chunk<G>(sites, 0, ctx, [&](const columns::Chunk<G>& chunk, lanes::Pieces*) {
+  columns::for_each_chunk<G>(sites, 0, ctx, [&](const columns::Chunk<G>& chunk, Pieces*) {
     Envelope<D> lower(sites.size_back(2), chunk.in.width);
     chunk.sweep([&](int64_t y, const G* g, const G* down) {
       if (chunk.colours & 1)
@@ -107,8 +107,8 @@ void put_sites(const columns::Chunk<G>& chunk, int64_t y, const int32_t* source,
 template <typename G>
 void transform_narrow(const Tensor& sites, const rows::Shape& shape, const Job& job, const Context& ctx) {
   const int64_t room = (shape.width + rows::kInts - 1) / rows::kInts * rows::kInts, step = job.nearest.stride_back(1);
-  const size_t bytes = rows::Pass<G>::bytes(shape) + 2 * lanes::Pieces::bytes<int32_t>(room);
-  columns::for_each_chunk<G>(sites, bytes, ctx, [&](const columns::Chunk<G>& chunk, lanes::Pieces* memory) {
+  const int64_t bytes = rows::Pass<G>::bytes(shape) + 2 * Pieces::bytes<int32_t>(room);
+  columns::for_each_chunk<G>(sites, bytes, ctx, [&](const columns::Chunk<G>& chunk, Pieces* memory) {
     rows::Pass<G> pass(shape, true, memory);
     int32_t *source = memory->take<int32_t>(room), *square = memory->take<int32_t>(room);
     chunk.sweep([&](int64_t y, const G* g, const G* down) {

@@ -18,12 +18,12 @@ namespace pyapdraw {
 namespace PA_ISA {
 namespace rows {
 
-using lanes::Bytes;
-using lanes::Ints;
-using lanes::kBytes;
-using lanes::kInts;
-using lanes::load;
-using lanes::store;
+using registers::Bytes;
+using registers::Ints;
+using registers::kBytes;
+using registers::kInts;
+using registers::load;
+using registers::store;
 
 constexpr int kReach = 10;                               // offsets tried directly
 constexpr uint8_t kOpen = (kReach + 1) * (kReach + 1);   // squares from here on are not known; + kReach^2 is a byte
@@ -59,15 +59,14 @@ struct Shape {
 template <typename G>
 class Pass {
  public:
-  static size_t bytes(const Shape& shape) {
+  static int64_t bytes(const Shape& shape) {
     const int64_t blocks = blocks_of(shape);
-    using P = lanes::Pieces;
-    return P::bytes<uint8_t>((blocks + 2) * kBytes) + P::bytes<uint8_t>(blocks * 4 + 1) + P::bytes<uint8_t>(blocks) +
-           2 * P::bytes<int32_t>((blocks + 1) * kBytes) + P::bytes<int32_t>(blocks * 4 + 1) +
-           P::bytes<float>(blocks * kBytes);
+    return Pieces::bytes<uint8_t>((blocks + 2) * kBytes) + Pieces::bytes<uint8_t>(blocks * 4 + 1) +
+           Pieces::bytes<uint8_t>(blocks) + 2 * Pieces::bytes<int32_t>((blocks + 1) * kBytes) +
+           Pieces::bytes<int32_t>(blocks * 4 + 1) + Pieces::bytes<float>(blocks * kBytes);
   }
 
-  Pass(const Shape& shape, bool to_ink, lanes::Pieces* memory)
+  Pass(const Shape& shape, bool to_ink, Pieces* memory)
       : shape_(shape),
         square_(shape.square()),
         to_ink_(to_ink),
@@ -88,18 +87,18 @@ class Pass {
     const int64_t width = shape_.width;
     const bool direct = step == 1 && !past_caches && width % kBytes == 0;
     out_ = direct ? out : row_;
-    lanes::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
+    registers::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
     bool open = false;
     for (int64_t b = 0; b < blocks_; ++b) open |= near(b);
     if (open) all_far(g);
-    if (!direct) lanes::put(row_, width, out, step, past_caches);
+    if (!direct) registers::put(row_, width, out, step, past_caches);
   }
 
   // For narrow shapes, of an image with sites: a nearest source of every pixel of a row, and the squared distances,
   // whole registers of them.
   void run_sources(const G* g, const uint8_t* ink, int32_t* source, int32_t* square) {
     const int64_t width = shape_.width, registers = (width + kInts - 1) / kInts;
-    lanes::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
+    registers::near_squares(g, ink, to_ink_, static_cast<uint8_t>(kReach + 1), near_ + kBytes, width);
     squares_of(g, 0, width - 1);
     find_bounds(0, registers, 0, width - 1);
     for (int64_t r = 0; r < registers; ++r) {
@@ -137,17 +136,17 @@ class Pass {
     Bytes d = load<Bytes>(f);
     const auto widen = [&](int k0, int k1) {
       for (int k = k0; k <= k1; ++k)
-        d = lanes::least(
-            d, lanes::least(load<Bytes>(f - k), load<Bytes>(f + k)) + lanes::splat(static_cast<uint8_t>(k * k)));
+        d = registers::least(d, registers::least(load<Bytes>(f - k), load<Bytes>(f + k)) +
+                                    registers::splat(static_cast<uint8_t>(k * k)));
     };
     unsigned left = 0;
-    if (lanes::any_from(d, 2)) {
+    if (registers::any_from(d, 2)) {
       widen(1, 3);
-      if (lanes::any_from(d, 17)) {
+      if (registers::any_from(d, 17)) {
         widen(4, 6);
-        if (lanes::any_from(d, 50)) {
+        if (registers::any_from(d, 50)) {
           widen(7, kReach);
-          left = lanes::quarters_from(d, kOpen);
+          left = registers::quarters_from(d, kOpen);
         }
       }
     }
@@ -156,7 +155,7 @@ class Pass {
       rest_[b] = kRest;
       return true;
     }
-    lanes::finish(d, shape_.squared, out_ + b * kBytes);
+    registers::finish(d, shape_.squared, out_ + b * kBytes);
     return left != 0;
   }
 
@@ -169,7 +168,7 @@ class Pass {
     squares_of(g, first, last);
     find_bounds(a, b, first, last);
     for (int64_t r = a; r < b; ++r)
-      lanes::finish(lowest(r * kInts, bound_[r], bound_[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
+      registers::finish(lowest(r * kInts, bound_[r], bound_[r + 1]), shape_.squared, shape_.single, out_ + r * kInts);
   }
 
   // A nearest source of the first pixel of each register of [a, b), all of whose sources are in [first, last].
@@ -202,15 +201,15 @@ class Pass {
   int32_t nearest(int64_t x, int64_t first, int64_t last) const {
     const int32_t *f = far_ + first, *square = square_ + (first - x);
     const Ints v = load<Ints>(f) + load<Ints>(square), w = load<Ints>(f + kInts) + load<Ints>(square + kInts);
-    Ints least = lanes::least(v, w);
+    Ints least = registers::least(v, w);
     const int64_t count = last - first + 1;
     for (int64_t i = 2 * kInts; i < count; i += kInts)
-      least = lanes::least(least, load<Ints>(f + i) + load<Ints>(square + i));
-    const int32_t value = lanes::smallest(least);
-    const uint32_t found = lanes::equal(v, value) | lanes::equal(w, value) << kInts;
+      least = registers::least(least, load<Ints>(f + i) + load<Ints>(square + i));
+    const int32_t value = registers::smallest(least);
+    const uint32_t found = registers::equal(v, value) | registers::equal(w, value) << kInts;
     if (found) return static_cast<int32_t>(first + __builtin_ctz(found));
     for (int64_t i = 2 * kInts;; i += kInts) {
-      const uint32_t here = lanes::equal(load<Ints>(f + i) + load<Ints>(square + i), value);
+      const uint32_t here = registers::equal(load<Ints>(f + i) + load<Ints>(square + i), value);
       if (here) return static_cast<int32_t>(first + i + __builtin_ctz(here));
     }
   }
@@ -224,12 +223,12 @@ class Pass {
     const Ints index = load<Ints>(kIndex);
     const int32_t* cost = costs_of(x, first, last);
     const int64_t count = last - first + 1;
-    Ints best = lanes::splat(2147483647);
+    Ints best = registers::splat(2147483647);
     for (int64_t i = 0; i < count; i += kGroup) {
-      Ints group = lanes::splat(cost[i]);
+      Ints group = registers::splat(cost[i]);
       for (int j = 1; j < kGroup; ++j)
-        group = lanes::least(group, lanes::splat(cost[i + j]) + index * lanes::splat(-2 * j));
-      best = lanes::least(best, group + index * lanes::splat(static_cast<int32_t>(2 * (x - first - i))));
+        group = registers::least(group, registers::splat(cost[i + j]) + index * registers::splat(-2 * j));
+      best = registers::least(best, group + index * registers::splat(static_cast<int32_t>(2 * (x - first - i))));
     }
     return best + index * index;
   }
@@ -240,18 +239,18 @@ class Pass {
     const Ints index = load<Ints>(kIndex);
     const int32_t* cost = costs_of(x, first, last);
     const int64_t count = last - first + 1;
-    Ints best = lanes::splat(2147483647), from = lanes::splat(0);
+    Ints best = registers::splat(2147483647), from = registers::splat(0);
     for (int64_t i = 0; i < count; i += kGroup) {
-      Ints group = lanes::splat(cost[i]), which = lanes::splat(0);
+      Ints group = registers::splat(cost[i]), which = registers::splat(0);
       for (int j = 1; j < kGroup; ++j) {
-        const Ints next = lanes::splat(cost[i + j]) + index * lanes::splat(-2 * j);
-        which = lanes::where_less(next, group, lanes::splat(j), which);
-        group = lanes::least(group, next);
+        const Ints next = registers::splat(cost[i + j]) + index * registers::splat(-2 * j);
+        which = registers::where_less(next, group, registers::splat(j), which);
+        group = registers::least(group, next);
       }
-      group = group + index * lanes::splat(static_cast<int32_t>(2 * (x - first - i)));
-      which = which + lanes::splat(static_cast<int32_t>(first + i));
-      from = lanes::where_less(group, best, which, from);
-      best = lanes::least(best, group);
+      group = group + index * registers::splat(static_cast<int32_t>(2 * (x - first - i)));
+      which = which + registers::splat(static_cast<int32_t>(first + i));
+      from = registers::where_less(group, best, which, from);
+      best = registers::least(best, group);
     }
     *source = from;
     return best + index * index;

@@ -4,20 +4,14 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of GCC 12 for its own _mm512_undefined
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
-
 #include "core/distance_transform_math.h"
+#include "cpu/intrinsics.h"
 #include "cpu/isa.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi"  // vectors never cross a file, so their calling convention is no matter
 namespace pyapdraw {
 namespace PA_ISA {
-namespace lanes {
+namespace registers {
 
 #if defined(__AVX512BW__)
 constexpr int kNative = 64;
@@ -27,15 +21,15 @@ constexpr int kNative = 32;
 constexpr int kNative = 16;
 #endif
 
-// 64 bytes of T, in registers of this machine.
+// 64 bytes of T, in one or more registers of this machine.
 template <typename T>
-struct Lanes {
+struct Group {
   static constexpr int kCount = 64 / kNative;
   typedef T Native __attribute__((vector_size(kNative)));
   Native v[kCount];
 };
-using Bytes = Lanes<uint8_t>;
-using Ints = Lanes<int32_t>;
+using Bytes = Group<uint8_t>;
+using Ints = Group<int32_t>;
 constexpr int kBytes = 64, kInts = 16;
 
 template <typename V, typename T>
@@ -49,29 +43,29 @@ inline void store(T* p, V v) {
   for (int i = 0; i < V::kCount; ++i) std::memcpy(reinterpret_cast<char*>(p) + i * kNative, &v.v[i], kNative);
 }
 template <typename T>
-inline Lanes<T> splat(T x) {
-  Lanes<T> r;
-  for (auto& v : r.v) v = typename Lanes<T>::Native{} + x;
+inline Group<T> splat(T x) {
+  Group<T> r;
+  for (auto& v : r.v) v = typename Group<T>::Native{} + x;
   return r;
 }
 template <typename T>
-inline Lanes<T> least(Lanes<T> a, Lanes<T> b) {
+inline Group<T> least(Group<T> a, Group<T> b) {
   for (int i = 0; i < a.kCount; ++i) a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
   return a;
 }
 // a < b ? x : y
 template <typename T>
-inline Lanes<T> where_less(Lanes<T> a, Lanes<T> b, Lanes<T> x, Lanes<T> y) {
+inline Group<T> where_less(Group<T> a, Group<T> b, Group<T> x, Group<T> y) {
   for (int i = 0; i < a.kCount; ++i) x.v[i] = a.v[i] < b.v[i] ? x.v[i] : y.v[i];
   return x;
 }
 template <typename T>
-inline Lanes<T> operator+(Lanes<T> a, Lanes<T> b) {
+inline Group<T> operator+(Group<T> a, Group<T> b) {
   for (int i = 0; i < a.kCount; ++i) a.v[i] = a.v[i] + b.v[i];
   return a;
 }
 template <typename T>
-inline Lanes<T> operator*(Lanes<T> a, Lanes<T> b) {
+inline Group<T> operator*(Group<T> a, Group<T> b) {
   for (int i = 0; i < a.kCount; ++i) a.v[i] = a.v[i] * b.v[i];
   return a;
 }
@@ -233,25 +227,6 @@ inline void settle(bool past_caches) {
 #endif
 }
 
-// Memory of one thread that is handed out in pieces.
-class Pieces {
- public:
-  explicit Pieces(void* memory) : next_(static_cast<char*>(memory)) {}
-  template <typename T>
-  static size_t bytes(int64_t count) {
-    return (static_cast<size_t>(count) * sizeof(T) + 127) / 64 * 64;
-  }
-  template <typename T>
-  T* take(int64_t count) {
-    T* piece = reinterpret_cast<T*>(next_);
-    next_ += bytes<T>(count);
-    return piece;
-  }
-
- private:
-  char* next_;
-};
-
-}  // namespace lanes
+}  // namespace registers
 }  // namespace PA_ISA
 }  // namespace pyapdraw

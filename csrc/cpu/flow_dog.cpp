@@ -10,16 +10,9 @@
 // Limits: 2 to 8192 px a side. Keeps three planes of the picture's size and six of the tangents'.
 #include "cpu/flow_dog.h"
 
-#include "core/workspace.h"
+#include "cpu/intrinsics.h"
 #include "cpu/kernels.h"
-
-#if defined(__AVX512F__)
-// GCC 12 warns of its own "undefined" vectors here (GCC bug 105593).
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
+#include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -194,8 +187,8 @@ void flow_dog_plane(const float* image, const int64_t* strides, const Plane* ful
 void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx) {
   const int64_t h = image.shape[image.ndim - 2], w = image.shape[image.ndim - 1];
   const int64_t low_w = sketch::reduced(w, options.reduce), low_h = sketch::reduced(h, options.reduce);
-  Workspace memory(sizeof(float) * static_cast<size_t>(3 * w * h + 6 * low_w * low_h));
-  float* at = static_cast<float*>(memory.get());
+  const Scratch<float> memory(3 * w * h + 6 * low_w * low_h, Origin::kept);
+  float* at = memory.get();
   Plane full[3], low[6];
   for (Plane& p : full) p = {at, w, h}, at += w * h;
   for (Plane& p : low) p = {at, low_w, low_h}, at += low_w * low_h;

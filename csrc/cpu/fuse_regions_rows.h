@@ -5,14 +5,8 @@
 
 #include "core/fuse_regions_math.h"
 #include "cpu/convert.h"
+#include "cpu/intrinsics.h"
 #include "cpu/isa.h"
-
-#if defined(__SSE2__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
 
 namespace pyapdraw {
 namespace PA_ISA {

@@ -15,8 +15,8 @@
 // Limits: square crops of 16 to 8192 px aligned to the template (eyes level, about 0.215 S apart).
 #include "cpu/ink.h"
 
-#include "core/workspace.h"
 #include "cpu/kernels.h"
+#include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -37,12 +37,11 @@ Frame fit(const Tensor& landmarks) {
 
 // All memory of one drawing, cut from one block.
 struct Memory {
-  Workspace block;
+  Scratch<char> block;
   Memory(int64_t n, int64_t low, int64_t coarse)
-      : block(sizeof(float) * static_cast<size_t>(6 * n * n + 13 * low * low + 5 * coarse * coarse) +
-              static_cast<size_t>(3 * n * n)) {}
+      : block(int64_t{sizeof(float)} * (6 * n * n + 13 * low * low + 5 * coarse * coarse) + 3 * n * n, Origin::kept) {}
   void hand_out(Sheet& s) {
-    float* at = static_cast<float*>(block.get());
+    float* at = reinterpret_cast<float*>(block.get());
     auto take = [&](int64_t side) {
       const Plane p{at, side, side};
       at += side * side;

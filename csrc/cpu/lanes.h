@@ -1,11 +1,9 @@
 #pragma once
 // float32 vectors of the width that the instruction set has, loaded from and stored to float32 or bfloat16.
 #include <cstdint>
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
 
 #include "cpu/convert.h"
+#include "cpu/intrinsics.h"
 #include "cpu/isa.h"
 
 namespace pyapdraw {

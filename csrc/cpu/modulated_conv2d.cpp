@@ -11,10 +11,10 @@
 // (styles * x rounded) multiplied by vdpbf16ps where the processor has it. The order does not depend on slices or
 // threads, so neither do the results. Memory: a block of packed weights and about a dozen rows for each thread; nothing
 // of the size of the image.
-#include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
 #include "cpu/modulated_conv2d_winograd.h"
 #include "cpu/parallel.h"
+#include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -53,8 +53,8 @@ struct Sizes {
 template <typename T, typename Unit>
 class Sweep {
  public:
-  Sweep(const Call& call, const Sizes<Unit>& sizes) : c_(call), s_(sizes), memory_(carve(nullptr)) {
-    carve(static_cast<char*>(memory_.get()));
+  Sweep(const Call& call, const Sizes<Unit>& sizes) : c_(call), s_(sizes), memory_(carve(nullptr), Origin::kept) {
+    carve(memory_.get());
   }
 
   void block(int64_t index) {
@@ -102,27 +102,21 @@ class Sweep {
     return c_.plan.options.down > 1 ? 2 * c_.x.shape[3] * s_.channels + s_.channels : 0;
   }
 
-  template <typename U>
-  static U* take(char* memory, size_t* at, int64_t count) {
-    const size_t here = *at;
-    *at += (static_cast<size_t>(count) * sizeof(U) + 63) / 64 * 64;
-    return memory ? reinterpret_cast<U*>(memory + here) : nullptr;
-  }
   // Cuts the arrays out of the memory; with none, only tells how much they need.
-  size_t carve(char* memory) {
-    size_t at = 0;
-    weight_ = take<Unit>(memory, &at, taps() * s_.units * s_.lanes);
-    part_ = take<float>(memory, &at, kPackFloats + 9 * s_.lanes);
-    squares_ = take<float>(memory, &at, c_.plan.options.demodulate ? s_.channels * s_.lanes : 0);
-    operands_ = take<Unit>(memory, &at, kSlots * s_.row_w * s_.units);
-    sums_ = take<float>(memory, &at, sums_pixels() * s_.lanes);
-    ring_ = take<float>(memory, &at, resampled() ? c_.plan.filter_h * s_.out_w * s_.lanes : 0);
-    segment_ = take<float>(memory, &at, resampled() ? kSegmentFloats : 0);
-    filtered_ = take<float>(memory, &at, filtered_floats());
-    styles_ = take<float>(memory, &at, s_.channels + 16);
-    scale_ = take<float>(memory, &at, s_.lanes);
-    bias_ = take<float>(memory, &at, s_.lanes);
-    return at;
+  int64_t carve(char* memory) {
+    Pieces pieces(memory);
+    weight_ = pieces.take<Unit>(taps() * s_.units * s_.lanes);
+    part_ = pieces.take<float>(kPackFloats + 9 * s_.lanes);
+    squares_ = pieces.take<float>(c_.plan.options.demodulate ? s_.channels * s_.lanes : 0);
+    operands_ = pieces.take<Unit>(kSlots * s_.row_w * s_.units);
+    sums_ = pieces.take<float>(sums_pixels() * s_.lanes);
+    ring_ = pieces.take<float>(resampled() ? c_.plan.filter_h * s_.out_w * s_.lanes : 0);
+    segment_ = pieces.take<float>(resampled() ? kSegmentFloats : 0);
+    filtered_ = pieces.take<float>(filtered_floats());
+    styles_ = pieces.take<float>(s_.channels + 16);
+    scale_ = pieces.take<float>(s_.lanes);
+    bias_ = pieces.take<float>(s_.lanes);
+    return pieces.used();
   }
   const T* pixel(int64_t y, int64_t x) const {
     return c_.x.template as<T>() + n_ * c_.x.stride[0] + y * c_.x.stride[2] + x * c_.x.stride[3];
@@ -246,7 +240,7 @@ class Sweep {
   const Sizes<Unit>& s_;
   Unit *weight_, *operands_;
   float *part_, *squares_, *sums_, *ring_, *segment_, *filtered_, *styles_, *scale_, *bias_;
-  Workspace memory_;
+  Scratch<char> memory_;
   Finish finish_{};
   int64_t n_ = 0, first_ = 0, next_row_ = 0;
 };

@@ -5,9 +5,9 @@
 // in registers while the pixels of these rows pass by, so that scratch is touched once every hundred pixels or so.
 // Numerics: float32, a sum for every row group, then their sum over groups and samples; the order does not depend on
 // threads.
-#include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
 #include "cpu/parallel.h"
+#include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -78,8 +78,8 @@ class Block {
         group_(width_ < kGroupPixels ? kGroupPixels / (width_ > 0 ? width_ : 1) : 1),
         x_rows_((group_ - 1) * images.stride + taps_),
         x_width_(width_ > 0 ? (width_ - 1) * images.stride + taps_ : 0),
-        memory_(carve(nullptr)) {
-    carve(static_cast<char*>(memory_.get()));
+        memory_(carve(nullptr), Origin::kept) {
+    carve(memory_.get());
   }
 
   int64_t lanes() const { return lanes_; }
@@ -95,20 +95,15 @@ class Block {
   }
 
  private:
-  size_t carve(char* memory) {
-    size_t at = 0;
-    const auto take = [&](int64_t count) {
-      const size_t here = at;
-      at += (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
-      return memory ? reinterpret_cast<float*>(memory + here) : nullptr;
-    };
-    sums_ = take(taps_ * taps_ * channels_ * lanes_);
-    x_ = take(x_rows_ * x_width_ * channels_);
-    grad_ = take(group_ * width_ * lanes_);
-    row_ = take(width_ * lanes_);
-    x_scale_ = take(channels_ + 16);
-    grad_scale_ = take(lanes_ + 16);
-    return at;
+  int64_t carve(char* memory) {
+    Pieces pieces(memory);
+    sums_ = pieces.take<float>(taps_ * taps_ * channels_ * lanes_);
+    x_ = pieces.take<float>(x_rows_ * x_width_ * channels_);
+    grad_ = pieces.take<float>(group_ * width_ * lanes_);
+    row_ = pieces.take<float>(width_ * lanes_);
+    x_scale_ = pieces.take<float>(channels_ + 16);
+    grad_scale_ = pieces.take<float>(lanes_ + 16);
+    return pieces.used();
   }
 
   int64_t present(int64_t first) const {
@@ -178,7 +173,7 @@ class Block {
   const Images& m_;
   int64_t taps_, channels_, vectors_, lanes_, width_, group_, x_rows_, x_width_;
   float *sums_, *x_, *grad_, *row_, *x_scale_, *grad_scale_;
-  Workspace memory_;
+  Scratch<char> memory_;
 };
 
 }  // namespace

@@ -3,10 +3,8 @@
 // and input channels pass by. A step costs V weight loads and P broadcasts for P * V multiply-adds, so that the
 // arithmetic units are the limit: 97 to 100 % of the peak of one Zen 4 core for P >= 4, in float32 and in bf16 dot
 // products.
+#include "cpu/intrinsics.h"
 #include "cpu/kernels.h"
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
 namespace pyapdraw {
 namespace PA_ISA {

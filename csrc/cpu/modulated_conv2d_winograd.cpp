@@ -8,9 +8,9 @@
 // few 1e-6 of the largest output. A tile's arithmetic does not depend on slices or threads, so neither do results.
 #include "cpu/modulated_conv2d_winograd.h"
 
-#include "core/workspace.h"
 #include "cpu/modulated_conv2d_finish.h"
 #include "cpu/parallel.h"
+#include "cpu/scratch.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
@@ -118,8 +118,8 @@ void transform_back(const float* m, int64_t step, int64_t lanes, float* out, int
 
 class Sweep {
  public:
-  Sweep(const Call& call, const Sizes& sizes) : c_(call), s_(sizes), memory_(carve(nullptr)) {
-    carve(static_cast<char*>(memory_.get()));
+  Sweep(const Call& call, const Sizes& sizes) : c_(call), s_(sizes), memory_(carve(nullptr), Origin::kept) {
+    carve(memory_.get());
   }
 
   void block(int64_t index) {
@@ -149,24 +149,19 @@ class Sweep {
  private:
   float* input_row(int64_t y) { return rows_ + (y + 1) % s_.slots() * s_.row_w * s_.channels; }
 
-  size_t carve(char* memory) {
-    size_t at = 0;
-    const auto take = [&](int64_t count) {
-      const size_t here = at;
-      at += (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
-      return memory ? reinterpret_cast<float*>(memory + here) : nullptr;
-    };
-    weight_ = take(kPoints * s_.channels * s_.lanes);
-    part_ = take(kPackFloats);
-    squares_ = take(s_.channels * s_.lanes);
-    rows_ = take(s_.slots() * s_.row_w * s_.channels);
-    patches_ = take(kPoints * s_.chunk() * s_.channels);
-    products_ = take(kPoints * s_.chunk() * s_.lanes);
-    sums_ = take(4 * s_.chunk() * s_.lanes);
-    styles_ = take(s_.channels + 16);
-    scale_ = take(s_.lanes);
-    bias_ = take(s_.lanes);
-    return at;
+  int64_t carve(char* memory) {
+    Pieces pieces(memory);
+    weight_ = pieces.take<float>(kPoints * s_.channels * s_.lanes);
+    part_ = pieces.take<float>(kPackFloats);
+    squares_ = pieces.take<float>(s_.channels * s_.lanes);
+    rows_ = pieces.take<float>(s_.slots() * s_.row_w * s_.channels);
+    patches_ = pieces.take<float>(kPoints * s_.chunk() * s_.channels);
+    products_ = pieces.take<float>(kPoints * s_.chunk() * s_.lanes);
+    sums_ = pieces.take<float>(4 * s_.chunk() * s_.lanes);
+    styles_ = pieces.take<float>(s_.channels + 16);
+    scale_ = pieces.take<float>(s_.lanes);
+    bias_ = pieces.take<float>(s_.lanes);
+    return pieces.used();
   }
 
   void scale_into(int64_t n, int64_t y) {
@@ -211,7 +206,7 @@ class Sweep {
   const Call& c_;
   const Sizes& s_;
   float *weight_, *part_, *squares_, *rows_, *patches_, *products_, *sums_, *styles_, *scale_, *bias_;
-  Workspace memory_;
+  Scratch<char> memory_;
   Finish finish_{};
   int64_t first_ = 0, next_row_ = 0;
 };

@@ -5,10 +5,7 @@
 // copy: whole vectors, read and written once; the past-caches form stores without reading the target's lines first.
 #include "core/peaks.h"
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
+#include "cpu/intrinsics.h"
 #include "cpu/isa.h"
 
 namespace pyapdraw {

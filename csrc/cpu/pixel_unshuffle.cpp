@@ -1,10 +1,7 @@
 // Blocks of 2 x 2 pixels side by side as channels: out[v, u, 4 k + 2 i + j] = x[k, 2 v + i, 2 u + j].
 //
 // Method: two pixels of two rows are one vector of four; rows whose pixels are not adjacent are packed before.
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "cpu/intrinsics.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
 #include "cpu/rows.h"

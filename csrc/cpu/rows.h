@@ -3,15 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/intrinsics.h"
 #include "cpu/isa.h"
-
-#if defined(__SSSE3__)
-// GCC 12 warns of its own "undefined" vectors here (GCC bug 105593).
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
 
 namespace pyapdraw {
 namespace PA_ISA {

@@ -1,13 +1,10 @@
 #pragma once
 // Stores that bypass the caches: for outputs that no cache can hold, where the read before an ordinary write would cost
 // as much as the write itself.
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/intrinsics.h"
 #include "cpu/isa.h"
 
 namespace pyapdraw {
