@@ -18,7 +18,7 @@ from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector, Face
 from pyapdraw.media import images
 from pyapdraw.media.kinds import MAX_PIXELS
-from pyapdraw.pipeline import draw_faces
+from pyapdraw.pipeline import How, draw_faces
 from pyapdraw.style import registry
 from pyapdraw.style.base import Tools
 from pyapdraw.style.plan import plan
@@ -52,7 +52,7 @@ class Options:
     faces: "all" or "largest". no_face: what a picture without a face becomes: "draw" what the style makes of it all the
     same (white paper where it cannot), "pass" unchanged, "skip" no result (in a video: an empty page), "error"; None:
     "pass" for a photo, "draw" for the frames of a video, which would flash otherwise. aligned: the picture is a crop
-    already (eyes where the template has them). background: see `pipeline.draw_faces`. largest_px: upper limit of a
+    already (eyes where the template has them). background: see `pipeline.How`. largest_px: upper limit of a
     crop's side in px, None = by kind of input. weights: a file for the style instead of its shipped weights (see
     `pyapdraw weights`). max_pixels: a picture file, Pillow image or video frame with more is refused before it is
     decoded.
@@ -188,16 +188,14 @@ class Artist:
         self, pixels: np.ndarray, faces: Sequence[Face], medium: Medium, clock: Clock, given: Mapping[str, Any]
     ) -> np.ndarray:
         """Draws these faces of a picture uint8 [H,W,3]; without any it is what the policy says, the picture itself by
-        "pass". given: see `draw_faces`."""
+        "pass". given: see `pipeline.How`."""
         if not faces:
             with clock("draw"):
                 return self._without_face(pixels, medium)
         largest = max(pixels.shape[:2]) if self.options.aligned and medium is PHOTO else medium.largest_px
+        how = How(self.options.background, self.options.largest_px or largest, medium is PHOTO, given)
         with _within_memory(pixels):
-            return draw_faces(
-                pixels, faces, self.style, self.tools, background=self.options.background,
-                largest_px=self.options.largest_px or largest, still=medium is PHOTO, given=given, clock=clock,
-            )  # fmt: skip
+            return draw_faces(pixels, faces, self.style, self.tools, how, clock)
 
     def _without_face(self, pixels: np.ndarray, medium: Medium) -> np.ndarray:
         """What a picture uint8 [H,W,3] without a face becomes: see `Options`. Raises NoFace."""

@@ -7,6 +7,7 @@ sentence a frame at a time, with tracked faces (`faces.tracking.Tracker`) in the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,19 @@ from pyapdraw import align, composite
 from pyapdraw.clock import Clock
 from pyapdraw.faces.detector import Face
 from pyapdraw.style.base import Style, Tools, View
+
+
+@dataclass(frozen=True)
+class How:
+    """background: "white" paper; "keep" what the style drew behind the person, and the photo beyond the crop; "photo"
+    around the person. largest_px: upper limit of the crop's width; None: that of the style's template. still: the
+    picture is no video frame; if it is an aligned crop already, it is drawn without sampling it anew. given: needs of
+    the style that are known already, see `style.base.View`."""
+
+    background: str = "white"
+    largest_px: int | None = None
+    still: bool = False
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 def canvas_width(face: Face, style: Style, largest_px: int) -> int:
@@ -32,11 +46,7 @@ def draw_faces(
     faces: Sequence[Face],
     style: Style,
     tools: Tools,
-    *,
-    background: str = "white",
-    largest_px: int | None = None,
-    still: bool = False,
-    given: Mapping[str, Any] | None = None,
+    how: How | None = None,
     clock: Clock | None = None,
 ) -> np.ndarray:
     """Draws every face of a picture and puts the drawings together on one page.
@@ -45,23 +55,19 @@ def draw_faces(
         pixels: uint8 [H,W,3] RGB, upright.
         faces: faces in that picture; the first ones lie under the later ones.
         style: draws a crop. tools: make what the style needs to know of it.
-        background: "white" paper; "keep" what the style drew behind the person, and the photo beyond the crop;
-            "photo" around the person.
-        largest_px: upper limit of the crop's width; None: that of the style's template.
-        still: the picture is no video frame; if it is an aligned crop already, it is drawn without sampling it anew.
-        given: needs of the style that are known already, at the size of the crop: see `style.base.View`.
+        how: see there.
         clock: takes the seconds of the stages align, mask (needs), draw and composite.
 
     Returns:
         uint8 [H,W] (grey drawings on white paper) or [H,W,3].
     """
-    clock = clock or Clock()
+    clock, how = clock or Clock(), how or How()
     with clock("composite"):
-        canvas = composite.Canvas(pixels, background)
+        canvas = composite.Canvas(pixels, how.background)
     for face in faces:
         with clock("align"):
-            crop = aligned(pixels, face, style, largest_px, still)
-            view = View(pixels, crop, face, style.template, tools, given or {})
+            crop = aligned(pixels, face, style, how)
+            view = View(pixels, crop, face, style.template, tools, how.given)
         with clock("mask"):
             for need in ("person", *style.needs):
                 getattr(view, need)
@@ -73,9 +79,11 @@ def draw_faces(
         return canvas.result()
 
 
-def aligned(pixels: np.ndarray, face: Face, style: Style, largest_px: int | None, still: bool) -> align.Crop:
-    """The crop of a face on the template of the style; see `draw_faces`."""
+def aligned(pixels: np.ndarray, face: Face, style: Style, how: How) -> align.Crop:
+    """The crop of a face on the template of the style."""
     template, points = style.template, face.landmarks_px
-    width = canvas_width(face, style, largest_px or template.width_px)
-    to_crop = align.fit_photo(points, width, pixels.shape, template) if still else align.fit(points, width, template)
+    width = canvas_width(face, style, how.largest_px or template.width_px)
+    to_crop = (
+        align.fit_photo(points, width, pixels.shape, template) if how.still else align.fit(points, width, template)
+    )
     return align.crop(pixels, to_crop, template.shape_px(width))

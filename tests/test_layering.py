@@ -197,6 +197,20 @@ def test_files_stay_small():
     assert not long
 
 
+def test_functions_stay_small():
+    """60 lines beside their docstring, which says as much as it has to."""
+    long = {}
+    for path, _ in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                said = node.body[0] if ast.get_docstring(node) else None
+                words = said.end_lineno - said.lineno + 1 if said else 0
+                lines = node.end_lineno - node.lineno + 1 - words
+                if lines > 60:
+                    long[f"{path.name}: {node.name}"] = lines
+    assert not long
+
+
 def test_native_files_stay_small():
     root = PACKAGE.parent
     if not (root / "csrc").is_dir():
