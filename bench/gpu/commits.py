@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 SOURCES = ("csrc", "pyapdraw", "bench", "tests", "CMakeLists.txt")
 SUFFIXES = {".py", ".cpp", ".h", ".cu", ".cuh", ".txt"}
-LOOKED_AT = 60  # the newest commits
+LOOKED_AT = 60  # the newest commits, and beyond them where the last one holds the sources
 
 
 def of_files(files: dict[PurePosixPath, bytes]) -> str:
@@ -41,12 +41,12 @@ def files_of(commit: str, root: Path) -> dict[PurePosixPath, bytes]:
 def with_sources(sources: str, root: Path) -> str | None:
     """The first of the newest commits that holds these sources, shortened; None without a history that does."""
     said = subprocess.run(
-        ["git", "log", f"-{LOOKED_AT}", "--format=%h"], cwd=root, capture_output=True, text=True, check=False
+        ["git", "log", "--format=%h"], cwd=root, capture_output=True, text=True, check=False
     ) if root.is_dir() else None  # fmt: skip
     first = None
-    for commit in said.stdout.split() if said is not None and said.returncode == 0 else ():
+    for i, commit in enumerate(said.stdout.split() if said is not None and said.returncode == 0 else ()):
         if of_files(files_of(commit, root)) == sources:
             first = commit
-        elif first is not None:
+        elif first is not None or i >= LOOKED_AT:
             break
     return first
