@@ -1,4 +1,5 @@
-"""One small valid call of every public operation: what test_bad_input.py spoils, one argument at a time.
+"""The public operations: how each is called, and one small valid call, which test_bad_input.py spoils one argument at a
+time.
 
 A new operation of pyapdraw.ops needs a row here; a test fails without it.
 """
@@ -30,6 +31,17 @@ class Call:
     differentiable: frozenset[str] = frozenset()
     numpy_only: frozenset[str] = frozenset()
     inplace: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Row:
+    """signature: of the public contract, without annotations. make: the valid call."""
+
+    signature: str
+    make: Callable[[], Call]
+
+    def __call__(self) -> Call:
+        return self.make()
 
 
 def _random(shape: tuple[int, ...], dtype: str = "uint8", seed: int = 0) -> np.ndarray:
@@ -154,27 +166,41 @@ def _instance_norm() -> Call:
     return Call(arrays, optional=frozenset({"weight", "bias"}), aliased=frozenset({"x"}))
 
 
-VALID: dict[str, Callable[[], Call]] = {
-    "bias_act": _bias_act,
-    "composite": _composite,
-    "conv_to_one": _conv_to_one,
-    "crop_yuv": _crop_yuv,
-    "distance_transform": _sites,
-    "distance_transform_chamfer": _sites,
-    "distance_transform_pair": _ink,
-    "flow_dog": _flow_dog,
-    "fuse_regions": _fuse_regions,
-    "instance_norm": _instance_norm,
-    "modulated_conv2d": _modulated_conv2d,
-    "nchw_to_rgb": _nchw_to_rgb,
-    "paste_yuv": _paste_yuv,
-    "resize": _resize,
-    "rgb_to_nchw": _rgb_to_nchw,
-    "rgb_to_yuv": _rgb_to_yuv,
-    "upfirdn2d": _upfirdn2d,
-    "warp_affine": _warp_affine,
-    "yuv_to_nchw": _yuv,
-    "yuv_to_rgb": _yuv,
+VALID: dict[str, Row] = {
+    "bias_act": Row("(x, b=None, *, dim=1, act='linear', alpha=None, gain=None, clamp=None)", _bias_act),
+    "composite": Row("(drawing, alpha, background, *, out=None)", _composite),
+    "conv_to_one": Row(
+        "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",
+        _conv_to_one,
+    ),
+    "crop_yuv": Row(
+        "(y, u, v=None, *, to_crop, size, filter='antialias', border=255, matrix='bt601', full_range=False,"
+        " bits=None, out=None)",
+        _crop_yuv,
+    ),
+    "distance_transform": Row("(sites, *, squared=False, sampling=None, return_indices=False, out=None)", _sites),
+    "distance_transform_chamfer": Row("(sites, *, out=None)", _sites),
+    "distance_transform_pair": Row("(ink, *, squared=False)", _ink),
+    "flow_dog": Row(
+        "(image, *, fine_px=0.4, tensor_px=3.03, flow_px=1.85, line_px=1.98, reduce=1, out=None)",
+        _flow_dog,
+    ),
+    "fuse_regions": Row("(parts, centres, hair, background, mask, *, mode='min', out=None)", _fuse_regions),
+    "instance_norm": Row("(x, weight=None, bias=None, *, eps=1e-05, out=None)", _instance_norm),
+    "modulated_conv2d": Row(
+        "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None, bias=None,"
+        " activation='linear', gain=None, clamp=None)",
+        _modulated_conv2d,
+    ),
+    "nchw_to_rgb": Row("(image, *, out=None)", _nchw_to_rgb),
+    "paste_yuv": Row("(y, u, v=None, *, drawing, alpha, to_crop, matrix='bt601', full_range=False)", _paste_yuv),
+    "resize": Row("(image, size, *, out=None)", _resize),
+    "rgb_to_nchw": Row("(image, *, out=None)", _rgb_to_nchw),
+    "rgb_to_yuv": Row("(image, *, matrix='bt601', full_range=False, out=None)", _rgb_to_yuv),
+    "upfirdn2d": Row("(x, f, *, up=1, down=1, padding=0, flip_filter=False, gain=1)", _upfirdn2d),
+    "warp_affine": Row("(image, matrix, size, *, filter='bilinear', border=255, out=None)", _warp_affine),
+    "yuv_to_nchw": Row("(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)", _yuv),
+    "yuv_to_rgb": Row("(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)", _yuv),
 }
 
 

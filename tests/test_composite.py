@@ -286,8 +286,8 @@ def test_margins_follow_where_the_edges_lie():
         (lambda: Canvas(FRAME, "black"), "background: 'black' given, 'white', 'keep' or 'photo' expected"),
         (lambda: Canvas(FRAME[..., 0]), "frame: uint8"),
         (
-            lambda: Canvas(FRAME).add(Drawing(FRAME, FRAME[..., 0]), np.eye(2, 3)),
-            r"drawing.pixels: uint8 \[120, 160, 3\]",
+            lambda: Canvas(FRAME).add(Drawing(FRAME[..., :2], FRAME[..., 0]), np.eye(2, 3)),
+            r"drawing.pixels: uint8 \[120, 160, 2\]",
         ),
         (
             lambda: Canvas(FRAME).add(Drawing(np.zeros((8, 8), np.uint8), np.zeros((9, 9), np.uint8)), np.eye(2, 3)),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from cases_valid_calls import VALID
 
 # module -> name -> signature as text; add a line when something becomes public.
 PUBLIC = {
@@ -16,31 +17,7 @@ PUBLIC = {
         "styles": "()",
         "info": "()",
     },
-    "pyapdraw.ops": {
-        "bias_act": "(x, b=None, *, dim=1, act='linear', alpha=None, gain=None, clamp=None)",
-        "composite": "(drawing, alpha, background, *, out=None)",
-        "distance_transform": "(sites, *, squared=False, sampling=None, return_indices=False, out=None)",
-        "distance_transform_chamfer": "(sites, *, out=None)",
-        "conv_to_one": "(x, weight, bias=None, *, up=1, padding=0, padding_mode='zeros', activation='linear', out=None)",  # noqa: E501
-        "distance_transform_pair": "(ink, *, squared=False)",
-        "crop_yuv": "(y, u, v=None, *, to_crop, size, filter='antialias', border=255, matrix='bt601', full_range=False,"
-        " bits=None, out=None)",
-        "flow_dog": "(image, *, fine_px=0.4, tensor_px=3.03, flow_px=1.85, line_px=1.98, reduce=1, out=None)",
-        "paste_yuv": "(y, u, v=None, *, drawing, alpha, to_crop, matrix='bt601', full_range=False)",
-        "fuse_regions": "(parts, centres, hair, background, mask, *, mode='min', out=None)",
-        "instance_norm": "(x, weight=None, bias=None, *, eps=1e-05, out=None)",
-        "modulated_conv2d": "(x, weight, styles, *, demodulate=True, up=1, down=1, resample_filter=None, noise=None,"
-        " bias=None, activation='linear', gain=None, clamp=None)",
-        "nchw_to_rgb": "(image, *, out=None)",
-        "on_stream": "(stream)",
-        "resize": "(image, size, *, out=None)",
-        "rgb_to_nchw": "(image, *, out=None)",
-        "rgb_to_yuv": "(image, *, matrix='bt601', full_range=False, out=None)",
-        "upfirdn2d": "(x, f, *, up=1, down=1, padding=0, flip_filter=False, gain=1)",
-        "warp_affine": "(image, matrix, size, *, filter='bilinear', border=255, out=None)",
-        "yuv_to_nchw": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
-        "yuv_to_rgb": "(y, u, v=None, *, matrix='bt601', full_range=False, bits=None, out=None)",
-    },
+    "pyapdraw.ops": {"on_stream": "(stream)", **{op: row.signature for op, row in VALID.items()}},
     "pyapdraw.models": {"create": "(name, **config)", "load": "(path_or_name, *, system=None, part=None, **config)"},
     "pyapdraw.weights": {
         "average": "(paths)",
