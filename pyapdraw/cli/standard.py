@@ -32,20 +32,22 @@ def write(content: bytes) -> None:
     """Bytes to standard output. Raises OutputError; BrokenPipeError: nobody reads any more."""
     if sys.stdout is None:
         raise OutputError(f"{OUTPUT}: is closed, a file or a pipe expected")
-    try:
+    with _writing():
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        hush()
-        raise write_failed(OUTPUT, error) from error
 
 
 def show(text: str) -> None:
     """What a command was asked for, on standard output. Raises OutputError; BrokenPipeError: nobody reads any more."""
-    try:
+    with _writing():
         print(text, flush=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What the system says while standard output is written becomes an OutputError."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
