@@ -20,7 +20,7 @@ SLOW: dict[str, tuple[str, ...]] = {
     "test_emulated_device.py": ("right_kernels", "fault_is_noticed"),
     "test_ink_agreement.py": ("",),  # with that module
     "test_distance_transform_work.py": ("",),
-    "test_training_apdrawing.py": ("killed", "two_processes", "it_learns", "resume", "epoch", "rehearses"),
+    "test_training_apdrawing.py": ("killed", "two_processes", "it_learns", "resume", "epoch", "rehearses", "0_1_0"),
     "test_training_person_mask.py": ("same_seed", "stay_in_range", "background_is_filled"),
     "test_training_loop.py": ("torchrun", "killed", "state_comes_back"),
     "test_apdrawing.py": (
@@ -53,6 +53,7 @@ SLOW: dict[str, tuple[str, ...]] = {
     "test_video.py": ("memory_does_not_grow",),
     "test_artist_copies.py": ("forked", "spawn"),
     "test_import_cost.py": ("torch", "is_light"),
+    "test_style.py": ("report_names", "person_of_another"),
     "test_aligned.py": ("official_weights", "figures"),
     "test_apdrawing_small.py": ("share_a_style",),
     "test_upfirdn2d.py": ("well_formed", "bands", "official", "large_output", "derivatives"),
