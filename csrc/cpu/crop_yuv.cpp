@@ -52,7 +52,7 @@ void crop_yuv(const Tensor& y, const Tensor& u, const Tensor& v, const Tensor& o
   const Span down = needed(plan.m + 3, size, height, plan.reduced_h, half_rows);
   const int64_t pitch = 3 * (across.end - across.begin), bytes = pitch * (down.end - down.begin);
   const int64_t room = (bytes + 127) / 64 * 64;  // wide loads may pass the end
-  const Scratch<uint8_t> memory(room + 3 * size.w * size.h + 64, Origin::kept);
+  const Scratch<uint8_t, Origin::kept> memory(room + 3 * size.w * size.h + 64);
   uint8_t* part = memory.get();
   const Span chroma_down = chroma_of(down, half_rows), chroma_across = chroma_of(across, half_columns);
   PA_ISA::yuv_to_rgb(window(y, down, across), window(u, chroma_down, chroma_across),

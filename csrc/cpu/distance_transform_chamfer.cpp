@@ -149,7 +149,7 @@ void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, con
   const int64_t width = sites.size_back(1), images = sites.numel() / (sites.size_back(2) * width);
   parallel_for(images, 1, ctx, [&](int64_t begin, int64_t end) {
     const int64_t count = 3 * Turns::pitch(width);
-    const Scratch<uint32_t> memory(count, Origin::kept);
+    const Scratch<uint32_t, Origin::kept> memory(count);
     for (int64_t i = begin; i < end; ++i) {
       const uint8_t* in = sites.as<uint8_t>() + columns::image_offset(sites, i);
       float* to = distance.as<float>() + columns::image_offset(distance, i);

@@ -96,7 +96,7 @@ void for_each_chunk(const Tensor& in, int64_t bytes, const Context& ctx, const F
     distances_of_chunks(in, kept, images, ctx);
     parallel_for(images * chunks, 1, ctx, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const Scratch<char> block(block_bytes, Origin::kept);
+        const Scratch<char, Origin::kept> block(block_bytes);
         Pieces memory(block.get());
         uint8_t* copy = memory.take<uint8_t>(copies);
         G* g = memory.take<G>(distances);

@@ -187,7 +187,7 @@ void flow_dog_plane(const float* image, const int64_t* strides, const Plane* ful
 void flow_dog(const Tensor& image, const Tensor& out, const FlowDog& options, const Context& ctx) {
   const int64_t h = image.shape[image.ndim - 2], w = image.shape[image.ndim - 1];
   const int64_t low_w = sketch::reduced(w, options.reduce), low_h = sketch::reduced(h, options.reduce);
-  const Scratch<float> memory(3 * w * h + 6 * low_w * low_h, Origin::kept);
+  const Scratch<float, Origin::kept> memory(3 * w * h + 6 * low_w * low_h);
   float* at = memory.get();
   Plane full[3], low[6];
   for (Plane& p : full) p = {at, w, h}, at += w * h;

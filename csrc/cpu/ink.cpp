@@ -37,9 +37,9 @@ Frame fit(const Tensor& landmarks) {
 
 // All memory of one drawing, cut from one block.
 struct Memory {
-  Scratch<char> block;
+  Scratch<char, Origin::kept> block;
   Memory(int64_t n, int64_t low, int64_t coarse)
-      : block(int64_t{sizeof(float)} * (6 * n * n + 13 * low * low + 5 * coarse * coarse) + 3 * n * n, Origin::kept) {}
+      : block(int64_t{sizeof(float)} * (6 * n * n + 13 * low * low + 5 * coarse * coarse) + 3 * n * n) {}
   void hand_out(Sheet& s) {
     float* at = reinterpret_cast<float*>(block.get());
     auto take = [&](int64_t side) {

@@ -53,7 +53,7 @@ struct Sizes {
 template <typename T, typename Unit>
 class Sweep {
  public:
-  Sweep(const Call& call, const Sizes<Unit>& sizes) : c_(call), s_(sizes), memory_(carve(nullptr), Origin::kept) {
+  Sweep(const Call& call, const Sizes<Unit>& sizes) : c_(call), s_(sizes), memory_(carve(nullptr)) {
     carve(memory_.get());
   }
 
@@ -240,7 +240,7 @@ class Sweep {
   const Sizes<Unit>& s_;
   Unit *weight_, *operands_;
   float *part_, *squares_, *sums_, *ring_, *segment_, *filtered_, *styles_, *scale_, *bias_;
-  Scratch<char> memory_;
+  Scratch<char, Origin::kept> memory_;
   Finish finish_{};
   int64_t n_ = 0, first_ = 0, next_row_ = 0;
 };

@@ -78,7 +78,7 @@ class Block {
         group_(width_ < kGroupPixels ? kGroupPixels / (width_ > 0 ? width_ : 1) : 1),
         x_rows_((group_ - 1) * images.stride + taps_),
         x_width_(width_ > 0 ? (width_ - 1) * images.stride + taps_ : 0),
-        memory_(carve(nullptr), Origin::kept) {
+        memory_(carve(nullptr)) {
     carve(memory_.get());
   }
 
@@ -173,7 +173,7 @@ class Block {
   const Images& m_;
   int64_t taps_, channels_, vectors_, lanes_, width_, group_, x_rows_, x_width_;
   float *sums_, *x_, *grad_, *row_, *x_scale_, *grad_scale_;
-  Scratch<char> memory_;
+  Scratch<char, Origin::kept> memory_;
 };
 
 }  // namespace

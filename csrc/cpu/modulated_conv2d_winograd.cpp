@@ -118,9 +118,7 @@ void transform_back(const float* m, int64_t step, int64_t lanes, float* out, int
 
 class Sweep {
  public:
-  Sweep(const Call& call, const Sizes& sizes) : c_(call), s_(sizes), memory_(carve(nullptr), Origin::kept) {
-    carve(memory_.get());
-  }
+  Sweep(const Call& call, const Sizes& sizes) : c_(call), s_(sizes), memory_(carve(nullptr)) { carve(memory_.get()); }
 
   void block(int64_t index) {
     first_ = index * s_.lanes;
@@ -206,7 +204,7 @@ class Sweep {
   const Call& c_;
   const Sizes& s_;
   float *weight_, *part_, *squares_, *rows_, *patches_, *products_, *sums_, *styles_, *scale_, *bias_;
-  Scratch<char> memory_;
+  Scratch<char, Origin::kept> memory_;
   Finish finish_{};
   int64_t first_ = 0, next_row_ = 0;
 };

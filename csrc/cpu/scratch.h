@@ -14,22 +14,22 @@ namespace PA_ISA {
 // fresh: for rows and small tables. kept: the block that the thread keeps between calls, for one large array in a call.
 enum class Origin { fresh, kept };
 
-template <typename T>
+template <typename T, Origin origin = Origin::fresh>
 class Scratch {
  public:
-  explicit Scratch(int64_t count, Origin origin = Origin::fresh) : kept_bytes_(0) {
+  explicit Scratch(int64_t count) {
     const size_t bytes = static_cast<size_t>(count > 0 ? count : 1) * sizeof(T);
-    if (origin == Origin::kept) {
+    if constexpr (origin == Origin::kept) {
       const MemoryBlock block = take_memory(bytes);
       data_ = static_cast<T*>(block.data);
       kept_bytes_ = block.bytes;
-      return;
+    } else {
+      data_ = static_cast<T*>(std::aligned_alloc(64, (bytes + 127) / 64 * 64));
+      if (!data_) throw std::bad_alloc();
     }
-    data_ = static_cast<T*>(std::aligned_alloc(64, (bytes + 127) / 64 * 64));
-    if (!data_) throw std::bad_alloc();
   }
   ~Scratch() {
-    if (kept_bytes_)
+    if constexpr (origin == Origin::kept)
       give_back({data_, kept_bytes_});
     else
       std::free(data_);
@@ -41,7 +41,7 @@ class Scratch {
 
  private:
   T* data_;
-  size_t kept_bytes_;
+  size_t kept_bytes_ = 0;
 };
 
 // Cuts arrays out of one block, each 64-byte aligned with room for a vector behind it. Without memory it only counts,
