@@ -16,12 +16,15 @@ BUILD_PYTHON := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV)/bin/python,$(CURDIR)/$(RUN))
 PYTEST := OMP_WAIT_POLICY=passive $(RUN) -m pytest -q -n auto --maxprocesses 8 --dist worksteal --benchmark-disable
 NATIVE := $(shell find csrc -type f) CMakeLists.txt setup.py
 
-.PHONY: demo check test bench sanitize lint format build clean
+.PHONY: demo check quick test bench sanitize lint format build clean
 
 demo: $(VENV)/.ready
 	$(RUN) examples/demo.py --out out/demo
 
-check: lint
+check: $(VENV)/.ready
+	$(MAKE) --no-print-directory -j 2 -O lint quick
+
+quick: $(VENV)/.ready
 	$(PYTEST) -m "not slow"
 
 test: $(VENV)/.ready
