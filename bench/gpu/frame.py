@@ -54,7 +54,7 @@ class Scene:
         planes = [torch.from_numpy(p).to(suite.device) for p in (y, uv)]
         self.frames = [tuple(torch.roll(p, i, 0) for p in planes) for i in range(self.sets)]
         self.person, self.landmarks = torch.from_numpy(person).to(suite.device), landmarks
-        self.alpha = torch.from_numpy(fade(self.side, (30, 30, 30, 30)).copy()).to(suite.device)
+        self.alpha = torch.from_numpy(fade((self.side, self.side), (30, 30, 30, 30)).copy()).to(suite.device)
         self.moves = []  # of every set, a walk of a few pixels
         for i in range(self.sets):
             moved = self.to_crop.copy()
