@@ -10,10 +10,10 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput, DeviceError
-from pyapdraw.ops._device import View, takes_device_arrays
+from pyapdraw.ops._device import ArrayView, takes_device_arrays
 from pyapdraw.ops._torch import all_tensors
 
-__all__ = ["EMPTY", "Array", "View", "all_torch", "call", "empty", "empty_like", "is_torch", "takes_device_arrays"]
+__all__ = ["EMPTY", "Array", "ArrayView", "all_torch", "call", "empty", "empty_like", "is_torch", "takes_device_arrays"]
 
 Array = Any  # numpy.ndarray, torch.Tensor, or a CUDA array of another library; none is imported for the annotation
 
@@ -50,7 +50,7 @@ def check_numpy(name: str, x: np.ndarray) -> None:
 
 
 def all_torch(**arrays: Array) -> bool:
-    """True if all arguments are torch tensors, False if all are numpy arrays, or Views of CUDA arrays.
+    """True if all arguments are torch tensors, False if all are numpy arrays, or ArrayViews of CUDA arrays.
 
     None counts only for the names of OPTIONAL. Raises BadInput for anything else, and for a mixture: same kind out as
     in would have no meaning.
@@ -68,7 +68,7 @@ def all_torch(**arrays: Array) -> bool:
         elif isinstance(x, np.ndarray):
             this = "numpy arrays"
             check_numpy(name, x)
-        elif isinstance(x, View):
+        elif isinstance(x, ArrayView):
             this = "CUDA arrays of other libraries"
         else:
             given = "None" if x is None else type(x).__name__
@@ -81,15 +81,15 @@ def all_torch(**arrays: Array) -> bool:
 
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
-    """A new array of the kind of `like`, a numpy array or a View: of the same library, on the same device."""
-    if isinstance(like, View):
+    """A new array of the kind of `like`, a numpy array or a ArrayView: of the same library, on the same device."""
+    if isinstance(like, ArrayView):
         return like.call.empty(shape, dtype, like.device)
     return np.empty(shape, dtype)
 
 
 def empty_like(like: Array) -> Array:
     """The same with the shape and dtype of `like`, and its memory format where it is a numpy array."""
-    return like.call.empty(like.shape, like.dtype, like.device) if isinstance(like, View) else np.empty_like(like)
+    return like.call.empty(like.shape, like.dtype, like.device) if isinstance(like, ArrayView) else np.empty_like(like)
 
 
 def call(native: Any, *args: Any, like: Array) -> None:
@@ -98,7 +98,7 @@ def call(native: Any, *args: Any, like: Array) -> None:
     Scratch memory, where an operation needs it, comes from the same library: with torch from its caching allocator,
     which knows streams and graph capture.
     """
-    if type(like) is View:  # isinstance asks its metaclass: 0.1 us
+    if type(like) is ArrayView:  # isinstance asks its metaclass: 0.1 us
         native(*args, ctx=like.call.context(like))
     elif isinstance(like, np.ndarray) or not like.is_cuda:
         native(*args)

@@ -1,8 +1,8 @@
 """CUDA arrays of CuPy, pycuda, Numba, JAX and whatever speaks their protocols: no copies, results of the same library.
 
-An operation is written for numpy arrays and torch tensors. `takes_device_arrays` lends it a `View` for any other array,
-and gives back arrays of the library that the arguments came from. The call runs on that library's current stream; other
-producers' streams are waited for on the device, never by the host.
+An operation is written for numpy arrays and torch tensors. `takes_device_arrays` lends it an `ArrayView` for any other
+array, and gives back arrays of the library that the arguments came from. The call runs on that library's current
+stream; other producers' streams are waited for on the device, never by the host.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pyapdraw.ops._libraries import Library, library_of
 
 _stream: contextvars.ContextVar[int | None] = contextvars.ContextVar("stream", default=None)
 # Arrays whose library may reuse their memory before our stream has come to the end of the call.
-_held: deque[tuple[Any, list[View]]] = deque()
+_held: deque[tuple[Any, list[ArrayView]]] = deque()
 _lock = threading.Lock()
 # Arguments that are read on the host whatever they are.
 HOST = frozenset({"matrix", "to_crop", "resample_filter"})
@@ -56,7 +56,7 @@ def _handle(stream: Any) -> int:
         raise BadInput(f"stream: {stream!r} given, an integer handle or a stream object expected") from None
 
 
-class View(_C.DeviceArray):
+class ArrayView(_C.DeviceArray):
     """Device memory with the part of an array's interface that the operations use. Its content is never read here."""
 
     call: Call
@@ -66,12 +66,12 @@ class View(_C.DeviceArray):
     def dtype(self) -> Any:
         return _numpy_dtype(self.dtype_name)
 
-    def _part(self, offset: int, shape: Sequence[int], steps: Sequence[int]) -> View:
-        part = View(self, offset, shape, steps)
+    def _part(self, offset: int, shape: Sequence[int], steps: Sequence[int]) -> ArrayView:
+        part = ArrayView(self, offset, shape, steps)
         part.call = self.call
         return part
 
-    def __getitem__(self, index: Any) -> View:
+    def __getitem__(self, index: Any) -> ArrayView:
         offset, shape, steps = 0, [], []
         axes = iter(zip(self.shape, self.steps))
         for i in index if isinstance(index, tuple) else (index,):
@@ -95,16 +95,16 @@ class View(_C.DeviceArray):
             steps.append(step)
         return self._part(offset, shape, steps)
 
-    def permute(self, *axes: int) -> View:
+    def permute(self, *axes: int) -> ArrayView:
         return self._part(0, [self.shape[a] for a in axes], [self.steps[a] for a in axes])
 
-    def expand(self, *shape: int) -> View:
+    def expand(self, *shape: int) -> ArrayView:
         """Axes of length 1 repeated, and new ones in front."""
         new = len(shape) - self.ndim
         old = [(1, 0)] * new + list(zip(self.shape, self.steps))
         return self._part(0, shape, [0 if n == 1 else s for n, s in old])
 
-    def full(self, value: Any, dtype: Any) -> View:
+    def full(self, value: Any, dtype: Any) -> ArrayView:
         """One element on the same device, without axes."""
         one = self.call.empty((1,), dtype, self.device)
         one.set(np.asarray(value, dtype).tobytes(), self.call.stream)
@@ -125,37 +125,37 @@ class Call:
         self.library: Library = library_of(first)
         chosen = _stream.get()
         self.stream: int = self.library.stream(first) if chosen is None else chosen
-        self.views: list[View] = []
+        self.views: list[ArrayView] = []
 
     def borrow(self, name: str, array: Any) -> Any:
-        """A View of a foreign array; lists of them item by item; anything else as it is."""
+        """A ArrayView of a foreign array; lists of them item by item; anything else as it is."""
         if isinstance(array, list | tuple):
             items = [self.borrow(f"{name}[{i}]", a) for i, a in enumerate(array)]
             return tuple(items) if isinstance(array, tuple) else items
         if not is_foreign(array):
             return array
-        view = View(array, name, self.stream)
+        view = ArrayView(array, name, self.stream)
         view.owner = array
         view.read_only = view.read_only or library_of(array).read_only
         return self._add(view)
 
-    def _add(self, view: View) -> View:
+    def _add(self, view: ArrayView) -> ArrayView:
         view.call = self
         self.views.append(view)
         if view.stream is not None and not _C.same_stream(self.stream, view.stream):
             _C.order_streams(self.stream, view.stream, view.device)
         return view
 
-    def empty(self, shape: Sequence[int], dtype: Any, device: int) -> View:
+    def empty(self, shape: Sequence[int], dtype: Any, device: int) -> ArrayView:
         """A new array of the library, or memory of our own where the library cannot lend any."""
         if self.library.empty is None:
             kind = dtype if isinstance(dtype, str) else str(np.dtype(dtype))
             own = _C.DeviceArray.empty([int(n) for n in shape], kind, device)
             own.stream = self.stream
-            view = View(own, 0, own.shape, own.steps)
+            view = ArrayView(own, 0, own.shape, own.steps)
         else:
             made = self._from_library(tuple(int(n) for n in shape), dtype, device)
-            view = View(made, "out", self.stream)
+            view = ArrayView(made, "out", self.stream)
             view.owner = made
         return self._add(view)
 
@@ -169,7 +169,7 @@ class Call:
             text = f"out: {self.library.name} has no memory for {list(shape)} of {dtype} ({e})"
             raise DeviceError(text) from e
 
-    def context(self, like: View) -> Any:
+    def context(self, like: ArrayView) -> Any:
         """For a native call, with scratch memory of the same library."""
         return _C.Context(stream=self.stream, allocate=lambda n: self.empty((n,), np.uint8, like.device))
 
@@ -188,10 +188,10 @@ class Call:
                 _held.append((_C.Mark(self.stream, lent[0].device), lent))
 
     def returned(self, answer: Any) -> Any:
-        """Arrays of the library instead of Views."""
+        """Arrays of the library instead of ArrayViews."""
         if isinstance(answer, tuple):
             return tuple(self.returned(a) for a in answer)
-        if not isinstance(answer, View):
+        if not isinstance(answer, ArrayView):
             return answer
         return self.library.wrap(answer) if answer.owner is None else answer.owner
 
@@ -199,7 +199,7 @@ class Call:
 def is_foreign(x: Any) -> bool:
     """Whether x is an array of another library than numpy and torch, by the protocols that it speaks."""
     kind = type(x)
-    if isinstance(x, np.ndarray | View) or not (
+    if isinstance(x, np.ndarray | ArrayView) or not (
         hasattr(kind, "__cuda_array_interface__") or hasattr(kind, "__dlpack__")
     ):
         return False
@@ -240,7 +240,7 @@ def _is_compiling() -> bool:
 
 
 def takes_device_arrays(op: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator of a public operation, whose body may then meet a View wherever it expects a numpy array."""
+    """Decorator of a public operation, whose body may then meet an ArrayView wherever it expects a numpy array."""
     names = tuple(inspect.signature(op).parameters)
 
     @functools.wraps(op)

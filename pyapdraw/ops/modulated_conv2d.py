@@ -12,7 +12,7 @@ import numpy as np
 from pyapdraw import _C
 from pyapdraw.errors import BadInput, DeviceError, Unsupported
 from pyapdraw.need import need
-from pyapdraw.ops._arrays import Array, View, all_torch, call, empty, takes_device_arrays
+from pyapdraw.ops._arrays import Array, ArrayView, all_torch, call, empty, takes_device_arrays
 from pyapdraw.ops._torch import Operator, declare, operators
 from pyapdraw.ops.bias_act import GAINS, bias_act
 
@@ -71,7 +71,7 @@ def modulated_conv2d(
     >>> modulated_conv2d(x, weight, np.array([[3, 4]], np.float32))
     array([[[[1.4, 1.4]]]], dtype=float32)
     """
-    of_device = type(x) is View
+    of_device = type(x) is ArrayView
     if of_device:
         _check_host_filter(resample_filter)
     same_kind = None if of_device else resample_filter
