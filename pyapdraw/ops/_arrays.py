@@ -81,7 +81,7 @@ def all_torch(**arrays: Array) -> bool:
 
 
 def empty(shape: Sequence[int], dtype: Any, like: Array) -> Array:
-    """A new array of the kind of `like`, a numpy array or a ArrayView: of the same library, on the same device."""
+    """A new array of the kind of `like`, a numpy array or an ArrayView: of the same library, on the same device."""
     if isinstance(like, ArrayView):
         return like.call.empty(shape, dtype, like.device)
     return np.empty(shape, dtype)
