@@ -3,39 +3,39 @@
 #include <cstdlib>
 #include <new>
 
+#include "core/thread_pointer.h"
+
 namespace pyapdraw {
 
 namespace {
 
 constexpr size_t kMost = size_t{48} << 20;
 
-struct Kept {  // the block of this thread that is not in use
-  MemoryBlock block{nullptr, 0};
-  ~Kept() { std::free(block.data); }
-};
-thread_local Kept kept;
+// The block of this thread that is not in use; its size stands in its first bytes.
+const ThreadPointer kept(std::free);
+
+size_t size_of(const void* data) { return data ? *static_cast<const size_t*>(data) : 0; }
 
 }  // namespace
 
 MemoryBlock take_memory(size_t bytes) {
   const size_t rounded = (bytes + 127) / 64 * 64;
-  if (kept.block.bytes >= rounded) {
-    const MemoryBlock block = kept.block;
-    kept.block = {nullptr, 0};
-    return block;
-  }
-  void* data = std::aligned_alloc(64, rounded);
+  void* data = kept.get();
+  const size_t size = size_of(data);
+  if (size >= rounded && kept.set(nullptr)) return {data, size};
+  data = std::aligned_alloc(64, rounded);
   if (!data) throw std::bad_alloc();
   return {data, rounded};
 }
 
 void give_back(const MemoryBlock& block) {
-  if (block.bytes > kMost || block.bytes <= kept.block.bytes) {
+  void* before = kept.get();
+  if (block.bytes > kMost || block.bytes <= size_of(before) || !kept.set(block.data)) {
     std::free(block.data);
     return;
   }
-  std::free(kept.block.data);
-  kept.block = block;
+  *static_cast<size_t*>(block.data) = block.bytes;
+  std::free(before);
 }
 
 }  // namespace pyapdraw

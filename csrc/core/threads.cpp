@@ -16,13 +16,14 @@
 #endif
 #include <unistd.h>
 
+#include "core/thread_pointer.h"
 #include "pyapdraw/ops.h"
 
 namespace pyapdraw {
 
 namespace {
 
-thread_local bool inside_worker = false;
+const ThreadPointer busy(nullptr);  // not null within work of the pool
 
 int usable_cores() {
 #if defined(__linux__)
@@ -93,9 +94,9 @@ class Pool {
       wake = sleeping_ > 0;
     }
     if (wake) wake_.notify_all();
-    inside_worker = true;  // a nested call must not wait for the pool it runs in
+    busy.set(this);  // a nested call must not wait for the pool it runs in
     job.work(true);
-    inside_worker = false;
+    busy.set(nullptr);
     {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = nullptr;  // from here on nobody takes it up
@@ -118,7 +119,7 @@ class Pool {
   }
 
   void loop() {
-    inside_worker = true;
+    busy.set(this);
     uint64_t seen = 0;
     for (;;) {
       look_for([&] { return generation_.load(std::memory_order_acquire) != seen; });
@@ -186,7 +187,7 @@ void run_chunks(int64_t n, int64_t grain, int threads, ChunkFn fn, void* arg) {
   job.n = n;
   job.grain = grain;
   job.chunks = chunks;
-  if (helpers <= 0 || inside_worker || !pool().run(job, helpers)) job.work(true);
+  if (helpers <= 0 || busy.get() || !pool().run(job, helpers)) job.work(true);
   if (job.error) std::rethrow_exception(job.error);
 }
 
