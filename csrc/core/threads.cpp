@@ -1,5 +1,7 @@
 #include "core/threads.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -77,6 +79,16 @@ bool look_for(Done done) {
   return done();
 }
 
+// Whether this thread may throw, and ready for it from then on. The library allocates what a thread needs for its first
+// exception when that is thrown, and ends the process where there is no memory: so that is done where there is.
+bool can_throw() {
+  void* volatile room = std::malloc(4096);  // volatile: the compiler takes both results for granted otherwise
+  std::free(room);
+  if (!room) return false;
+  void* volatile ready = abi::__cxa_get_globals();
+  return ready != nullptr;
+}
+
 class Pool {
  public:
   // Runs the job with up to `helpers` workers beside the caller; false if the pool is in use. A worker that wakes too
@@ -121,6 +133,7 @@ class Pool {
   void loop() {
     busy.set(this);
     uint64_t seen = 0;
+    bool ready = false;
     for (;;) {
       look_for([&] { return generation_.load(std::memory_order_acquire) != seen; });
       std::unique_lock<std::mutex> lock(mutex_);
@@ -129,6 +142,7 @@ class Pool {
       --sleeping_;
       seen = generation_.load(std::memory_order_relaxed);
       if (!job_ || places_ == 0) continue;
+      if (!ready && !(ready = can_throw())) continue;
       Job* job = job_;
       --places_;
       active_.fetch_add(1, std::memory_order_relaxed);
