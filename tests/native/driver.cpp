@@ -50,7 +50,7 @@ void plant(const std::string& kind) {
   } else if (kind == "race") {
     long total = 0;
     run_chunks(
-        64, 1, 8,
+        4096, 1, 8,  // for longer than it takes to start a worker
         [](void* p, int64_t a, int64_t) {
           for (int i = 0; i < 1000; ++i) *static_cast<long*>(p) += a;
           std::this_thread::yield();
