@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from cases_valid_calls import VALID
-from timing import table
 
 from pyapdraw import ops
+from pyapdraw.table import table
 
 OPERATIONS = ("fuse_regions", "bias_act", "modulated_conv2d", "upfirdn2d", "conv_to_one", "distance_transform")
 MOST_US = 8

@@ -17,9 +17,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import report  # noqa: E402
-from timing import table  # noqa: E402
 
 from pyapdraw.bench import OURS  # noqa: E402
+from pyapdraw.table import table  # noqa: E402
 
 HEAD = ["suite", "case", "threads, cache", "old ms", "new ms", "new / old", "peers new / old", ""]
 

@@ -181,12 +181,12 @@ def build_steps(run: Run) -> list[Step]:
 
 
 def test_steps(run: Run) -> list[Step]:
-    """The tests of the CPU kernels carried to the GPU, then those that are about CUDA itself."""
+    """The tests of the CPU kernels copied to the GPU, then those that are about CUDA itself."""
     sys.path.insert(0, str(ROOT / "tests"))
     from cases_emulated import SUITES
 
     found = []
-    device = "carried" if run.dry else "cuda"
+    device = "copied" if run.dry else "cuda"
     suites = ["test_composite.py"] if run.dry else list(SUITES)
     about_cuda = sorted(p.name for p in (ROOT / "tests").glob("test_cuda_*.py") if p.name != "test_cuda_code.py")
     for file in [*suites, *([] if run.dry else about_cuda)]:

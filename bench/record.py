@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from timing import table
+from pyapdraw.table import table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -16,9 +16,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from timing import table  # noqa: E402
-
 from pyapdraw.bench import OURS, SCHEMA, roof  # noqa: E402
+from pyapdraw.table import table  # noqa: E402
 
 # The order of the targets; other suites follow by name.
 ORDER = [

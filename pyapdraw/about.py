@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 from pyapdraw import _C
+from pyapdraw.table import table
 
 
 def info() -> dict[str, Any]:
@@ -36,6 +37,5 @@ def support_table() -> str:
     """Which operation of the native core has kernels on which backend of this build, as a Markdown table."""
     backends = _C.backends()
     operations = next(iter(backends.values()))
-    rows = [["operation", *backends], ["---"] * (len(backends) + 1)]
-    rows += [[f"`{op}`", *("yes" if there[op] else "-" for there in backends.values())] for op in operations]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [[f"`{op}`", *("yes" if there[op] else "-" for there in backends.values())] for op in operations]
+    return table([["operation", *backends], *rows])

@@ -19,6 +19,7 @@ from pyapdraw.metrics.chamfer import chamfer_distance
 from pyapdraw.metrics.fid import fid
 from pyapdraw.metrics.ssim import ssim
 from pyapdraw.ops import resize
+from pyapdraw.table import table
 
 SHEET_PX = 256  # of one picture on the contact sheet
 
@@ -136,14 +137,13 @@ def _mean(rows: Sequence[Figures]) -> Figures:
     return Figures("mean", *(float(np.mean([getattr(row, name) for row in rows])) for name in names))
 
 
-def table(report: Report) -> str:
-    """The figures as lines of text."""
-    lines = [f"{'picture':32} {'F':>7} {'T':>7} {'chamfer px':>10} {'SSIM':>7}"]
+def as_text(report: Report) -> str:
+    """The figures as a Markdown table, and the distance of the sets below it."""
+    rows = [["picture", "F", "T", "chamfer px", "SSIM"]]
     for row in (*report.rows, report.mean):
-        lines.append(f"{row.name:32} {row.f:7.4f} {row.t:7.4f} {row.chamfer_px:10.3f} {row.ssim:7.4f}")
-    if report.fid is not None:
-        lines.append(f"Frechet distance of the two sets: {report.fid:.3f}")
-    return "\n".join(lines)
+        rows.append([row.name, f"{row.f:.4f}", f"{row.t:.4f}", f"{row.chamfer_px:.3f}", f"{row.ssim:.4f}"])
+    distance = "" if report.fid is None else f"\nFrechet distance of the two sets: {report.fid:.3f}"
+    return table(rows) + distance
 
 
 def features_named(name: str) -> Callable[[np.ndarray], np.ndarray]:

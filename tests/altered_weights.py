@@ -160,7 +160,7 @@ WAYS: dict[Callable[[bytes, random.Random], bytes], int] = {
 }  # fmt: skip
 
 
-def trial(data: bytes, count: int, seed: int = 0) -> tuple[Counter[str], list[tuple[str, bytes]]]:
+def count_accepted(data: bytes, count: int, seed: int = 0) -> tuple[Counter[str], list[tuple[str, bytes]]]:
     """Alters a file `count` times. Returns how often in which way, and (way, bytes) of what was not refused."""
     dice = random.Random(seed)
     tried: Counter[str] = Counter()
@@ -182,7 +182,7 @@ def trial(data: bytes, count: int, seed: int = 0) -> tuple[Counter[str], list[tu
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     began = time.perf_counter()
-    tried, accepted = trial(store.encode("specimen", specimen()), count)
+    tried, accepted = count_accepted(store.encode("specimen", specimen()), count)
     for way, times in tried.most_common():
         print(f"{way:22} {times:6}")
     print(f"{len(accepted)} of {count} accepted, {time.perf_counter() - began:.0f} s")

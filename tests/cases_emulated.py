@@ -43,7 +43,7 @@ SUITES: dict[str, dict[str, str]] = {
         "exposure": "what the style makes of a photo, as on the CPU",
         "sensor_noise": "what the style makes of a photo, as on the CPU",
     },
-    "test_mask.py": {
+    "test_person_mask.py": {
         "any_side": "minutes; sizes are varied in test_crop.py and test_guided_upsample.py",
         "portraits": "minutes; the network's own answer is compared",
         "threads": "a device has no worker threads",
@@ -82,7 +82,7 @@ SUITES: dict[str, dict[str, str]] = {
     },
     "test_conv_to_one.py": {"well_formed": TORCH, "compiles": TORCH},
     "test_sanitize_calls.py": {},
-    "test_carrier.py": {"read_only_arrive": "about memory alone", "found": "about memory alone"},
+    "test_copy_to_device.py": {"read_only_arrive": "about memory alone", "found": "about memory alone"},
 }
 if TABLE.is_file():
     for op in re.findall(r"^PA_OP\((\w+)", TABLE.read_text(encoding="utf-8"), re.M):
@@ -94,3 +94,11 @@ if TABLE.is_file():
 NOT_ON_A_GPU: dict[str, dict[str, str]] = {
     "test_crop.py": {"refuses_boxes_outside": "boxes on a device are cut to the image: test_on_a_device_..."},
 }
+
+# Run by one process: what takes a few seconds is not worth a start of its own.
+SHORT = [name for name in SUITES if not name.startswith("test_cuda_")]
+for _long in ("distance_transform", "distance_transform_chamfer", "ink", "person_mask", "modulated_conv2d",
+              "modulated_conv2d_gradients", "modulated_conv2d_cuda", "bias_act", "upfirdn2d", "pixels_cuda", "conv2d",
+              "instance_norm"):  # fmt: skip
+    SHORT.remove(f"test_{_long}.py")
+GROUPS = [(name,) for name in SUITES if name not in SHORT] + [tuple(SHORT[i::3]) for i in range(3)]

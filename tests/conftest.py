@@ -1,5 +1,5 @@
 """Shared fixtures, and the devices that tests run on: `--device cpu`; `emulated`, the CUDA kernels on the CPU; `cuda`,
-the same on a GPU; `carried`, the CPU kernels behind what carries arrays to a GPU and back.
+the same on a GPU; `copied`, the CPU kernels behind what copies arrays to a GPU and back.
 
 Tests that take long are marked `slow` (cases_slow.py); every other one is in the quick lane of `make check`. What is
 counted is told at the end, with the skipped tests by their reason, also where several processes share the tests (`-n`).
@@ -16,13 +16,13 @@ import pytest
 from emulated import module
 
 counts = pytest.StashKey[list[str]]()
-carried = pytest.StashKey[object]()
+copies = pytest.StashKey[object]()
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--device",
-        choices=("cpu", "emulated", "cuda", "carried"),
+        choices=("cpu", "emulated", "cuda", "copied"),
         default="cpu",
         help="emulated: CPU tensors go through the CUDA kernels, which run on the CPU; cuda: on a GPU "
         "(docs/architecture.md)",
@@ -40,12 +40,12 @@ def pytest_configure(config):
             pytest.exit(f"--device emulated: {module.missing()}", returncode=1)
         module.install(module.build())
     elif device != "cpu":
-        import carrier
+        import copy_to_device
 
         memory = "cuda" if device == "cuda" else "cpu"
-        if reason := carrier.missing(memory):
+        if reason := copy_to_device.missing(memory):
             pytest.exit(f"--device {device}: {reason}", returncode=1)
-        config.stash[carried] = carrier.install(memory)
+        config.stash[copies] = copy_to_device.install(memory)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_sessionfinish(session):
     """Tests that all pass without a call on the device have shown nothing."""
-    installed = session.config.stash.get(carried, None)
+    installed = session.config.stash.get(copies, None)
     if installed is not None and not session.config.option.collectonly:
         session.config.stash[counts].append(f"{installed.calls} calls on the device")
         if not installed.calls and session.exitstatus == 0:

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import tempfile
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -146,13 +147,12 @@ def compile_fatbin(source: Path, binary: Path, machine: list[str], portable: lis
     assert done.returncode == 0, f"{source.name} does not compile:\n{done.stderr[-4000:]}"
 
 
-def _dump(binary: Path, *options: str) -> str:
-    folder = disassembler()
-    assert folder
-    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [str(folder / "cuobjdump"), *options, str(binary)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, f"cuobjdump {' '.join(options)}: {done.stderr[-2000:]}"
+def _run(tool: str, *arguments: str | Path, folder: Path | None = None) -> str:
+    tools = disassembler()
+    assert tools
+    command = [str(tools / tool), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, f"{tool} {' '.join(command[1:])}: {done.stderr[-2000:]}"
     return done.stdout
 
 
@@ -162,7 +162,7 @@ def disassemble(binary: Path) -> dict[str, list[Code]]:
     arch = ""
     usage = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
     symbol = ""
-    for line in _dump(binary, "--dump-resource-usage").splitlines():
+    for line in _run("cuobjdump", "--dump-resource-usage", binary).splitlines():
         if found := re.match(r"arch = sm_(\w+)", line):
             arch = found[1]
         elif found := re.match(r"\s*Function (\S+):", line):
@@ -171,8 +171,11 @@ def disassemble(binary: Path) -> dict[str, list[Code]]:
             registers, stack, shared, local = map(int, found.groups())
             codes[symbol, arch] = Code(arch, registers, stack, local, shared)
             symbol = ""
-    _add_opcodes(codes, _dump(binary, "-sass"))
-    portable = _dump(binary, "-ptx")
+    with tempfile.TemporaryDirectory() as folder:
+        _run("cuobjdump", "-xelf", "all", binary.resolve(), folder=Path(folder))
+        for one in Path(folder).iterdir():  # each alone and without its data flow: less time than `cuobjdump -sass`
+            _add_opcodes(codes, _run("nvdisasm", "--no-dataflow", "--print-code", one))
+    portable = _run("cuobjdump", "-ptx", binary)
     for entry in re.findall(r"\.entry\s+([\w$]+)", portable):
         codes[entry, "ptx"] = Code("ptx")
     _add_bounds(codes, portable)
@@ -187,9 +190,9 @@ def _add_opcodes(codes: dict[tuple[str, str], Code], text: str) -> None:
     instruction = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*(?:\.[\w]+)*)")
     arch, counts = "", dict[str, int]()
     for line in text.splitlines():
-        if found := re.match(r"\s*code for sm_(\w+)", line):
+        if found := re.match(r"\s*\.target\s+sm_(\w+)", line):
             arch = found[1]
-        elif found := re.match(r"\s*Function : (\S+)", line):
+        elif found := re.match(r"\.text\.(\S+):", line):
             counts = {}
             if (found[1], arch) in codes:
                 codes[found[1], arch].opcodes = counts

@@ -1,4 +1,4 @@
-import carrier
+import copy_to_device
 import numpy as np
 import pytest
 import reference_crop as reference
@@ -98,8 +98,8 @@ def test_crop_area_refuses_boxes_outside(box):
 def on_device():
     """The native module with its arrays in memory of a device."""
     if _C.cpu_backends() == ["emulated"]:
-        pytest.importorskip("torch", reason="the carrier holds its memory as torch tensors")
-        return carrier.Carrier(_C, "cpu", lent=True)
+        pytest.importorskip("torch", reason="their memory is held as torch tensors")
+        return copy_to_device.DeviceCopies(_C, "cpu", lent=True)
     if not getattr(_C, "lends", False):
         pytest.skip("needs --device cuda, or the emulated module, under which test_emulated.py runs it")
     return _C

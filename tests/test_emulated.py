@@ -8,9 +8,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
-from cases_emulated import SUITES
+from cases_emulated import GROUPS
 from emulated import module
 
 pytestmark = pytest.mark.skipif(module.missing() is not None, reason=str(module.missing()))
@@ -23,13 +24,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, module.BUILT: str(module.build())}
 
 
-@pytest.mark.parametrize("suite", SUITES)
-def test_kernels_pass_the_tests_of_the_cpu(suite, environment, record_counts):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--device", "emulated", f"tests/{suite}"]
+@pytest.mark.parametrize("group", GROUPS, ids=" ".join)
+def test_kernels_pass_the_tests_of_the_cpu(group, environment, record_counts):
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--device", "emulated"]
+    command += [f"tests/{suite}" for suite in group]
     done = subprocess.run(
         command, cwd=module.ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    counts = re.search(r"^\d+ passed.*$", done.stdout, re.MULTILINE)
-    assert counts, done.stdout[-2000:]
-    record_counts(f"emulated {suite}: {counts.group()}")
+    passed = Counter(re.findall(r"^tests/(\S+?)::.* PASSED", done.stdout, re.MULTILINE))
+    for suite in group:
+        assert passed[suite], f"{suite}: no test passed\n{done.stdout[-2000:]}"
+        record_counts(f"emulated {suite}: {passed[suite]} passed")

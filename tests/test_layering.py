@@ -45,7 +45,7 @@ LAYERS = [
     {"media.camera_raw", "media.quiet"},
     {"ops", "weights"},
     {"files"},
-    {"_C", "need", "clock"},
+    {"_C", "need", "clock", "table"},
     {"errors", "choices"},
 ]
 # Beside the path from photo to drawing: what each may import. Of the path, the command line alone starts them.

@@ -1,4 +1,4 @@
-"""The table of the native core: every operation has a trial in tests/native, which CI runs under the sanitizers, a
+"""The table of the native core: every operation has a fuzz case in tests/native, which CI runs under the sanitizers, a
 line in the stub that mypy reads, and a function of pyapdraw.ops unless it is an inner one.
 
 `make sanitize` builds and runs the driver under AddressSanitizer, UBSan and ThreadSanitizer, which takes minutes.
@@ -17,16 +17,16 @@ from pyapdraw import _C, ops
 FOLDER = Path(__file__).resolve().parent / "native"
 
 
-def test_every_operation_has_a_trial():
+def test_every_operation_has_a_fuzz_case():
     if not FOLDER.is_dir():
         pytest.skip("not run from a source tree")
-    trials = {m for path in FOLDER.glob("*.cpp") for m in re.findall(r"^PA_TRIAL\((\w+)\)", path.read_text(), re.M)}
+    cases = {m for path in FOLDER.glob("*.cpp") for m in re.findall(r"^PA_FUZZ\((\w+)\)", path.read_text(), re.M)}
     table = next(iter(_C.backends().values()))
-    assert set(table) <= trials, f"add a PA_TRIAL in tests/native: {sorted(set(table) - trials)}"
+    assert set(table) <= cases, f"add a PA_FUZZ in tests/native: {sorted(set(table) - cases)}"
     # Some public functions are composed of others and have no entry of their own.
     public = (FOLDER.parents[1] / "csrc" / "include" / "pyapdraw" / "ops.h").read_text()
-    unknown = {name for name in trials - set(table) if f"void {name}(" not in public}
-    assert not unknown, f"a trial of what is no operation: {sorted(unknown)}"
+    unknown = {name for name in cases - set(table) if f"void {name}(" not in public}
+    assert not unknown, f"a fuzz case of what is no operation: {sorted(unknown)}"
 
 
 def test_inner_operations_are_those_without_a_function_of_ops():

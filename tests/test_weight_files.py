@@ -63,7 +63,7 @@ def test_a_dtype_that_files_do_not_hold(held, tmp_path):
 
 def test_no_altered_file_is_read(data):
     """The script of the same name tries 50,000."""
-    tried, accepted = altered_weights.trial(data, 2000, seed=1)
+    tried, accepted = altered_weights.count_accepted(data, 2000, seed=1)
     assert len(tried) == len(altered_weights.WAYS) and not accepted
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 from measure import Suite, captured
-from timing import table
+
+from pyapdraw.table import table
 
 LAYERS = {  # inputs, outputs, side of the input, up, batch
     "layer 512 -> 512, 64²": (512, 512, 64, 1, 1),

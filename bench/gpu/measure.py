@@ -36,7 +36,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1]), str(HERE.parents[1] / "tests")]
 
 from record import OURS, Row  # noqa: E402
-from timing import table  # noqa: E402
+
+from pyapdraw.table import table  # noqa: E402
 
 __all__ = ["OURS", "Asked", "Candidate", "Suite", "limit", "relative_error"]
 

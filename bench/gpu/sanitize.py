@@ -3,7 +3,7 @@
     compute-sanitizer --tool memcheck python bench/gpu/sanitize.py
     python bench/gpu/sanitize.py --dry          the same calls with memory of the CPU in place of the GPU's
 
-Arrays are carried to the device by copies (tests/carrier.py), so that no kernel but ours runs. The tensor-core kernels
+Arrays reach the device by copies (tests/copy_to_device.py), so that no kernel but ours runs. The tensor-core kernels
 take 16 bits: those calls are native ones with torch tensors, beside the same numbers in float32 on the CPU.
 """
 
@@ -17,8 +17,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import carrier  # noqa: E402
 import cases_ink  # noqa: E402
+import copy_to_device  # noqa: E402
 from cases_distance_transform import CASES  # noqa: E402
 from cases_fuse_regions import portrait  # noqa: E402
 from cases_images import smooth_noise  # noqa: E402
@@ -165,7 +165,7 @@ def main() -> int:
     import torch
 
     dry = "--dry" in sys.argv[1:]
-    if reason := carrier.missing("cpu" if dry else "cuda"):
+    if reason := copy_to_device.missing("cpu" if dry else "cuda"):
         sys.exit(f"not run: {reason}")
     available: dict[str, Any] = _C.backends()["cuda"]
     calls = [*valid_calls(), *larger_calls()]
@@ -173,7 +173,7 @@ def main() -> int:
     halves = [(name, call) for name, call in tensor_core_calls() if not dry or call.dtype != torch.float16]
     expected += [call.reference() for _, call in halves]
     calls += [(name, call.run) for name, call in halves]
-    installed = carrier.install("cpu" if dry else "cuda", poison=False)
+    installed = copy_to_device.install("cpu" if dry else "cuda", poison=False)
     wrong, absent = [], []
     for (name, call), answer in zip(calls, expected, strict=True):
         try:

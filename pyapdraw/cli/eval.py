@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet:
         check_output(args.sheet, **rules)
     report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet)
-    show(evaluate.table(report))
+    show(evaluate.as_text(report))
     if args.json:
         write_record(args.json, "eval", asdict(report), **rules)
     return codes.DONE

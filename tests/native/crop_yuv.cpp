@@ -1,11 +1,11 @@
 // A crop straight out of the planes of a video frame.
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
 
 namespace {
 
-const Tensor& some_map(trial::Trial& t) {
+const Tensor& some_map(fuzz::Case& t) {
   const double far = t.one_of({20.0, 1e9});
   return t.in<double>(
       {2, 3}, {t.real(0.2, 2), t.real(-1, 1), t.real(-far, far), t.real(-0.1, 0.1), t.real(0.2, 2), t.real(-far, far)});
@@ -13,7 +13,7 @@ const Tensor& some_map(trial::Trial& t) {
 
 }  // namespace
 
-PA_TRIAL(crop_yuv) {
+PA_FUZZ(crop_yuv) {
   const int64_t h = t.pick(1, 60), w = t.pick(1, 90);
   const std::vector<int64_t> luma{h, w}, chroma{t.coin() ? h : (h + 1) / 2, t.coin() ? w : (w + 1) / 2};
   const bool bytes = t.coin();
@@ -28,7 +28,7 @@ PA_TRIAL(crop_yuv) {
   t.call([&] { crop_yuv(y, u, v, matrix, out, format, sampling, t.ctx); });
 }
 
-PA_TRIAL(paste_yuv) {
+PA_FUZZ(paste_yuv) {
   const int64_t h = t.pick(1, 60), w = t.pick(1, 90), side = t.pick(1, 40);
   const std::vector<int64_t> chroma{t.coin() ? h : (h + 1) / 2, t.coin() ? w : (w + 1) / 2};
   const Tensor& drawing = t.coin() ? t.in<uint8_t>({side, side}, 0, 255) : t.in<uint8_t>({side, side, 3}, 0, 255);

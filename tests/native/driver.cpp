@@ -1,8 +1,8 @@
-// Runs the trial of every operation of the Backend table: each instruction set of this machine, odd shapes and strides,
-// 1, 2, 3 and 8 threads with equal results, spoilt arguments, and several callers at once. Built under a sanitizer by
-// `make sanitize`; it needs no Python.
+// Runs the fuzz case of every operation of the Backend table: each instruction set of this machine, odd shapes and
+// strides, 1, 2, 3 and 8 threads with equal results, spoilt arguments, and several callers at once. Built under a
+// sanitizer by `make sanitize`; it needs no Python.
 //
-//   driver [--trials 20] [--seed 1] [--only resize] [--callers 4]
+//   driver [--cases 20] [--seed 1] [--only resize] [--callers 4]
 //   driver --plant overflow|race|undefined     a fault on purpose: shows that the sanitizer watches
 #include <cstdio>
 #include <cstdlib>
@@ -14,14 +14,14 @@
 #include "core/backend.h"
 #include "core/peaks.h"
 #include "core/threads.h"
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
 
 namespace {
 
 struct Options {
-  int trials = 20, callers = 4;
+  int cases = 20, callers = 4;
   uint64_t seed = 1;
   std::string only, plant;
 };
@@ -30,7 +30,7 @@ Options read(int argc, char** argv) {
   Options o;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--trials") o.trials = std::atoi(value.c_str());
+    if (name == "--cases") o.cases = std::atoi(value.c_str());
     if (name == "--callers") o.callers = std::atoi(value.c_str());
     if (name == "--seed") o.seed = std::strtoull(value.c_str(), nullptr, 10);
     if (name == "--only") o.only = value;
@@ -64,8 +64,8 @@ void plant(const std::string& kind) {
   (void)sum;
 }
 
-uint64_t run_once(const trial::Entry& entry, uint64_t seed, int threads, bool refusals) {
-  trial::Trial t(seed, threads, refusals);
+uint64_t run_once(const fuzz::Entry& entry, uint64_t seed, int threads, bool refusals) {
+  fuzz::Case t(seed, threads, refusals);
   try {
     entry.run(t);
   } catch (const std::exception& e) {
@@ -77,21 +77,21 @@ uint64_t run_once(const trial::Entry& entry, uint64_t seed, int threads, bool re
   return t.digest();
 }
 
-bool every_operation_has_a_trial() {
+bool every_operation_has_a_fuzz_case() {
   int count = 0, missing = 0;
   const OpEntry* ops = op_entries(&count);
   for (int i = 0; i < count; ++i) {
     if (!ops[i].available(cpu_backend())) continue;
     bool found = false;
-    for (const trial::Entry& e : trial::entries()) found = found || std::strcmp(e.op, ops[i].op) == 0;
-    if (!found) ++missing, std::printf("FAILED %s: no PA_TRIAL in tests/native\n", ops[i].op);
+    for (const fuzz::Entry& e : fuzz::entries()) found = found || std::strcmp(e.op, ops[i].op) == 0;
+    if (!found) ++missing, std::printf("FAILED %s: no PA_FUZZ in tests/native\n", ops[i].op);
   }
   return missing == 0;
 }
 
 bool emulated() { return std::strcmp(cpu_backend().name, "emulated") == 0; }
 
-bool wanted(const trial::Entry& entry, const Options& o) {
+bool wanted(const fuzz::Entry& entry, const Options& o) {
   if (!o.only.empty() && o.only != entry.op) return false;
   int count = 0;
   const OpEntry* ops = op_entries(&count);
@@ -102,7 +102,7 @@ bool wanted(const trial::Entry& entry, const Options& o) {
 
 // The same bits from any number of threads; on the emulated device, whose kernels have threads of their own, in any
 // order of those.
-void all_thread_counts(const trial::Entry& entry, uint64_t seed, bool refusals) {
+void all_thread_counts(const fuzz::Entry& entry, uint64_t seed, bool refusals) {
   const uint64_t alone = run_once(entry, seed, 1, refusals);
   std::string other;
   if (emulated()) {
@@ -129,27 +129,27 @@ int main(int argc, char** argv) {
     std::puts("the planted fault was not noticed");
     return 0;
   }
-  if (!every_operation_has_a_trial()) return 1;
+  if (!every_operation_has_a_fuzz_case()) return 1;
   const Backend* tables[3];
   const int count = cpu_backends(tables);
   for (int k = 0; k < count; ++k) {
     use_cpu_backend(tables[k]->name);
-    std::vector<const trial::Entry*> entries;
-    for (const trial::Entry& entry : trial::entries())
+    std::vector<const fuzz::Entry*> entries;
+    for (const fuzz::Entry& entry : fuzz::entries())
       if (wanted(entry, o)) entries.push_back(&entry);
-    for (const trial::Entry* entry : entries)
-      for (int i = 0; i < o.trials; ++i) all_thread_counts(*entry, o.seed + static_cast<uint64_t>(i), i % 4 == 0);
+    for (const fuzz::Entry* entry : entries)
+      for (int i = 0; i < o.cases; ++i) all_thread_counts(*entry, o.seed + static_cast<uint64_t>(i), i % 4 == 0);
     if (o.only.empty() && !emulated()) machine_peaks(2, 0.01);
     std::vector<std::thread> callers;
     for (int c = 0; c < o.callers; ++c)
       callers.emplace_back([&o, &entries, c] {
-        for (int i = 0; i < o.trials; ++i)
-          for (const trial::Entry* entry : entries)
+        for (int i = 0; i < o.cases; ++i)
+          for (const fuzz::Entry* entry : entries)
             run_once(*entry, o.seed + static_cast<uint64_t>(1000 * (c + 1) + i), 8, false);
       });
     for (std::thread& caller : callers) caller.join();
-    std::printf("%s: %zu operations, %d trials each %s, then by %d callers at once\n", tables[k]->name, entries.size(),
-                o.trials, emulated() ? "in three orders of threads" : "on 1, 2, 3 and 8 threads", o.callers);
+    std::printf("%s: %zu operations, %d cases each %s, then by %d callers at once\n", tables[k]->name, entries.size(),
+                o.cases, emulated() ? "in three orders of threads" : "on 1, 2, 3 and 8 threads", o.callers);
     std::fflush(stdout);
   }
   return 0;

@@ -1,11 +1,11 @@
 // What finding faces and cutting them out is made of.
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
-using trial::Layout;
+using fuzz::Layout;
 
 template <typename Run>
-void convolution(trial::Trial& t, Run run) {
+void convolution(fuzz::Case& t, Run run) {
   const int64_t k = t.pick(1, 4), c = t.pick(1, 40), o = t.pick(1, 40), pad = t.pick(0, 2), stride = t.pick(1, 3);
   const int64_t n = t.pick(0, 2), h = t.pick(4, 30), w = t.pick(4, 40);
   const Tensor& x = t.in<float>({n, h, w, c}, -1, 1, Layout::rows);
@@ -16,11 +16,11 @@ void convolution(trial::Trial& t, Run run) {
   t.call([&] { run(x, weight, bias, slope, out, static_cast<int>(stride), static_cast<int>(pad), t.ctx); });
 }
 
-PA_TRIAL(conv2d) { convolution(t, conv2d); }
+PA_FUZZ(conv2d) { convolution(t, conv2d); }
 
-PA_TRIAL(conv2d_bf16) { convolution(t, conv2d_bf16); }
+PA_FUZZ(conv2d_bf16) { convolution(t, conv2d_bf16); }
 
-PA_TRIAL(max_pool2d) {
+PA_FUZZ(max_pool2d) {
   const int64_t n = t.pick(0, 2), h = t.pick(3, 30), w = t.pick(3, 40), c = t.pick(1, 40);
   const int64_t k = t.pick(1, 3), stride = t.pick(1, 3);
   const bool ceil = t.coin();  // a last window counts that the border cuts, but that starts inside
@@ -33,7 +33,7 @@ PA_TRIAL(max_pool2d) {
   t.call([&] { max_pool2d(x, out, static_cast<int>(k), static_cast<int>(stride), t.ctx); });
 }
 
-PA_TRIAL(crop_area) {
+PA_FUZZ(crop_area) {
   const int64_t h = t.pick(1, 60), w = t.pick(1, 90), c = t.pick(1, 4), n = t.pick(0, 4);
   std::vector<double> boxes;
   for (int64_t i = 0; i < n; ++i) {
@@ -46,7 +46,7 @@ PA_TRIAL(crop_area) {
   t.call([&] { crop_area(image, box, out, 127.5f, 1 / 128.0f, t.ctx); });
 }
 
-PA_TRIAL(crop_warp) {
+PA_FUZZ(crop_warp) {
   const int64_t h = t.pick(1, 60), w = t.pick(1, 90), c = t.one_of<int64_t>({1, 3}), n = t.pick(0, 4);
   const bool bytes = t.coin();
   const Tensor& image =
@@ -57,7 +57,7 @@ PA_TRIAL(crop_warp) {
   t.call([&] { crop_warp(image, to_image, out, 127.5f, 1 / 128.0f, t.ctx); });
 }
 
-PA_TRIAL(guided_upsample) {
+PA_FUZZ(guided_upsample) {
   const int64_t h = t.pick(0, 80), w = t.pick(0, 130);
   const Tensor& coarse = t.in<float>({t.pick(1, 40), t.pick(1, 40)}, 0, 1, Layout::any, t.coin());
   const Tensor& image = t.in<uint8_t>({h, w, 3}, 0, 255);
@@ -66,7 +66,7 @@ PA_TRIAL(guided_upsample) {
   t.call([&] { guided_upsample(coarse, image, out, radius, 1e-3f, t.one_of({1.0f, 4.0f}), t.ctx); });
 }
 
-PA_TRIAL(local_contrast) {
+PA_FUZZ(local_contrast) {
   const int cell = static_cast<int>(t.pick(1, 9));
   const int64_t h = cell * t.pick(0, 12), w = cell * t.pick(0, 14);
   const Tensor& image = t.in<uint8_t>({h, w, 3}, 0, 255);
@@ -74,14 +74,14 @@ PA_TRIAL(local_contrast) {
   t.call([&] { local_contrast(image, out, cell, 0.04f, t.ctx); });
 }
 
-PA_TRIAL(pixel_unshuffle) {
+PA_FUZZ(pixel_unshuffle) {
   const int64_t k = t.pick(0, 4), h = 2 * t.pick(0, 20), w = 2 * t.pick(0, 30);
   const Tensor& x = t.in<float>({k, h, w}, -1, 1);
   const Tensor& out = t.out<float>({h / 2, w / 2, 4 * k}, Layout::rows);
   t.call([&] { pixel_unshuffle(x, out, t.ctx); });
 }
 
-PA_TRIAL(add_upsampled) {
+PA_FUZZ(add_upsampled) {
   const int64_t n = t.pick(0, 2), h = t.pick(0, 20), w = t.pick(0, 30), c = t.pick(0, 40);
   const int top = static_cast<int>(t.pick(0, 1)), left = static_cast<int>(t.pick(0, 1));
   const Tensor& x = t.inout<float>({n, h, w, c}, -1, 1, Layout::rows);
@@ -90,7 +90,7 @@ PA_TRIAL(add_upsampled) {
   t.call([&] { add_upsampled(x, coarse, top, left, 0.1f, t.ctx); });
 }
 
-PA_TRIAL(nms) {
+PA_FUZZ(nms) {
   const int64_t n = t.pick(0, 200);
   const Tensor& boxes = t.in<float>({n, 4}, -10, 60, Layout::contiguous, t.coin());
   const Tensor& keep = t.out<bool>({n}, Layout::contiguous);

@@ -1,4 +1,4 @@
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
 
@@ -11,7 +11,7 @@ struct Frame {
   Shape parts[4];
 };
 
-Frame frame(trial::Trial& t) {
+Frame frame(fuzz::Case& t) {
   const int64_t n = t.pick(0, 2), c = t.pick(1, 3);
   Frame f{{n, c, t.pick(1, 50), t.pick(1, 90)}, {}};
   for (Shape& part : f.parts) part = {n, c, t.pick(0, 20), t.pick(0, 40)};
@@ -20,11 +20,11 @@ Frame frame(trial::Trial& t) {
 
 }  // namespace
 
-PA_TRIAL(fuse_regions) {
+PA_FUZZ(fuse_regions) {
   const Frame f = frame(t);
   const bool half = t.coin();
   const auto some = [&](const Shape& shape) -> const Tensor& {
-    return half ? t.in_bf16(shape, -1, 1.2) : t.in<float>(shape, -1, 1.2, trial::Layout::any, true);
+    return half ? t.in_bf16(shape, -1, 1.2) : t.in<float>(shape, -1, 1.2, fuzz::Layout::any, true);
   };
   FaceParts parts;
   const Tensor *part[4], &hair = some(f.shape), &background = some(f.shape);
@@ -45,7 +45,7 @@ PA_TRIAL(fuse_regions) {
   });
 }
 
-PA_TRIAL(fuse_regions_backward) {
+PA_FUZZ(fuse_regions_backward) {
   const Frame f = frame(t);
   const Tensor& grad = t.in<float>(f.shape, -1, 1);
   const Tensor& winners = t.in<uint8_t>(f.shape, 0, 255);  // also what the forward call never writes

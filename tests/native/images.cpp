@@ -1,22 +1,22 @@
 // Operations on whole pictures: resampling, colour, layout, composition.
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
 
-PA_TRIAL(resize) {
+PA_FUZZ(resize) {
   const int64_t channels = t.pick(1, 4);
   const std::vector<int64_t> from{t.pick(1, 60), t.pick(1, 90), channels}, to{t.pick(0, 60), t.pick(0, 90), channels};
   const bool bytes = t.coin();
-  const Tensor& image = bytes ? t.in<uint8_t>(from, 0, 255) : t.in<float>(from, -2, 2, trial::Layout::any, true);
+  const Tensor& image = bytes ? t.in<uint8_t>(from, 0, 255) : t.in<float>(from, -2, 2, fuzz::Layout::any, true);
   const Tensor& out = bytes ? t.out<uint8_t>(to) : t.out<float>(to);
   t.call([&] { resize(image, out, t.ctx); });
 }
 
-PA_TRIAL(warp_affine) {
+PA_FUZZ(warp_affine) {
   const int64_t channels = t.pick(1, 4);
   const std::vector<int64_t> from{t.pick(1, 60), t.pick(1, 90), channels}, to{t.pick(0, 60), t.pick(0, 90), channels};
   const bool bytes = t.coin();
-  const Tensor& image = bytes ? t.in<uint8_t>(from, 0, 255) : t.in<float>(from, -2, 2, trial::Layout::any, true);
+  const Tensor& image = bytes ? t.in<uint8_t>(from, 0, 255) : t.in<float>(from, -2, 2, fuzz::Layout::any, true);
   const double far = t.one_of({30.0, 300.0, 1e12});
   const Tensor& matrix = t.in<double>({2, 3}, {t.real(0.1, 3), t.real(-1, 1), t.real(-far, far), t.real(-0.03, 0.03),
                                                t.real(0.1, 3), t.real(-far, far)});
@@ -26,18 +26,18 @@ PA_TRIAL(warp_affine) {
   t.call([&] { warp_affine(image, matrix, out, filter, border, 255.0, t.ctx); });
 }
 
-PA_TRIAL(composite) {
+PA_FUZZ(composite) {
   const std::vector<int64_t> shape{t.pick(0, 40), t.pick(0, 120), t.pick(1, 4)};
   const bool bytes = t.coin();
   const auto some = [&]() -> const Tensor& {
-    return bytes ? t.in<uint8_t>(shape, 0, 255) : t.in<float>(shape, -1, 2, trial::Layout::any, true);
+    return bytes ? t.in<uint8_t>(shape, 0, 255) : t.in<float>(shape, -1, 2, fuzz::Layout::any, true);
   };
   const Tensor &drawing = some(), &alpha = some(), &background = some();
   const Tensor& out = bytes ? t.out<uint8_t>(shape) : t.out<float>(shape);
   t.call([&] { composite(drawing, alpha, background, out, t.ctx); });
 }
 
-PA_TRIAL(yuv_to_rgb) {
+PA_FUZZ(yuv_to_rgb) {
   const int64_t h = t.pick(1, 40), w = t.pick(1, 150);
   const std::vector<int64_t> luma{h, w}, chroma{t.coin() ? h : (h + 1) / 2, t.coin() ? w : (w + 1) / 2};
   const bool bytes = t.coin(), planes = t.coin();
@@ -51,7 +51,7 @@ PA_TRIAL(yuv_to_rgb) {
   t.call([&] { yuv_to_rgb(y, u, v, out, format, t.ctx); });
 }
 
-PA_TRIAL(rgb_to_yuv) {
+PA_FUZZ(rgb_to_yuv) {
   const int64_t h = t.pick(1, 40), w = t.pick(1, 150);
   const std::vector<int64_t> chroma{t.coin() ? h : (h + 1) / 2, t.coin() ? w : (w + 1) / 2};
   const Tensor& image = t.coin() ? t.in<uint8_t>({h, w, 3}, 0, 255) : t.in<uint8_t>({h, w}, 0, 255);
@@ -60,16 +60,16 @@ PA_TRIAL(rgb_to_yuv) {
   t.call([&] { rgb_to_yuv(image, y, u, v, format, t.ctx); });
 }
 
-PA_TRIAL(rgb_to_nchw) {
+PA_FUZZ(rgb_to_nchw) {
   const int64_t h = t.pick(0, 40), w = t.pick(0, 150), channels = t.pick(1, 4);
   const Tensor& image = t.in<uint8_t>({h, w, channels}, 0, 255);
   const Tensor& out = t.out<float>({channels, h, w});
   t.call([&] { rgb_to_nchw(image, out, t.ctx); });
 }
 
-PA_TRIAL(nchw_to_rgb) {
+PA_FUZZ(nchw_to_rgb) {
   const int64_t h = t.pick(0, 40), w = t.pick(0, 150), channels = t.pick(1, 4);
-  const Tensor& image = t.in<float>({channels, h, w}, -3, 3, trial::Layout::any, true);
+  const Tensor& image = t.in<float>({channels, h, w}, -3, 3, fuzz::Layout::any, true);
   const Tensor& out = t.out<uint8_t>({h, w, channels});
   t.call([&] { nchw_to_rgb(image, out, t.ctx); });
 }

@@ -1,9 +1,9 @@
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
-using trial::Layout;
+using fuzz::Layout;
 
-PA_TRIAL(modulated_conv2d) {
+PA_FUZZ(modulated_conv2d) {
   const int64_t n = t.pick(0, 2), i = t.pick(1, 40), o = t.pick(1, 40), k = t.one_of<int64_t>({1, 3});
   ModulatedConvOptions options;
   options.demodulate = t.coin();
@@ -25,7 +25,7 @@ PA_TRIAL(modulated_conv2d) {
   t.call([&] { modulated_conv2d(x, weight, styles, filter, noise, bias, out, options, t.ctx); });
 }
 
-PA_TRIAL(modulated_conv2d_backward_weight) {
+PA_FUZZ(modulated_conv2d_backward_weight) {
   const int64_t n = t.pick(0, 2), i = t.pick(1, 40), o = t.pick(1, 40), k = t.one_of<int64_t>({1, 3});
   const int64_t h = t.pick(3, 18), w = t.pick(3, 24), stride = t.pick(1, 2), pad = t.pick(0, 1);
   const bool half = t.coin();

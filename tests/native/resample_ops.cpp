@@ -1,5 +1,5 @@
 // Operations of StyleGAN2 around its convolutions, the normalisation and the last layer of drawing networks.
-#include "trial.h"
+#include "fuzz.h"
 
 using namespace pyapdraw;
 
@@ -7,17 +7,17 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-const Tensor& some(trial::Trial& t, int kind, const Shape& shape, double low = -2, double high = 2) {
+const Tensor& some(fuzz::Case& t, int kind, const Shape& shape, double low = -2, double high = 2) {
   if (kind == 1) return t.in_bf16(shape, low, high);
-  return kind == 2 ? t.in<double>(shape, low, high) : t.in<float>(shape, low, high, trial::Layout::any, t.coin());
+  return kind == 2 ? t.in<double>(shape, low, high) : t.in<float>(shape, low, high, fuzz::Layout::any, t.coin());
 }
 
-const Tensor& result(trial::Trial& t, int kind, const Shape& shape) {
+const Tensor& result(fuzz::Case& t, int kind, const Shape& shape) {
   if (kind == 1) return t.out_bf16(shape);
   return kind == 2 ? t.out<double>(shape) : t.out<float>(shape);
 }
 
-BiasAct some_activation(trial::Trial& t) {
+BiasAct some_activation(fuzz::Case& t) {
   BiasAct how;
   how.activation = static_cast<Activation>(t.pick(0, 8));
   how.alpha = t.one_of({0.2, -0.5}), how.gain = t.one_of({1.0, 1.4}), how.clamp = t.one_of({-1.0, 0.7});
@@ -26,7 +26,7 @@ BiasAct some_activation(trial::Trial& t) {
 
 }  // namespace
 
-PA_TRIAL(bias_act) {
+PA_FUZZ(bias_act) {
   const int kind = static_cast<int>(t.pick(0, 2));
   const Shape shape{t.pick(0, 3), t.pick(1, 20), t.pick(0, 20), t.pick(1, 50)};
   const int dim = static_cast<int>(t.pick(0, 3));
@@ -36,7 +36,7 @@ PA_TRIAL(bias_act) {
   t.call([&] { bias_act(x, bias, out, how, dim, t.ctx); });
 }
 
-PA_TRIAL(bias_act_backward) {
+PA_FUZZ(bias_act_backward) {
   const int kind = static_cast<int>(t.pick(0, 2));
   const Shape shape{t.pick(0, 3), t.pick(1, 20), t.pick(0, 20), t.pick(1, 50)};
   const Tensor &grad = some(t, kind, shape), &kept = some(t, kind, shape), &bias = some(t, kind, {shape[1]});
@@ -45,7 +45,7 @@ PA_TRIAL(bias_act_backward) {
   t.call([&] { bias_act_backward(grad, kept, bias, out, how, 1, t.ctx); });
 }
 
-PA_TRIAL(upfirdn2d) {
+PA_FUZZ(upfirdn2d) {
   const int kind = static_cast<int>(t.pick(0, 2));
   const int64_t n = t.pick(0, 2), c = t.pick(1, 20), h = t.pick(1, 30), w = t.pick(1, 40);
   const int64_t fh = t.pick(1, 8), fw = t.pick(1, 8);
@@ -61,7 +61,7 @@ PA_TRIAL(upfirdn2d) {
   t.call([&] { upfirdn2d(x, filter, out, how, t.ctx); });
 }
 
-PA_TRIAL(instance_norm) {
+PA_FUZZ(instance_norm) {
   const int kind = static_cast<int>(t.pick(0, 1));
   const int64_t c = t.pick(0, 1) ? t.pick(1, 20) : 4 * t.pick(1, 20);
   const Shape shape{t.pick(0, 3), c, t.pick(0, 20), t.pick(1, 50)};
@@ -70,7 +70,7 @@ PA_TRIAL(instance_norm) {
   t.call([&] { instance_norm(x, weight, bias, out, 1e-5, t.ctx); });
 }
 
-PA_TRIAL(conv_to_one) {
+PA_FUZZ(conv_to_one) {
   const int kind = static_cast<int>(t.pick(0, 1));
   const int64_t n = t.pick(0, 2), c = t.pick(1, 70), h = t.pick(4, 24), w = t.pick(4, 40), k = t.pick(1, 7);
   ConvToOne how;

@@ -2,10 +2,10 @@
 # Builds the native core with the driver of this folder under each sanitizer and runs it, with the CPU kernels and with
 # the CUDA kernels on the emulated device; any report is a failure. Before that, faults on purpose show that the
 # sanitizer watches: a run that cannot fail proves nothing.
-#   tests/native/sanitize.sh [address] [thread] [emulated-address] [emulated-thread]       TRIALS=20
+#   tests/native/sanitize.sh [address] [thread] [emulated-address] [emulated-thread]       CASES=20
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-trials=${TRIALS:-20}
+cases=${CASES:-20}
 [ $# -gt 0 ] || set -- address thread emulated-address emulated-thread
 
 # name:what the report must say
@@ -40,14 +40,14 @@ for kind in "$@"; do
   cmake --build "$build" --target $targets > "$build/build.log" || { tail -50 "$build/build.log"; exit 1; }
   export TSAN_OPTIONS=halt_on_error=1
   case $kind in
-    address) count=$trials
+    address) count=$cases
       notices "$build/native_driver --plant" overflow:heap-buffer-overflow undefined:signed.integer.overflow ;;
-    thread) count=$(((trials + 4) / 5))
+    thread) count=$(((cases + 4) / 5))
       notices "$build/native_driver --plant" race:data.race ;;
-    *) count=$(((trials + 9) / 10))
+    *) count=$(((cases + 9) / 10))
       # shellcheck disable=SC2046
       notices "$build/device_checks" $(kernel_faults "$sanitizer")
       "$build/device_checks" ;;
   esac
-  "$build/native_driver" --trials "$count"
+  "$build/native_driver" --cases "$count"
 done

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-import reference_mask as reference
+import reference_person_mask as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

@@ -1,4 +1,4 @@
-#include "trial.h"
+#include "fuzz.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <numeric>
 
 namespace pyapdraw {
-namespace trial {
+namespace fuzz {
 
 namespace {
 
@@ -44,18 +44,18 @@ std::vector<Entry>& entries() {
   return all;
 }
 
-Trial::Held::~Held() { std::free(memory); }
+Case::Held::~Held() { std::free(memory); }
 
-Trial::Trial(uint64_t seed, int threads, bool with_refusals) : random(seed), with_refusals_(with_refusals) {
+Case::Case(uint64_t seed, int threads, bool with_refusals) : random(seed), with_refusals_(with_refusals) {
   ctx.threads = threads;
 }
 
-int64_t Trial::pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); }
+int64_t Case::pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); }
 
-double Trial::real(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); }
+double Case::real(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); }
 
 // Memory of exactly the bytes that the view reaches, so that one byte beside it is found.
-Trial::Held& Trial::hold(const std::vector<int64_t>& shape, DType dtype, Layout layout, bool is_output) {
+Case::Held& Case::hold(const std::vector<int64_t>& shape, DType dtype, Layout layout, bool is_output) {
   held_.emplace_back();
   Held& h = held_.back();
   h.is_output = is_output;
@@ -91,13 +91,13 @@ Trial::Held& Trial::hold(const std::vector<int64_t>& shape, DType dtype, Layout 
 }
 
 template <typename F>
-void Trial::fill(Held& h, F&& value) {
+void Case::fill(Held& h, F&& value) {
   each_element(h.tensor, [&](int64_t offset) { value(offset); });
   h.before.assign(h.memory, h.memory + h.bytes);
 }
 
 template <typename T>
-const Tensor& Trial::in(std::vector<int64_t> shape, double low, double high, Layout layout, bool wild) {
+const Tensor& Case::in(std::vector<int64_t> shape, double low, double high, Layout layout, bool wild) {
   Held& h = hold(shape, dtype_of<T>(), layout, false);
   fill(h, [&](int64_t offset) {
     double v = std::is_floating_point<T>::value ? real(low, high)
@@ -112,66 +112,66 @@ const Tensor& Trial::in(std::vector<int64_t> shape, double low, double high, Lay
 }
 
 template <typename T>
-const Tensor& Trial::in(std::vector<int64_t> shape, const std::vector<double>& values) {
+const Tensor& Case::in(std::vector<int64_t> shape, const std::vector<double>& values) {
   Held& h = hold(shape, dtype_of<T>(), Layout::contiguous, false);
   fill(h, [&](int64_t offset) { h.tensor.as<T>()[offset] = static_cast<T>(values[static_cast<size_t>(offset)]); });
   return h.tensor;
 }
 
 template <typename T>
-const Tensor& Trial::out(std::vector<int64_t> shape, Layout layout) {
+const Tensor& Case::out(std::vector<int64_t> shape, Layout layout) {
   Held& h = hold(shape, dtype_of<T>(), layout, true);
   h.before.assign(h.memory, h.memory + h.bytes);
   return h.tensor;
 }
 
 template <typename T>
-const Tensor& Trial::inout(std::vector<int64_t> shape, double low, double high, Layout layout) {
+const Tensor& Case::inout(std::vector<int64_t> shape, double low, double high, Layout layout) {
   in<T>(shape, low, high, layout);
   held_.back().is_output = true;
   held_.back().tensor.read_only = false;
   return held_.back().tensor;
 }
 
-const Tensor& Trial::in_bf16(std::vector<int64_t> shape, double low, double high, Layout layout) {
+const Tensor& Case::in_bf16(std::vector<int64_t> shape, double low, double high, Layout layout) {
   Held& h = hold(shape, DType::bf16, layout, false);
   fill(h, [&](int64_t at) { h.tensor.as<uint16_t>()[at] = to_bf16(static_cast<float>(real(low, high))); });
   return h.tensor;
 }
 
-const Tensor& Trial::out_bf16(std::vector<int64_t> shape, Layout layout) {
+const Tensor& Case::out_bf16(std::vector<int64_t> shape, Layout layout) {
   Held& h = hold(shape, DType::bf16, layout, true);
   h.before.assign(h.memory, h.memory + h.bytes);
   return h.tensor;
 }
 
-const Tensor& Trial::none() {
+const Tensor& Case::none() {
   Held& h = hold({0}, DType::u8, Layout::contiguous, true);
   return h.tensor;
 }
 
-template const Tensor& Trial::in<bool>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<uint8_t>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<uint16_t>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<int32_t>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<int64_t>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<float>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<double>(std::vector<int64_t>, double, double, Layout, bool);
-template const Tensor& Trial::in<int32_t>(std::vector<int64_t>, const std::vector<double>&);
-template const Tensor& Trial::in<float>(std::vector<int64_t>, const std::vector<double>&);
-template const Tensor& Trial::in<double>(std::vector<int64_t>, const std::vector<double>&);
-template const Tensor& Trial::inout<uint8_t>(std::vector<int64_t>, double, double, Layout);
-template const Tensor& Trial::inout<float>(std::vector<int64_t>, double, double, Layout);
-template const Tensor& Trial::out<bool>(std::vector<int64_t>, Layout);
-template const Tensor& Trial::out<uint8_t>(std::vector<int64_t>, Layout);
-template const Tensor& Trial::out<uint16_t>(std::vector<int64_t>, Layout);
-template const Tensor& Trial::out<int32_t>(std::vector<int64_t>, Layout);
-template const Tensor& Trial::out<int64_t>(std::vector<int64_t>, Layout);
-template const Tensor& Trial::out<float>(std::vector<int64_t>, Layout);
-template const Tensor& Trial::out<double>(std::vector<int64_t>, Layout);
+template const Tensor& Case::in<bool>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<uint8_t>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<uint16_t>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<int32_t>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<int64_t>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<float>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<double>(std::vector<int64_t>, double, double, Layout, bool);
+template const Tensor& Case::in<int32_t>(std::vector<int64_t>, const std::vector<double>&);
+template const Tensor& Case::in<float>(std::vector<int64_t>, const std::vector<double>&);
+template const Tensor& Case::in<double>(std::vector<int64_t>, const std::vector<double>&);
+template const Tensor& Case::inout<uint8_t>(std::vector<int64_t>, double, double, Layout);
+template const Tensor& Case::inout<float>(std::vector<int64_t>, double, double, Layout);
+template const Tensor& Case::out<bool>(std::vector<int64_t>, Layout);
+template const Tensor& Case::out<uint8_t>(std::vector<int64_t>, Layout);
+template const Tensor& Case::out<uint16_t>(std::vector<int64_t>, Layout);
+template const Tensor& Case::out<int32_t>(std::vector<int64_t>, Layout);
+template const Tensor& Case::out<int64_t>(std::vector<int64_t>, Layout);
+template const Tensor& Case::out<float>(std::vector<int64_t>, Layout);
+template const Tensor& Case::out<double>(std::vector<int64_t>, Layout);
 
 // Inputs as they were; between the elements of an output the canaries.
-void Trial::check_memory(const Held& h) const {
+void Case::check_memory(const Held& h) const {
   if (!h.is_output) {
     if (h.bytes && std::memcmp(h.memory, h.before.data(), h.bytes) != 0) failed("an input was written");
     return;
@@ -186,7 +186,7 @@ void Trial::check_memory(const Held& h) const {
     if (!written[i] && h.memory[i] != kCanary) failed("memory between the elements of an output was written");
 }
 
-void Trial::call(const std::function<void()>& f) {
+void Case::call(const std::function<void()>& f) {
   f();
   for (const Held& h : held_) {
     check_memory(h);
@@ -198,7 +198,7 @@ void Trial::call(const std::function<void()>& f) {
   held_.clear();
 }
 
-bool Trial::refused(const std::function<void()>& f, const std::string& how, bool must) {
+bool Case::refused(const std::function<void()>& f, const std::string& how, bool must) {
   try {
     f();
   } catch (const Error& e) {
@@ -210,7 +210,7 @@ bool Trial::refused(const std::function<void()>& f, const std::string& how, bool
 }
 
 // Each tensor in turn made wrong in ways that never claim more memory than there is.
-void Trial::refusals(const std::function<void()>& f) {
+void Case::refusals(const std::function<void()>& f) {
   for (size_t k = 0; k < held_.size(); ++k) {
     Tensor& t = held_[k].tensor;
     const Tensor good = t;
@@ -257,5 +257,5 @@ void Trial::refusals(const std::function<void()>& f) {
   }
 }
 
-}  // namespace trial
+}  // namespace fuzz
 }  // namespace pyapdraw

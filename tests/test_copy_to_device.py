@@ -1,10 +1,10 @@
-"""The carrier of `--device cuda`, with memory of the CPU standing for that of a GPU."""
+"""The copies of `--device cuda`, with memory of the CPU standing for that of a GPU."""
 
 import re
 import sys
 from pathlib import Path
 
-import carrier
+import copy_to_device
 import numpy as np
 import pytest
 from cases_valid_calls import VALID, results, run
@@ -12,12 +12,12 @@ from cases_valid_calls import VALID, results, run
 from pyapdraw import _C
 from pyapdraw.errors import BadInput, Unsupported
 
-torch = pytest.importorskip("torch", reason="the carrier holds its memory as torch tensors")
+torch = pytest.importorskip("torch", reason="their memory is held as torch tensors")
 
 
 @pytest.fixture
 def native():
-    return carrier.Carrier(_C, "cpu")
+    return copy_to_device.DeviceCopies(_C, "cpu")
 
 
 class Recorder:
@@ -87,7 +87,8 @@ def test_alignment_overlap_and_read_only_arrive():
     fixed = memory[300:310].copy()
     fixed.flags.writeable = False
     for start in (1, 3, 16, 65):
-        carrier.Carrier(recorder, "cpu").composite(memory[start : start + 50], memory[start + 20 : start + 90], fixed)
+        copied = copy_to_device.DeviceCopies(recorder, "cpu")
+        copied.composite(memory[start : start + 50], memory[start + 20 : start + 90], fixed)
         x, y, out = (recorder.given[n] for n in ("x", "y", "out"))
         assert (y.ctypes.data - x.ctypes.data) == 80, "no longer parts of the same memory"
         assert (x.ctypes.data - memory[start:].ctypes.data) % 64 == 0
@@ -97,7 +98,7 @@ def test_alignment_overlap_and_read_only_arrive():
 
 def test_what_the_core_reads_on_the_cpu_stays_there():
     recorder, matrix = Recorder(), np.eye(3)
-    carrier.Carrier(recorder, "cpu").warp_affine(np.zeros((4, 4)), matrix, out=np.zeros((4, 4)))
+    copy_to_device.DeviceCopies(recorder, "cpu").warp_affine(np.zeros((4, 4)), matrix, out=np.zeros((4, 4)))
     assert recorder.given["matrix"] is matrix
 
 
@@ -107,7 +108,7 @@ def test_writes_outside_are_found():
 
     arrays = [np.zeros(n, np.float32) for n in (50, 10, 10)]
     with pytest.raises(AssertionError, match="outside its arrays"):
-        carrier.Carrier(Recorder(beyond), "cpu").composite(*arrays)
+        copy_to_device.DeviceCopies(Recorder(beyond), "cpu").composite(*arrays)
 
 
 def test_everything_that_is_no_operation_is_the_modules_own(native):
@@ -116,7 +117,7 @@ def test_everything_that_is_no_operation_is_the_modules_own(native):
 
 
 def test_host_arguments_are_those_of_the_core():
-    for operation, arguments in carrier.HOST.items():
+    for operation, arguments in copy_to_device.HOST.items():
         signature = getattr(_C, operation).__doc__.split("\n")[0]
         assert all(f"{name}: " in signature for name in arguments), (operation, signature)
     core = Path(__file__).resolve().parents[1] / "csrc" / "core"
@@ -124,7 +125,7 @@ def test_host_arguments_are_those_of_the_core():
         pytest.skip("not run from a source tree")
     checked = re.compile(r'(\w+)\.device\.type == DeviceType::cpu, ?"?(\w+)')
     wanted = {name for path in core.glob("*.cpp") for _, name in checked.findall(path.read_text())}
-    known = frozenset().union(*carrier.HOST.values())
+    known = frozenset().union(*copy_to_device.HOST.values())
     assert wanted - {"arg"} <= known, wanted
 
 
@@ -147,7 +148,7 @@ TYPES = {"distance_transform": (np.uint8, np.float32), "nms": (np.float32, np.bo
 @pytest.mark.parametrize("case", ZEROS)
 @pytest.mark.parametrize("steps", ["numpy's", "all zero", "of another shape"])
 def test_arrays_of_no_elements_are_contiguous_whatever_their_strides(case, steps):
-    """numpy gives an array without elements strides of zero, torch those of its sides; carried, it keeps them."""
+    """numpy gives an array without elements strides of zero, torch those of its sides; copied, it keeps them."""
     op, shapes, options = ZEROS[case]
     types = TYPES.get(op, (np.float32,) * len(shapes))
     arrays = [np.zeros(shape, kind) for shape, kind in zip(shapes, types, strict=True)]
@@ -155,7 +156,7 @@ def test_arrays_of_no_elements_are_contiguous_whatever_their_strides(case, steps
         if array.size == 0 and steps != "numpy's":
             own = [0] * array.ndim if steps == "all zero" else [(1 + k) * array.itemsize for k in range(array.ndim)]
             arrays[i] = np.lib.stride_tricks.as_strided(array, array.shape, own)
-    for module in [_C, carrier.Carrier(_C, "cpu", lent=_C.cpu_backends() == ["emulated"])]:
+    for module in [_C, copy_to_device.DeviceCopies(_C, "cpu", lent=_C.cpu_backends() == ["emulated"])]:
         getattr(module, op)(*arrays, *options)
 
 
@@ -169,7 +170,7 @@ def test_torchs_own_layout_of_no_elements_is_contiguous():
 def test_why_there_is_no_gpu_is_said():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    assert carrier.missing() == "torch finds no CUDA device"
+    assert copy_to_device.missing() == "torch finds no CUDA device"
 
 
 @pytest.mark.skipif(_C.cpu_backends() != ["emulated"], reason="needs the emulated module, under which it also runs")
@@ -186,7 +187,7 @@ def test_every_operation_takes_what_is_carried(op, monkeypatch):
         expected = called()
     except Unsupported as error:
         pytest.skip(str(error))
-    lent = carrier.Carrier(_C, "cpu", lent=True)
+    lent = copy_to_device.DeviceCopies(_C, "cpu", lent=True)
     for name, module in list(sys.modules.items()):
         if name.startswith("pyapdraw.") and getattr(module, "_C", None) is _C:
             monkeypatch.setattr(module, "_C", lent)

@@ -1,8 +1,8 @@
 """`--device cuda`: the tests of the CPU kernels on a GPU, unchanged.
 
-`install()` puts a Carrier in the place of `pyapdraw._C`. Where an operation gets arrays of the CPU, the carrier copies
+`install()` puts a DeviceCopies in the place of `pyapdraw._C`. Where an operation gets arrays of the CPU, this copies
 their memory to the device, with strides, overlaps and alignment as they were and a guard zone around, makes the call
-there, and copies everything back. Device "cpu" stands for the GPU in the tests of the carrier itself.
+there, and copies everything back. Device "cpu" stands for the GPU in the tests of the copies themselves.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ HOST: dict[str, frozenset[str]] = {
 
 @dataclass
 class Span:
-    """Bytes low to high of the CPU's memory and, once carried, the buffer that holds them behind its guard zone."""
+    """Bytes low to high of the CPU's memory and, once copied, the buffer that holds them behind its guard zone."""
 
     low: int
     high: int
@@ -74,8 +74,8 @@ def merged(extents: list[tuple[int, int]]) -> list[Span]:
     return spans
 
 
-class Carrier:
-    """Has every name of the native module; the operations carry their arrays. poison: scratch memory is handed out
+class DeviceCopies:
+    """Has every name of the native module; the operations copy their arrays. poison: scratch memory is handed out
     full of NaN patterns. lent: memory of the CPU is given out as that of a CUDA device (for the emulated one)."""
 
     def __init__(self, module: Any, device: str = "cuda", poison: bool = True, lent: bool = False):
@@ -108,7 +108,7 @@ class Carrier:
             self._names[name] = re.findall(r"(\w+): ", native.__doc__.split("\n")[0])
         return self._names[name]
 
-    def _carried(self, x: Any) -> bool:
+    def _copied(self, x: Any) -> bool:
         if isinstance(x, np.ndarray):
             whole = all(s % max(x.itemsize, 1) == 0 for s in x.strides)
             return x.dtype.char in KINDS and x.dtype.isnative and x.ndim <= 5 and x.flags.aligned and whole
@@ -119,7 +119,7 @@ class Carrier:
         given = {**dict(zip(names, args)), **kwargs}
         if len(given) != len(args) + len(kwargs):
             return native(*args, **kwargs)  # too many, or twice: the binding says so
-        ours = {n: x for n, x in given.items() if n not in HOST.get(name, ()) and self._carried(x)}
+        ours = {n: x for n, x in given.items() if n not in HOST.get(name, ()) and self._copied(x)}
         if not ours:
             return native(**given)
         self.calls += 1
@@ -193,15 +193,15 @@ def missing(device: str = "cuda") -> str | None:
     return None if "cuda" in _C.backends() else "this build of pyapdraw has no CUDA kernels"
 
 
-def install(device: str = "cuda", poison: bool = True) -> Carrier:
-    """For the whole process. Modules that hold the native one by name get the carrier too."""
+def install(device: str = "cuda", poison: bool = True) -> DeviceCopies:
+    """For the whole process. Modules that hold the native one by name get it too."""
     import pyapdraw
     from pyapdraw import _C
 
-    carrier = Carrier(_C, device, poison)
-    sys.modules["pyapdraw._C"] = carrier  # type: ignore[assignment]
-    pyapdraw._C = carrier  # type: ignore[assignment]
+    copies = DeviceCopies(_C, device, poison)
+    sys.modules["pyapdraw._C"] = copies  # type: ignore[assignment]
+    pyapdraw._C = copies  # type: ignore[assignment]
     for name, module in list(sys.modules.items()):
         if name.startswith("pyapdraw.") and getattr(module, "_C", None) is _C:
-            module._C = carrier
-    return carrier
+            module._C = copies
+    return copies

@@ -1,14 +1,14 @@
 #pragma once
-// What the driver of the native core gives to the trial of one operation: tensors of odd shapes and strides in memory
-// of their own, and one way to make the call, which checks what a sanitizer cannot see.
+// What the driver of the native core gives to the fuzz case of one operation: tensors of odd shapes and strides in
+// memory of their own, and one way to make the call, which checks what a sanitizer cannot see.
 //
-//   PA_TRIAL(resize) {
+//   PA_FUZZ(resize) {
 //     const Tensor& image = t.in<uint8_t>({t.pick(1, 40), t.pick(1, 40)}, 0, 255);
 //     const Tensor& out = t.out<uint8_t>({t.pick(0, 40), t.pick(0, 40)});
 //     t.call([&] { resize(image, out, t.ctx); });
 //   }
 //
-// The name is that of the Backend table; an operation of the table without a trial fails the run.
+// The name is that of the Backend table; an operation of the table without one fails the run.
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,14 +19,14 @@
 #include "pyapdraw/ops.h"
 
 namespace pyapdraw {
-namespace trial {
+namespace fuzz {
 
 // any: every axis may be reversed, spaced or exchanged with its neighbour. rows: the last axis is adjacent.
 enum class Layout { any, rows, contiguous };
 
-class Trial {
+class Case {
  public:
-  Trial(uint64_t seed, int threads, bool with_refusals);
+  Case(uint64_t seed, int threads, bool with_refusals);
 
   Context ctx;
   std::mt19937_64 random;
@@ -55,7 +55,7 @@ class Trial {
   const Tensor& none();  // stands for an output that is not wanted
 
   // Runs f, which must not throw; then with each tensor spoilt in turn, where it must refuse, or at least stay within
-  // its memory. Tensors are the trial's own, so f captures them by reference.
+  // its memory. Tensors are the case's own, so f captures them by reference.
   void call(const std::function<void()>& f);
 
   uint64_t digest() const { return digest_; }  // of all outputs: the same for any number of threads
@@ -85,18 +85,18 @@ class Trial {
 
 struct Entry {
   const char* op;
-  void (*run)(Trial& t);
+  void (*run)(Case& t);
 };
 std::vector<Entry>& entries();
 
 struct Registered {
-  Registered(const char* op, void (*run)(Trial& t)) { entries().push_back({op, run}); }
+  Registered(const char* op, void (*run)(Case& t)) { entries().push_back({op, run}); }
 };
 
-}  // namespace trial
+}  // namespace fuzz
 }  // namespace pyapdraw
 
-#define PA_TRIAL(op)                                                         \
-  static void op##_trial(pyapdraw::trial::Trial& t);                         \
-  static const pyapdraw::trial::Registered op##_registered{#op, op##_trial}; \
-  static void op##_trial(pyapdraw::trial::Trial& t)
+#define PA_FUZZ(op)                                                        \
+  static void op##_fuzz(pyapdraw::fuzz::Case& t);                          \
+  static const pyapdraw::fuzz::Registered op##_registered{#op, op##_fuzz}; \
+  static void op##_fuzz(pyapdraw::fuzz::Case& t)
