@@ -211,6 +211,18 @@ def test_functions_stay_small():
     assert not long
 
 
+def test_public_things_say_what_they_are():
+    silent = []
+    for path, _ in sources():
+        found = [("", ast.parse(path.read_text(encoding="utf-8")))]
+        for where, node in found:  # grows by what is found in it
+            for inner in node.body if isinstance(node, (ast.Module, ast.ClassDef)) else []:
+                if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and not inner.name.startswith("_"):
+                    found.append((f"{where}{inner.name}.", inner))
+        silent += [f"{path.name}: {where[:-1]}" for where, node in found if not ast.get_docstring(node)]
+    assert not silent
+
+
 def test_native_files_stay_small():
     root = PACKAGE.parent
     if not (root / "csrc").is_dir():

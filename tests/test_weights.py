@@ -1,5 +1,6 @@
 """Shipped weights: what the manifest promises is what is loaded, and everything else is refused by name."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -70,4 +71,7 @@ def test_record_keeps_other_entries(folder):
 def test_every_shipped_file_loads_and_has_a_card(name):
     tensors = weights.load(name)
     assert tensors and all(np.isfinite(value).all() for value in tensors.values())
-    assert (weights.FOLDER / f"{name}.md").is_file()
+    card = (weights.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(weights.verify(name)).hexdigest() in card, "the card gives another sha256"
+    read = weights.read(name)  # in the format of every other weight file
+    assert read.tensors.keys() == tensors.keys()

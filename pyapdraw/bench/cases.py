@@ -35,6 +35,7 @@ def peer(name: str) -> Any:
 
 
 def opencv(threads: int) -> Any:
+    """OpenCV set to a number of threads, None where it is not installed."""
     cv2 = peer("cv2")
     if cv2 is not None:
         cv2.setNumThreads(threads)
@@ -42,6 +43,7 @@ def opencv(threads: int) -> Any:
 
 
 def torch_on(threads: int) -> Any:
+    """torch set to a number of threads, None where it is not installed."""
     torch = peer("torch")
     if torch is not None:
         torch.set_num_threads(threads)

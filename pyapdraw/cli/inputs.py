@@ -46,10 +46,12 @@ class Input:
 
     @property
     def stem(self) -> str:
+        """What outputs are named after."""
         return "standard input" if self.path is None else self.path.stem
 
     @property
     def name(self) -> str:
+        """What messages call it: the last part of the path, or standard input."""
         return self.stem if self.path is None else self.path.name
 
     @property

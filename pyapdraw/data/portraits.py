@@ -49,6 +49,7 @@ class Item:
 
     @property
     def drawn(self) -> bool:
+        """Whether an artist's drawing belongs to the photo."""
         return self.combined or self.drawing is not None
 
 

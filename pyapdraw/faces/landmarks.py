@@ -59,10 +59,12 @@ class Poses:
 
     @property
     def centre(self) -> np.ndarray:
+        """Of the squares in image pixels, x + iy: complex128 [N]."""
         return self.scale * CENTRE + self.shift
 
     @property
     def side_px(self) -> np.ndarray:
+        """Of the squares in image pixels: float64 [N]."""
         return abs(self.scale) * OUTPUT_PX
 
 

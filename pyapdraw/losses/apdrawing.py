@@ -54,6 +54,7 @@ class Chamfer(NamedTuple):
 
     @property
     def total(self) -> Tensor:
+        """Their sum, equation 5 [APD19]."""
         return self.to_drawing + self.to_target
 
 

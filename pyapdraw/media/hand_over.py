@@ -20,6 +20,7 @@ class Queue:
         self._changed = threading.Condition()
 
     def put(self, item, weight: float = 1.0) -> None:
+        """Waits for room and appends an item. Raises Stopped."""
         with self._changed:
             while self._load >= self._room and not self._stopped:
                 self._changed.wait()
@@ -30,6 +31,7 @@ class Queue:
             self._changed.notify_all()
 
     def get(self):
+        """Waits for an item and takes the first. Raises Stopped."""
         with self._changed:
             while not self._items and not self._stopped:
                 self._changed.wait()
@@ -41,6 +43,7 @@ class Queue:
             return item
 
     def stop(self) -> None:
+        """Wakes all who wait; they raise Stopped, and so does every later call."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -55,12 +58,14 @@ class Worker(threading.Thread):
         self.error: BaseException | None = None
 
     def start(self) -> None:
+        """Starts the thread. Raises MemoryError: the system gives no more threads."""
         try:
             super().start()
         except RuntimeError as error:  # the system has no room for its stack
             raise MemoryError("no room for another thread") from error
 
     def run(self) -> None:
+        """The thread itself: does the work and keeps its error for the caller's thread."""
         try:
             self._work()
         except Stopped:

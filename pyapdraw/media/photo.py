@@ -52,10 +52,12 @@ class Photo:
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return self.pixels.shape[0]
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return self.pixels.shape[1]
 
 

@@ -137,6 +137,7 @@ class Source:
 
     @property
     def duration_s(self) -> Fraction:
+        """As the container states it, 0 where it does not."""
         return max(Fraction(0), Fraction(self.container.duration or 0, av.time_base))
 
     @property
@@ -298,6 +299,7 @@ class Source:
         return Item("frame", frame=frame, pts=ticks)
 
     def close(self) -> None:
+        """Closes the file."""
         self.container.close()
 
 

@@ -31,6 +31,7 @@ class Cut:
 
 
 def encoder_for(container_format: str) -> str:
+    """The codec for sound that has to be encoded anew."""
     return "libopus" if container_format == "webm" else "aac"
 
 

@@ -78,6 +78,7 @@ class Track:
 
     @property
     def kept(self) -> bool:
+        """Whether the output has it, or will have."""
         return self.deferred or self.stream is not None
 
     def attach(self, container) -> None:
@@ -91,6 +92,7 @@ class Track:
         _describe(self, container.format.name)
 
     def report(self) -> dict:
+        """What became of it, for the report of a video."""
         names = ("index", "kind", "codec", "language", "how", "reason", "packets", "mended_times", "refused")
         return {name: getattr(self, name) for name in names}
 

@@ -112,6 +112,7 @@ class UNet(nn.Module):
         self.up_norm = nn.ModuleList(Norm(a, norm) for a, _ in steps[1:])
 
     def forward(self, x: Tensor, noise: Noise | None = None) -> Tensor:
+        """[N,inputs,h,w], sides divisible by 2^levels, to a drawing [N,1,h,w] in [-1,1]. noise: None: no dropout."""
         last = len(self.down) - 1
         skips = []
         for i, conv in enumerate(self.down):
@@ -137,6 +138,7 @@ def whole_widths(ngf: int, levels: int) -> list[int]:
 
 
 def whole_unet(inputs: int, ngf: int, levels: int, norm: str) -> UNet:
+    """The net of the whole picture, with dropout on the inner levels [APD19, section 4.1]."""
     return UNet(inputs, whole_widths(ngf, levels), norm, dropout=range(4, levels - 1))
 
 

@@ -163,6 +163,7 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList(Norm(width, norm) for width in widths[2:])
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N,inputs,h,w] to features [N,ngf*2^levels,h/2^(levels+1),w/2^(levels+1)]."""
         x = self.convs[0](x)
         for conv, norm in zip(list(self.convs)[1:], self.norms):
             x = norm(conv(F.leaky_relu(x, SLOPE)), inplace=True)
@@ -178,6 +179,7 @@ class Classifier(nn.Module):
         self.scores = nn.Linear(ngf * 2**levels * (size[0] >> levels + 1) * (size[1] >> levels + 1), classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pictures [N,3,h,w] in [-1,1] to scores [N,classes]."""
         return self.scores(self.encoder(x).flatten(1))
 
 
@@ -197,6 +199,7 @@ class AutoEncoder(nn.Module):
         self.last = nn.ConvTranspose2d(ngf, 1, 4, 2, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Drawings [N,1,h,w] in [-1,1] to drawings of that shape."""
         x = self.decode(F.relu(self.code(self.encoder(x).flatten(1)))).unflatten(1, self.shape)
         for conv, norm in zip(self.up, self.up_norm):
             x = norm(conv(F.relu(x)), inplace=True)
@@ -233,6 +236,7 @@ class Generator(nn.Module):
         return [self.mouth_style, self.hair_style, self.refine]
 
     def train(self, mode: bool = True) -> Generator:
+        """As in torch; the networks that do not learn stay in evaluation mode."""
         super().train(mode)
         for fixed in self.fixed():
             fixed.eval()
@@ -366,6 +370,7 @@ class Discriminators(apdrawing.Discriminators):
     def forward(
         self, photo: Tensor, drawing: Tensor, centres: Tensor, mask: Tensor, border: str = "soft"
     ) -> dict[str, Tensor]:
+        """As `apdrawing.Discriminators`. border: of the hair, "soft" or "hard" (`hair_weights`)."""
         regions.check_inputs(photo, centres, mask, 1)
         person, sizes = regions.as_bool(mask), region_sizes(photo.shape[-1])
         skin = hair_weights(centres, sizes, person, border)
@@ -384,6 +389,7 @@ class Continuity(nn.Module):
         self.last = nn.Conv2d(widths[-1], 1, self.SIDE)
 
     def forward(self, patches: Tensor) -> Tensor:
+        """Patches [P,1,11,11] in [-1,1] to [P]."""
         for conv in self.convs:
             patches = F.leaky_relu(conv(patches), SLOPE, inplace=True)
         return self.last(patches).flatten()

@@ -46,6 +46,7 @@ class LineDetector(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N,1,H,W] to logits of that shape."""
         for layer in self.layers[:-1]:
             x = F.leaky_relu(layer(x), SLOPE)
         return self.layers[-1](x)

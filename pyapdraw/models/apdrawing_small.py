@@ -49,14 +49,17 @@ class Config:
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the side, or divides it by an even stride."""
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
 
 
 def active(x: Tensor) -> Tensor:
+    """The activation after every layer."""
     return F.leaky_relu(x, SLOPE)
 
 
 def doubled(x: Tensor) -> Tensor:
+    """[N,C,h,w] to [N,C,2h,2w], by repetition."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
@@ -74,6 +77,7 @@ class Whole(nn.Module):
         self.up = nn.ModuleList(conv(a, a) for a, _ in pairs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N,GIVEN,S,S] in [-1,1] to features [N,width,S/2,S/2]."""
         x = active(self.stem(x))
         skips = []
         for level, (down, body) in enumerate(zip(self.down, self.body)):
@@ -113,6 +117,7 @@ class Head(nn.Module):
         return torch.cat([change, *(gain * taken for gain in self.gain)])[:, None]
 
     def forward(self, maps: Tensor, bases: Sequence[Tensor]) -> Tensor:
+        """Maps [N,width,S/2,S/2] and drawings [N,1,S,S] to a drawing [N,1,S,S] in [-1,1]."""
         maps = torch.cat([maps.float(), *(F.pixel_unshuffle(base, 2) for base in bases)], 1)
         maps = maps.contiguous(memory_format=torch.channels_last)
         return ops.conv_to_one(maps, self.kernel(), self.bias, up=2, padding=1, activation="tanh")
@@ -130,6 +135,7 @@ class Part(nn.Module):
         self.gain = nn.Parameter(torch.full((1,), 2.0))
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        """[N,GIVEN,h,w] in [-1,1] and features [N,features,h,w] to a drawing [N,1,h,w] in [-1,1]."""
         y = active(self.stem(x) + self.side(features))
         for body in self.body:
             y = active(body(y))

@@ -116,6 +116,7 @@ def to_drawing(conv: Any, x: Tensor, padding: int = 0) -> Tensor:
 
 
 def reflected(x: Tensor, padding: int) -> Tensor:
+    """[N,C,h,w] with `padding` reflected pixels on each side."""
     return F.pad(x, (padding,) * 4, mode="reflect")
 
 
@@ -130,6 +131,7 @@ class ResidualBlock(nn.Module):
         self.norm2 = Norm(channels, norm)
 
     def forward(self, x: Tensor, noise: Noise | None = None) -> Tensor:
+        """[N,channels,h,w] to the same shape. noise: of dropout; None: none."""
         y = F.relu(self.norm1(self.conv1(reflected(x, 1)), inplace=True), inplace=True)
         if noise is not None:
             y = noise.drop(y)
@@ -147,6 +149,7 @@ class FusionNet(nn.Module):
         self.last = nn.Conv2d(channels, 1, 7)
 
     def forward(self, x: Tensor, noise: Noise | None = None) -> Tensor:
+        """Two drawings [N,2,H,W] in [-1,1] to one [N,1,H,W]. noise: of dropout; None: none."""
         x = F.relu(self.first_norm(self.first(reflected(x, 3)), inplace=True), inplace=True)
         for block in self.blocks:
             x = block(x, noise)
@@ -171,6 +174,7 @@ class PatchDiscriminator(nn.Module):
         self.last = nn.Conv2d(widths[-1], 1, 4, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N,inputs,h,w] in [-1,1] to logits [N,1,h',w']. Raises BadInput: too small an input."""
         least = 3 * 2 ** len(self.middle)  # after the strided layers each of the last two takes one pixel off
         if min(x.shape[-2:]) < least:
             given = f"{x.shape[-1]} x {x.shape[-2]} px"

@@ -64,6 +64,7 @@ class ArrayView(_C.DeviceArray):
 
     @property
     def dtype(self) -> Any:
+        """As numpy's."""
         return _numpy_dtype(self.dtype_name)
 
     def _part(self, offset: int, shape: Sequence[int], steps: Sequence[int]) -> ArrayView:
@@ -96,6 +97,7 @@ class ArrayView(_C.DeviceArray):
         return self._part(offset, shape, steps)
 
     def permute(self, *axes: int) -> ArrayView:
+        """The same memory with its axes in another order."""
         return self._part(0, [self.shape[a] for a in axes], [self.steps[a] for a in axes])
 
     def expand(self, *shape: int) -> ArrayView:

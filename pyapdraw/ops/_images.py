@@ -33,6 +33,7 @@ def resized_shape(shape: Sequence[int], size: tuple[int, int]) -> tuple[int, ...
 
 
 def check_out(image: Array, size: tuple[int, int], out: Array) -> None:
+    """Raises BadInput: `out` has not the shape of `image` at another size (height, width)."""
     expected = resized_shape(image.shape, size)
     if tuple(out.shape) != expected:
         raise BadInput(f"out: shape {list(out.shape)} given, {list(expected)} expected")

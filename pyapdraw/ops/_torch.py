@@ -40,6 +40,7 @@ _calls = SimpleNamespace()  # every declared operator by its name, as `operators
 
 
 def declare(operator: Operator) -> None:
+    """Puts an operator on the list of those that torch learns of when it is imported."""
     _declared.append(operator)
 
 

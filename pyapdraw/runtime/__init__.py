@@ -61,6 +61,7 @@ class Engine:
 
     @property
     def ports(self) -> registry.Ports:
+        """Its inputs and outputs."""
         return registry.PORTS[self.network]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -72,6 +72,7 @@ class Entry:
         return made(plan, weights, own) if weights is None else made(plan, weights, own, where=where or self.name)
 
     def style_class(self) -> type[Style]:
+        """The class, imported."""
         module, name = self.target.split(":")
         return getattr(importlib.import_module(module), name)
 

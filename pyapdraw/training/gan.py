@@ -43,6 +43,7 @@ class Trainer:
         self.average = loop.Average(self.generator, config.average)
 
     def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
         return {
             "config": dataclasses.asdict(self.config),
             "generator": self.generator.state_dict(),
@@ -69,6 +70,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def set_rate(self, rate: float) -> None:
+        """The learning rate of all optimizers."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate

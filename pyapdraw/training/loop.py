@@ -37,15 +37,20 @@ class Diverged(Error):
 class Trainer(Protocol):
     """What `run` drives."""
 
-    def state(self) -> Any: ...
+    def state(self) -> Any:
+        """What a checkpoint holds."""
 
-    def restore(self, state: Any, where: str) -> None: ...
+    def restore(self, state: Any, where: str) -> None:
+        """Goes on from a state. where: what messages call it. Raises BadInput: of other networks."""
 
-    def step(self, batches: Sequence[Any], number: int) -> dict[str, float]: ...
+    def step(self, batches: Sequence[Any], number: int) -> dict[str, float]:
+        """One step of the optimizers, on one batch a pass. Returns the losses by name."""
 
-    def sheet(self, path: Path) -> None: ...
+    def sheet(self, path: Path) -> None:
+        """Writes a sheet of samples."""
 
-    def held_out(self) -> float | None: ...
+    def held_out(self) -> float | None:
+        """The figure of the held-out pictures, less is better; None: there are none."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Ordered(Sampler[tuple[int, int]]):
         self.count, self.seed, self.begin = count, seed, begin
 
     def order(self, epoch: int) -> list[int]:
+        """Samples of this process in an epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         whole = torch.randperm(self.count, generator=generator).tolist()
         # Every process makes as many steps: the order is filled up from its start.
@@ -116,6 +122,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
+        """Takes the network in after a step."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for name, tensor in net.state_dict().items():
@@ -125,9 +132,11 @@ class Average:
                 self.tensors[name].copy_(tensor)
 
     def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
         return {"updates": self.updates, "tensors": self.tensors}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
         self.updates = state["updates"]
         for name, tensor in state["tensors"].items():
             self.tensors[name].copy_(tensor)
@@ -152,6 +161,7 @@ class Log:
             pass
 
     def write(self, step: int, values: dict[str, float]) -> None:
+        """One line with the step and its values."""
         self.file.write(json.dumps({"step": step, **{k: round(v, 7) for k, v in values.items()}}) + "\n")
         self.file.flush()
         if self.board is not None:
@@ -159,16 +169,19 @@ class Log:
                 self.board.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Closes what is open."""
         self.file.close()
         if self.board is not None:
             self.board.close()
 
 
 def rank() -> int:
+    """Of this process, 0 without others."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def ranks() -> int:
+    """How many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 

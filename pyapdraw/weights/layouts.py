@@ -20,6 +20,7 @@ class Slot(NamedTuple):
 
 
 def norm(ours: str, official: str, channels: int) -> Iterator[Slot]:
+    """The tensors of a normalisation layer."""
     for name in ("weight", "bias", "running_mean", "running_var"):
         yield Slot(f"{ours}.{name}", f"{official}.{name}", (channels,))
     yield Slot(f"{ours}.num_batches_tracked", f"{official}.num_batches_tracked", (), optional=True)

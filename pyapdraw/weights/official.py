@@ -34,6 +34,7 @@ class Checkpoint(NamedTuple):
 
     @property
     def weights(self) -> store.Weights:
+        """The same as weights of ours."""
         tensors = {name: value.numpy() for name, value in self.state.items()}
         return store.Weights(self.system, self.part, self.config, tensors)
 

@@ -1,4 +1,8 @@
-"""Shipped weights: small files beside this module with a model card (NAME.md) and a line in manifest.json each."""
+"""Shipped weights: small files beside this module with a model card (NAME.md) and a line in manifest.json each.
+
+They are weight files as `store` writes them. Theirs in the manifest is the sha256 of the whole file, as `sha256sum`
+prints it, for what is published has to be comparable with common tools; the one in the header serves files of users.
+"""
 
 from __future__ import annotations
 

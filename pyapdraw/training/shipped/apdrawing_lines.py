@@ -80,6 +80,7 @@ def judged(net: LineDetectors, data: Portraits) -> list[float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m pyapdraw.training.shipped.apdrawing_lines", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, help="folder of portraits")

@@ -73,6 +73,7 @@ def read_wheel(path: Path) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
+    """The command line."""
     from pyapdraw import weights
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

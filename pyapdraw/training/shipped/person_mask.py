@@ -68,6 +68,7 @@ class PersonNet(nn.Module):
         self.head = nn.Conv2d(first, 1, 1)
 
     def forward(self, photo: Tensor) -> Tensor:
+        """Photos [N,3,S,S] in [0,1] to logits [N,1,S,S] of the person."""
         x = self.stem(torch.cat([photo * 2 - 1, positions(photo)], dim=1))
         skips = []
         for down, body in zip(self.down, self.body):
@@ -219,6 +220,7 @@ def _normalised(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m pyapdraw.training.shipped.person_mask",
         description=__doc__,

@@ -32,6 +32,7 @@ class Portraits:
     drawn: list[bool]
 
     def pick(self, rows: list[int]) -> Portraits:
+        """Those of some rows."""
         return Portraits(
             [self.names[i] for i in rows], self.photos[rows], self.masks[rows], [self.drawn[i] for i in rows]
         )
