@@ -1,3 +1,5 @@
+"""`python -m pyapdraw`: the command line."""
+
 import sys
 
 from pyapdraw.cli import main

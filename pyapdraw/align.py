@@ -60,6 +60,7 @@ def template(size: int = APDRAWING.width_px) -> np.ndarray:
 
 
 TEMPLATE = template()
+MIRRORED = [1, 0, 2, 4, 3]  # the points of a mirrored face in our order
 ALIGNED_WITHIN = 0.025  # of the side; what `fit_photo` takes for an aligned crop
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="training needs torch")
 
 from pyapdraw import align
-from pyapdraw.data import portraits
+from pyapdraw.data import augment, portraits
 from pyapdraw.errors import BadInput
 from pyapdraw.training import apdrawing_data as data
 
@@ -205,7 +205,7 @@ def test_without_augmentation_a_sample_is_the_portrait(tmp_path):
 
 def test_samples_repeat_for_seed_epoch_and_index_only(tmp_path):
     items = portraits.find(plain(tmp_path))
-    make = lambda seed: data.Portraits(items, SIDE, data.Augmentation(), seed)  # noqa: E731
+    make = lambda seed: data.Portraits(items, SIDE, augment.Augmentation(), seed)  # noqa: E731
     one, again = make(3), make(3)
     again[0, 0]  # another past
     assert same(one[5, 1], again[5, 1])
@@ -214,7 +214,7 @@ def test_samples_repeat_for_seed_epoch_and_index_only(tmp_path):
 
 def test_a_mirror_image_swaps_the_eyes_and_stays_sharp(tmp_path):
     items = portraits.find(plain(tmp_path))
-    flipped = data.Portraits(items, SIDE, data.Augmentation(0, (1, 1), 1.0, 0, 0, 0, 0))[0, 0]
+    flipped = data.Portraits(items, SIDE, augment.Augmentation(0, (1, 1), 1.0, 0, 0, 0, 0))[0, 0]
     straight = data.Portraits(items, SIDE)[0, 0]
     np.testing.assert_array_equal(flipped.photo.numpy(), straight.photo.numpy()[..., ::-1])
     np.testing.assert_array_equal(flipped.drawing.numpy(), straight.drawing.numpy()[..., ::-1])
@@ -234,7 +234,7 @@ def test_points_move_with_the_pixels(tmp_path):
     save(tmp_path / "drawing" / "a.png", drawn)
     save(tmp_path / "mask" / "a.png", mask)
     points(tmp_path / "landmarks" / "a.txt", landmarks)
-    samples = data.Portraits(portraits.find(tmp_path), 128, data.Augmentation(light=0, noise=0, grey=0))
+    samples = data.Portraits(portraits.find(tmp_path), 128, augment.Augmentation(light=0, noise=0, grey=0))
     for epoch in range(20):
         sample = samples[epoch, 0]
         for x, y in sample.landmarks.numpy():
@@ -254,7 +254,7 @@ def test_the_teacher_draws_what_has_no_drawing(tmp_path):
 def test_white_beyond_the_photo_stays_white():
     pixels = np.full((40, 40, 3), 255, np.uint8)
     pixels[10:30, 10:30] = 100
-    lit = data.relit(pixels, data.Augmentation(), np.random.default_rng(0))
+    lit = augment.relit(pixels, augment.Augmentation(), np.random.default_rng(0))
     assert (lit[:10] == 255).all() and (lit[12:28, 12:28] < 255).all() and lit.dtype == np.uint8
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyapdraw import align
 from pyapdraw.faces.mtcnn import OUTPUT_PX, Nets
 
 # Mean answer of O-net on converged crops of frontal portraits, made symmetric, in px of its 48 px crop.
@@ -23,7 +24,6 @@ TEMPLATE = (np.array([0.332 + 0.372j, 0.668 + 0.372j, 0.5 + 0.594j, 0.34 + 0.728
 )
 EYES = abs(TEMPLATE[1] - TEMPLATE[0])  # eye distance in crop px
 CENTRE = (OUTPUT_PX - 1) / 2 * (1 + 1j)
-MIRRORED = [1, 0, 2, 4, 3]  # the points of a mirrored face in our order
 
 # Squares of one look: shift in sides, log of the size, mirrored.
 ONE = ((0.0, 0.0, 0.0, False),)
@@ -143,7 +143,7 @@ def look(nets: Nets, where: list[Source], poses: Poses, squares=FOUR) -> Look:
     for j, (x_axis, y_axis, shift) in enumerate(moved):
         answers[:, j] = x_axis[:, None] * points[:, j, :, 0] + y_axis[:, None] * points[:, j, :, 1] + shift[:, None]
         if squares[j][3]:
-            answers[:, j] = answers[:, j, MIRRORED]
+            answers[:, j] = answers[:, j, align.MIRRORED]
     mean = answers.mean(axis=1)
     spread = np.sqrt((abs(answers - mean[:, None]) ** 2).mean(axis=(1, 2))) / (abs(poses.scale) * EYES)
     return Look(mean, scores.reshape(-1, count).mean(axis=1), spread, _boxes(offsets.reshape(-1, count, 4), squares))

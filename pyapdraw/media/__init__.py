@@ -1,0 +1,1 @@
+"""Photos and videos: what a file is, reading, writing."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyapdraw.data.augment import Augmentation
 from pyapdraw.errors import BadInput
 from pyapdraw.losses import apdrawing as losses
 from pyapdraw.training import loop
-from pyapdraw.training.apdrawing_data import Augmentation
 
 STAGES = ("pretrain", "formal")
 PRECISIONS = ("float32", "bfloat16")

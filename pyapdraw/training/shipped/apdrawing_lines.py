@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyapdraw import ops, weights
+from pyapdraw.data.augment import Augmentation
 from pyapdraw.data.portraits import find
 from pyapdraw.files import check_output
 from pyapdraw.models.apdrawing_lines import WIDTH_PX, Config, LineDetectors
-from pyapdraw.training.apdrawing_data import Augmentation, Portraits
+from pyapdraw.training.apdrawing_data import Portraits
 
 WITHOUT = ("fconrad_Portrait_060414a",)  # kept for tests
 
