@@ -14,14 +14,14 @@ FAULTS = pytest.StashKey[list[str]]()  # of this list, found when the tests were
 EXAMPLES = 25  # of each property in the quick lane
 
 SLOW: dict[str, tuple[str, ...]] = {
-    "test_cuda_code.py": ("",),  # compiles for six architectures
-    "test_packaging.py": ("wheel", "cmake_package", "own_stream"),
+    "test_packaging.py": ("wheel", "own_stream"),
     "test_emulated.py": ("",),  # builds a module and runs 32 files with it
     "test_emulated_device.py": ("right_kernels", "fault_is_noticed"),
     "test_ink_agreement.py": ("",),  # with that module
     "test_distance_transform_work.py": ("",),
     "test_training_apdrawing.py": ("killed", "two_processes", "it_learns", "resume", "epoch", "rehearses", "0_1_0"),
     "test_training_person_mask.py": ("same_seed", "stay_in_range", "background_is_filled"),
+    "test_cuda_code.py": ("",),  # compiles for six architectures, in many tests that even out what the others leave
     "test_training_loop.py": ("torchrun", "killed", "state_comes_back"),
     "test_apdrawing.py": (
         "float64",

@@ -56,16 +56,25 @@ def test_sdist_has_everything_needed_and_nothing_built(sdist):
     assert not [n for n in names if n.endswith((".so", ".pyc"))]
 
 
-@pytest.fixture(scope="module")
-def wheel(sdist, tmp_path_factory):
-    """The wheel, and beside it the source tree of the sdist in which it was built."""
-    folder = tmp_path_factory.mktemp("wheel")
+@pytest.fixture
+def cmake():
+    found = shutil.which("cmake") or str(Path(sys.executable).parent / "cmake")
+    if not Path(found).exists():
+        pytest.skip("no cmake")
+    return found
+
+
+def test_wheel_and_cmake_package_from_the_sdist(sdist, tmp_path, cmake):
+    """One build, which takes minutes: the wheel draws without the source tree; then from the same objects, for without
+    Python the core is the same, the C++ package is installed, found and used."""
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
-    return build_backend("build_wheel", next(folder.glob("pyapdraw-*")), folder)
+        archive.extractall(tmp_path, filter="data")
+    (source,) = (path for path in tmp_path.glob("pyapdraw-*") if path.is_dir())
+    wheel_draws(build_backend("build_wheel", source, tmp_path), tmp_path)
+    cmake_package_works(source, tmp_path, cmake)
 
 
-def test_wheel_from_sdist_draws_without_the_source_tree(wheel, tmp_path):
+def wheel_draws(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
@@ -81,12 +90,18 @@ def test_wheel_from_sdist_draws_without_the_source_tree(wheel, tmp_path):
     assert str(tmp_path / "site") in out
 
 
-@pytest.fixture
-def cmake():
-    found = shutil.which("cmake") or str(Path(sys.executable).parent / "cmake")
-    if not Path(found).exists():
-        pytest.skip("no cmake")
-    return found
+def cmake_package_works(source, tmp_path, cmake):
+    (cache,) = source.glob("build/**/CMakeCache.txt")
+    prefix, build, user = tmp_path / "prefix", cache.parent, tmp_path / "user"
+    run([cmake, str(build), "-DPYAPDRAW_PYTHON=OFF"])
+    run([cmake, "--build", str(build), "--parallel", "2"])
+    run([cmake, "--install", str(build), "--prefix", str(prefix)])
+    shutil.copytree(ROOT / "examples" / "embed_cpp", user)
+    run([cmake, "-S", str(user), "-B", str(user / "build"), f"-DCMAKE_PREFIX_PATH={prefix}"])
+    run([cmake, "--build", str(user / "build")])
+    out = run([str(user / "build" / "embed")])
+    assert " 4.0 3.0 2.0 1.0 0.0 1.0 2.0 3.0 4.0" in out
+    assert "refused: out: shape [5,8] given, the shape of sites, [5,9], expected" in out
 
 
 CARDS = {  # what nvidia-smi answers, and what is built
@@ -118,21 +133,6 @@ def test_a_default_build_is_for_the_cards_that_are_there_and_ptx_for_the_others(
         pytest.skip("there is an nvidia-smi here")
     answer = run([cmake, "-P", str(script)])
     assert answer.strip() == f"-- {CARDS[said]}"
-
-
-def test_cmake_package_is_found_and_works(wheel, tmp_path, cmake):
-    """From the build of the wheel: without Python the core is the same, so that nothing is compiled anew."""
-    (cache,) = wheel.parent.glob("pyapdraw-*/build/**/CMakeCache.txt")
-    prefix, build, user = tmp_path / "prefix", cache.parent, tmp_path / "user"
-    run([cmake, str(build), "-DPYAPDRAW_PYTHON=OFF"])
-    run([cmake, "--build", str(build), "--parallel", "2"])
-    run([cmake, "--install", str(build), "--prefix", str(prefix)])
-    shutil.copytree(ROOT / "examples" / "embed_cpp", user)
-    run([cmake, "-S", str(user), "-B", str(user / "build"), f"-DCMAKE_PREFIX_PATH={prefix}"])
-    run([cmake, "--build", str(user / "build")])
-    out = run([str(user / "build" / "embed")])
-    assert " 4.0 3.0 2.0 1.0 0.0 1.0 2.0 3.0 4.0" in out
-    assert "refused: out: shape [5,8] given, the shape of sites, [5,9], expected" in out
 
 
 def test_a_program_with_its_own_stream_and_graph_builds_and_runs(tmp_path, cmake):
