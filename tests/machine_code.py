@@ -26,6 +26,10 @@ KEPT = ROOT / "build" / "cuda_code"
 INCLUDE = (ROOT / "csrc", ROOT / "csrc" / "include")
 FLAGS = ("-std=c++17", "--extended-lambda", "-O3", "-DNDEBUG")  # those of a release build
 
+# Architectures whose PTX would be that of another, for no source asks which of them it is compiled for: assembled from
+# the same PTX, which takes a fifth of the time less. (A release compiles for each.)
+SAME_PTX = {"86": "80", "89": "80"}
+
 
 @dataclass
 class Code:
@@ -113,7 +117,7 @@ def inspect(source: Path) -> dict[str, list[Code]]:
     """Kernel name with its template arguments -> its code by architecture; "ptx" among the architectures stands for the
     portable form, with nothing but its presence."""
     machine, portable = targets(source)
-    content = hashlib.sha256(f"{_version()} {FLAGS} {machine} {portable} 2".encode())
+    content = hashlib.sha256(f"{_version()} {FLAGS} {machine} {portable} 3".encode())
     for path in sorted(included(source)):
         content.update(path.read_bytes())
     kept = KEPT / f"{source.stem}-{content.hexdigest()[:16]}.json"
@@ -141,7 +145,10 @@ def _keep(source: Path, kept: Path, machine: list[str], portable: list[str]) -> 
 def compile_fatbin(source: Path, binary: Path, machine: list[str], portable: list[str]) -> None:
     command = [find_nvcc() or "nvcc", *FLAGS, *(f"-I{folder}" for folder in INCLUDE), "--threads", "2"]
     for arch in machine:
-        codes = [f"sm_{arch}"] + [f"compute_{arch}"] * (arch in portable)
+        if SAME_PTX.get(arch) in machine:
+            continue
+        alike = [a for a in machine if a == arch or SAME_PTX.get(a) == arch]
+        codes = [f"sm_{a}" for a in alike] + [f"compute_{arch}"] * (arch in portable)
         command += ["-gencode", f"arch=compute_{arch},code=[{','.join(codes)}]"]
     done = subprocess.run([*command, "-fatbin", "-o", str(binary), str(source)], capture_output=True, text=True)
     assert done.returncode == 0, f"{source.name} does not compile:\n{done.stderr[-4000:]}"

@@ -109,6 +109,13 @@ def test_the_release_list_is_what_is_compiled(compiled):
     assert {"80", "86", "89", "90", "100", "120", "ptx"} <= archs
 
 
+def test_no_source_asks_for_its_architecture():
+    """machine_code.SAME_PTX rests on that; whether it is compiled for a device at all it may ask."""
+    texts = {p.name: p.read_text() for p in SOURCES.parent.rglob("*") if p.suffix in (".cu", ".cuh", ".h")}
+    assert not [name for name, text in texts.items() if re.search(r"__CUDA_ARCH__\s*[^)\s]", text)]
+    assert re.search(r"__CUDA_ARCH__\s*[^)\s]", "#if __CUDA_ARCH__ >= 890")
+
+
 @pytest.mark.parametrize("asked", ["release", "80-real;90"])
 def test_cmake_compiles_for_what_is_asked(asked, tmp_path):
     if not shutil.which("cmake") or not shutil.which("ninja"):
