@@ -29,7 +29,7 @@ def check(x, coarse, top=0, left=0, slope=1.0, threads=0):
     inside = frame[:, 1:-1, 1:, 2 : 2 + c]
     inside[:] = x
     before = coarse.copy()
-    _C.add_upsampled(inside, coarse, top, left, slope, _C.Context(threads))
+    _C.add_upsampled(inside, coarse, top, left, slope, ctx=_C.Context(threads))
     np.testing.assert_array_equal(inside, reference(x, coarse, top, left, slope))
     np.testing.assert_array_equal(coarse, before)
     result = inside.copy()
@@ -64,6 +64,45 @@ def test_any_view(n, h, w, c, top, left, slope, seed):
     check(x, view, top, left, slope)
 
 
+def bilinear(x, coarse, slope):
+    """Each step rounded to float32, as the kernel does it."""
+    for axis in (1, 2):
+        count = coarse.shape[axis]
+        at = np.arange(2 * count)
+        near, after = at // 2, np.clip(at // 2 + np.where(at % 2, 1, -1), 0, count - 1)
+        coarse = coarse.take(near, axis) * np.float32(0.75) + coarse.take(after, axis) * np.float32(0.25)
+    total = x + coarse
+    return np.where(total > 0, total, total * np.float32(slope))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 2), st.integers(1, 6), st.integers(1, 9), st.integers(1, 40), st.sampled_from([0.0, 0.1, 1.0]))
+def test_bilinear(n, h, w, c, slope):
+    random = np.random.default_rng(c)
+    x, coarse = (random.normal(size=(n, k * h, k * w, c)).astype(np.float32) for k in (2, 1))
+    frame = np.full((n, 2 * h + 2, 2 * w + 1, c + 3), GUARD)
+    inside = frame[:, 1:-1, 1:, 2 : 2 + c]
+    inside[:] = x
+    _C.add_upsampled(inside, coarse, slope=slope, how="bilinear")
+    np.testing.assert_allclose(inside, bilinear(x, coarse, slope), atol=2e-6)
+    inside[:] = GUARD
+    assert (frame == GUARD).all()
+
+
+def test_bilinear_keeps_what_is_even(backend):
+    x = np.zeros((1, 6, 8, 20), np.float32)
+    _C.add_upsampled(x, np.full((1, 3, 4, 20), 2.5, np.float32), how="bilinear")
+    assert (x == 2.5).all()
+
+
+def test_bilinear_threads():
+    one, three = (np.zeros((2, 64, 60, 16), np.float32) for _ in range(2))
+    _, coarse = made(2, 64, 60, 16)
+    _C.add_upsampled(one, coarse, how="bilinear", ctx=_C.Context(1))
+    _C.add_upsampled(three, coarse, how="bilinear", ctx=_C.Context(3))
+    np.testing.assert_array_equal(one, three)
+
+
 def test_numbers_that_are_none():
     x, coarse = made(1, 2, 2, 5)
     x[0, 0, 0, :3] = np.nan, np.inf, -np.inf
@@ -93,6 +132,9 @@ def test_nothing_to_do():
         ({"top": 2}, "top: 2 given"),
         ({"left": -1}, "left: -1 given"),
         ({"top": 1}, "coarse: shape"),
+        ({"how": "cubic"}, "how: 'cubic' given"),
+        ({"how": "bilinear", "top": 1, "coarse": np.zeros((1, 3, 2, 3), np.float32)}, "top: 1 given"),
+        ({"how": "bilinear", "x": np.zeros((1, 3, 4, 3), np.float32)}, "x: shape .*even sides"),
     ],
 )
 def test_bad_input(change, message):

@@ -210,7 +210,11 @@ PYBIND11_MODULE(_C, m) {
         nogil());
   m.def("pixel_unshuffle", &pixel_unshuffle, py::arg("x"), py::arg("out"), ctx, nogil());
   m.def("add_upsampled", &add_upsampled, py::arg("x"), py::arg("coarse"), py::arg("top") = 0, py::arg("left") = 0,
-        py::arg("slope") = 1, ctx, nogil());
+        py::arg("slope") = 1, py::arg("how") = "nearest", ctx, nogil());
+  m.def("depthwise_conv2d", &depthwise_conv2d, py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("out"),
+        py::arg("stride") = 1, py::arg("pad") = 0, py::arg("activation") = "linear", ctx, nogil());
+  m.def("add_prelu", &add_prelu, py::arg("x"), py::arg("other"), py::arg("slope"), ctx, nogil());
+  m.def("hard_swish", &hard_swish, py::arg("x"), ctx, nogil());
   m.def("nms", &nms, py::arg("boxes"), py::arg("keep"), py::arg("threshold"), py::arg("side") = 0,
         py::arg("minimum") = false, ctx, nogil());
   m.def(

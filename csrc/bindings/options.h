@@ -44,6 +44,17 @@ struct Names<Padding> {
   static constexpr const char* values[] = {"zeros", "reflect"};
 };
 
+template <>
+struct Names<Enlarged> {
+  static constexpr const char* arg = "how";
+  static constexpr const char* values[] = {"nearest", "bilinear"};
+};
+template <>
+struct Names<MapActivation> {
+  static constexpr const char* arg = "activation";
+  static constexpr const char* values[] = {"linear", "relu", "hard_swish"};
+};
+
 template <typename E>
 E from_text(const std::string& text) {
   int i = 0;
@@ -86,6 +97,11 @@ template <>
 struct type_caster<pyapdraw::Padding> : option_caster<pyapdraw::Padding> {};
 template <>
 struct type_caster<pyapdraw::Activation> : option_caster<pyapdraw::Activation> {};
+
+template <>
+struct type_caster<pyapdraw::Enlarged> : option_caster<pyapdraw::Enlarged> {};
+template <>
+struct type_caster<pyapdraw::MapActivation> : option_caster<pyapdraw::MapActivation> {};
 
 }  // namespace detail
 }  // namespace pybind11

@@ -61,6 +61,13 @@ inline void shape(const Tensor& t, const char* arg, std::initializer_list<int64_
   fail(arg, "shape " + shape_text(t) + " given, [" + text + "] expected");
 }
 
+// f32 [N,H,W,C] whose channels are adjacent.
+inline void channels_last(const Tensor& t, const char* arg) {
+  ndim(t, arg, 4, 4);
+  dtype(t, arg, {DType::f32});
+  PA_CHECK(t.shape[3] <= 1 || t.stride[3] == 1, arg, "channels are not adjacent in memory, layout [N,H,W,C] expected");
+}
+
 inline void same_shape(const Tensor& t, const char* arg, const Tensor& as, const char* as_arg) {
   bool ok = t.ndim == as.ndim;
   for (int i = 0; ok && i < t.ndim; ++i) ok = t.shape[i] == as.shape[i];

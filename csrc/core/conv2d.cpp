@@ -14,12 +14,6 @@ bool separate_channel_slices(const Tensor& a, const Tensor& b) {
   return -offset >= b.shape[3] && -offset + a.shape[3] <= step;
 }
 
-void channel_last(const Tensor& t, const char* arg) {
-  check::ndim(t, arg, 4, 4);
-  check::dtype(t, arg, {DType::f32});
-  PA_CHECK(t.shape[3] <= 1 || t.stride[3] == 1, arg, "channels are not adjacent in memory, layout [N,H,W,C] expected");
-}
-
 void no_shared_element(const Tensor& out, const Tensor& x) {
   if (!separate_channel_slices(out, x)) check::no_overlap(out, "out", x, "x");
 }
@@ -27,8 +21,8 @@ void no_shared_element(const Tensor& out, const Tensor& x) {
 // Raises what does not fit; whether there is anything to do.
 bool checked(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& slope, const Tensor& out,
              int stride, int pad) {
-  channel_last(x, "x");
-  channel_last(out, "out");
+  check::channels_last(x, "x");
+  check::channels_last(out, "out");
   check::ndim(weight, "weight", 4, 4);
   check::dtype(weight, "weight", {DType::f32});
   PA_CHECK(weight.contiguous(), "weight", "is not contiguous, [kh,kw,I,O] in one block expected");
@@ -75,8 +69,8 @@ void conv2d_bf16(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
 }
 
 void max_pool2d(const Tensor& x, const Tensor& out, int kernel, int stride, const Context& ctx) {
-  channel_last(x, "x");
-  channel_last(out, "out");
+  check::channels_last(x, "x");
+  check::channels_last(out, "out");
   PA_CHECK(kernel >= 1, "kernel", std::to_string(kernel) + " given, at least 1 expected");
   PA_CHECK(stride >= 1, "stride", std::to_string(stride) + " given, at least 1 expected");
   check::same_device(out, "out", x, "x");

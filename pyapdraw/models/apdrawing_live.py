@@ -127,7 +127,7 @@ class Network:
         inside = window(features, top // 2, left // 2, rows, columns)[None]
         side = np.empty((1, rows, columns, y.shape[3]), np.float32)
         self._conv(f"{kind}.side", inside, side, context=context)
-        _C.add_upsampled(y, side, top % 2, left % 2, SLOPE, context)
+        _C.add_upsampled(y, side, top % 2, left % 2, SLOPE, ctx=context)
         self._conv(f"{kind}.body.0", y, z, context=context)
         self._conv(f"{kind}.body.1", z, y, context=context)
         drawing = np.empty((1, 1, tall, wide), np.float32)

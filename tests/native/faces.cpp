@@ -87,7 +87,37 @@ PA_FUZZ(add_upsampled) {
   const Tensor& x = t.inout<float>({n, h, w, c}, -1, 1, Layout::rows);
   const Tensor& coarse =
       t.in<float>({n, h ? (top + h + 1) / 2 : 0, w ? (left + w + 1) / 2 : 0, c}, -1, 1, Layout::rows);
-  t.call([&] { add_upsampled(x, coarse, top, left, 0.1f, t.ctx); });
+  t.call([&] { add_upsampled(x, coarse, top, left, 0.1f, Enlarged::nearest, t.ctx); });
+  const int64_t tall = t.pick(1, 9), wide = t.pick(1, 9);
+  const Tensor& even = t.inout<float>({n, 2 * tall, 2 * wide, c}, -1, 1, Layout::rows);
+  const Tensor& half = t.in<float>({n, tall, wide, c}, -1, 1, Layout::rows);
+  t.call([&] { add_upsampled(even, half, 0, 0, 0, Enlarged::bilinear, t.ctx); });
+}
+
+PA_FUZZ(depthwise_conv2d) {
+  const int64_t n = t.pick(0, 2), h = t.pick(1, 12), w = t.pick(1, 12), c = t.pick(0, 40);
+  const int64_t kh = t.pick(1, 5), kw = t.pick(1, 5);
+  const int stride = static_cast<int>(t.pick(1, 3)), pad = static_cast<int>(t.pick(0, (kh < kw ? kh : kw) - 1));
+  const Tensor& x = t.in<float>({n, h, w, c}, -2, 2, Layout::rows, true);
+  const Tensor& weight = t.in<float>({kh, kw, c}, -1, 1, Layout::contiguous);
+  const Tensor& bias = t.in<float>({c}, -1, 1, Layout::contiguous);
+  const Tensor& out =
+      t.out<float>({n, t.pick(0, (h - 1 + pad) / stride + 1), t.pick(0, (w - 1 + pad) / stride + 1), c}, Layout::rows);
+  const MapActivation activation = t.one_of({MapActivation::linear, MapActivation::relu, MapActivation::hard_swish});
+  t.call([&] { depthwise_conv2d(x, weight, bias, out, stride, pad, activation, t.ctx); });
+}
+
+PA_FUZZ(add_prelu) {
+  const int64_t n = t.pick(0, 2), h = t.pick(0, 12), w = t.pick(0, 12), c = t.pick(0, 40);
+  const Tensor& x = t.inout<float>({n, h, w, c}, -1, 1, Layout::rows);
+  const Tensor& other = t.in<float>({n, h, w, t.pick(0, c)}, -1, 1, Layout::rows);
+  const Tensor& slope = t.in<float>({c}, -1, 1, Layout::contiguous);
+  t.call([&] { add_prelu(x, other, slope, t.ctx); });
+}
+
+PA_FUZZ(hard_swish) {
+  const Tensor& x = t.inout<float>({t.pick(0, 3), t.pick(0, 3000)}, -5, 5, Layout::contiguous);
+  t.call([&] { hard_swish(x, t.ctx); });
 }
 
 PA_FUZZ(nms) {

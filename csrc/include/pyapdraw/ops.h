@@ -192,11 +192,28 @@ void local_contrast(const Tensor& image, const Tensor& out, int cell, float flat
 // upper left, upper right, lower left, lower right.
 void pixel_unshuffle(const Tensor& x, const Tensor& out, const Context& ctx = {});
 
-// Adds a map of half the resolution to x f32 [N,H,W,C] in place, each of its pixels to four, then multiplies what is
-// negative by slope (1: leaves it). coarse f32 [N,h,w,C], h = ceil((top + H) / 2); top and left, 0 or 1, are where x
-// begins in a block of 2 x 2.
+// Adds a map of half the resolution to x f32 [N,H,W,C] in place, then multiplies what is negative by slope (1: leaves
+// it). coarse f32 [N,h,w,C]. Nearest: each of its pixels counts for four, h = ceil((top + H) / 2); top and left, 0 or
+// 1, are where x begins in a block of 2 x 2. Bilinear (top = left = 0, H = 2 h, W = 2 w): between the centres of its
+// pixels, beyond the outermost as they.
+enum class Enlarged : int32_t { nearest, bilinear };
 void add_upsampled(const Tensor& x, const Tensor& coarse, int top = 0, int left = 0, float slope = 1,
-                   const Context& ctx = {});
+                   Enlarged how = Enlarged::nearest, const Context& ctx = {});
+
+// Depthwise 2D convolution with bias on channel-last arrays, each channel with a kernel of its own: x f32 [N,H,W,C],
+// weight f32 [kh,kw,C], bias f32 [C] -> out f32 [N,Ho,Wo,C]. The first window begins pad rows above and pad columns
+// left of x; out says how many windows there are, each of which must meet x; beyond x are zeros. So paddings that
+// differ at the two ends, as TensorFlow's "same" has them, need no copy. hard_swish(v) = v min(max(v + 3, 0), 6) / 6.
+enum class MapActivation : int32_t { linear, relu, hard_swish };
+void depthwise_conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& out, int stride = 1,
+                      int pad = 0, MapActivation activation = MapActivation::linear, const Context& ctx = {});
+
+// x f32 [N,H,W,C] = prelu(x + other) in place, with prelu(v) = v > 0 ? v : slope v and slope f32 [C] (1: none, 0:
+// ReLU). other f32 [N,H,W,c], c <= C: channels that it lacks are zeros.
+void add_prelu(const Tensor& x, const Tensor& other, const Tensor& slope, const Context& ctx = {});
+
+// x f32 = hard_swish(x) in place, contiguous, any shape.
+void hard_swish(const Tensor& x, const Context& ctx = {});
 
 // Greedy non-maximum suppression: boxes f32 [N,4] = x0,y0,x1,y1 in falling order of score -> keep bool [N]. A box is
 // dropped when its intersection with a kept one exceeds threshold times their union, or the smaller of the two
