@@ -1,6 +1,6 @@
 """The person mask: which pixels of an aligned crop belong to the person, hair and clothes included.
 
-A small network of this project (training/person_mask.py, weights/person_mask.md) looks at the crop at 128 x 128
+A small network of this project (training/shipped/person_mask.py, weights/person_mask.md) looks at the crop at 128 x 128
 pixels. Where it is unsure, the colours of what it is sure of decide: two histograms a crop, as in GrabCut [Rother,
 Kolmogorov, Blake 2004] but in one pass and as a bounded vote. A guided filter enlarges the answer so that the edges
 follow those of the crop. Nothing here needs torch.

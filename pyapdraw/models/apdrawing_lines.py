@@ -1,7 +1,7 @@
 """Line detectors of [APD19, section 5]: which pixels of a drawing are black lines, and which are white ones.
 
 The published code has two U-Nets of 67 million weights, trained on data that is not public. Ours are small stacks of
-convolutions, trained from style ink's drawings (training/apdrawing_lines.py): a line is what is narrower than
+convolutions, trained from style ink's drawings (training/shipped/apdrawing_lines.py): a line is what is narrower than
 WIDTH_PX, and drawings need not be two-tone to be read. Frozen; no gradient passes.
 
 >>> detect = LineDetectors(Config())
