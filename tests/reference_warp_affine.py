@@ -31,6 +31,9 @@ def bilinear(image: np.ndarray, rows: list[list[float]], size: tuple[int, int], 
             sx, sy = ((r[0] * x + r[1] * y) + r[2] for r in rows)
             sx, sy = min(max(sx, -2.0), width + 1.0), min(max(sy, -2.0), height + 1.0)
             u, v = math.floor(sx), math.floor(sy)
+            if border != "edge" and not (-1 <= u < width and -1 <= v < height):
+                out[y, x] = border  # itself: a blend of it might be rounded
+                continue
             fx, fy = sx - u, sy - v
             top = (1.0 - fx) * tap(u, v) + fx * tap(u + 1, v)
             bottom = (1.0 - fx) * tap(u, v + 1) + fx * tap(u + 1, v + 1)

@@ -49,6 +49,17 @@ def run(image, matrix, out, filter, border, threads):
     _C.warp_affine(image, np.ascontiguousarray(matrix), out, filter, *mode, _C.Context(threads=threads))
 
 
+@pytest.mark.parametrize("seed", [1239, 2000, 2246])
+def test_beyond_the_image_is_the_border_itself(seed):
+    """Half a level: with these matrices a blend of four such values is a little less, and was rounded down."""
+    image, matrix = np.array([[95]], np.uint8), np.random.default_rng(seed).normal(size=(2, 3)) * [1, 1, 8]
+    matrix += [[1, 0, 0], [0, 1, 0]]
+    out = np.empty((1, 2), np.uint8)
+    run(image, matrix, out, "bilinear", 17.5, 1)
+    assert 17 not in out
+    np.testing.assert_array_equal(out, reference(image, matrix, (1, 2), border=17.5))
+
+
 @settings(max_examples=1000, deadline=None)
 @given(images(), matrices(), sides, sides, borders, layouts, layouts, st.integers(1, 3))
 def test_bilinear_is_the_definition_to_the_bit(image, matrix, height, width, border, layout, out_layout, threads):

@@ -1,7 +1,8 @@
 #pragma once
 // Coordinates and interpolation of warp_affine, shared by CPU and CUDA. Everything is double and
 // without fused multiply-add, so that every backend and the numpy definition agree to the bit:
-//   s = (m0*x + m1*y) + m2,  v = (1-fy)*((1-fx)*p00 + fx*p01) + fy*((1-fx)*p10 + fx*p11).
+//   s = (m0*x + m1*y) + m2,  v = (1-fy)*((1-fx)*p00 + fx*p01) + fy*((1-fx)*p10 + fx*p11),
+// or the border's value where all four lie outside.
 #include <cmath>
 #include <cstdint>
 
@@ -60,8 +61,14 @@ PA_HD double tap_or_border(const WarpPlan& p, int64_t x, int64_t y, const F& tap
   return x >= 0 && x < p.reduced_w && y >= 0 && y < p.reduced_h ? tap(x, y) : p.border_value;
 }
 
+// Whether no tap lies in the image: the result is the border's value itself, which a blend of it might round away from.
+PA_HD bool outside(const WarpPlan& p, const Sample& s) {
+  return p.border == Border::constant && (s.x < -1 || s.x >= p.reduced_w || s.y < -1 || s.y >= p.reduced_h);
+}
+
 template <typename F>
 PA_HD double interpolate(const WarpPlan& p, const Sample& s, const F& tap) {
+  if (outside(p, s)) return p.border_value;
   const double top = lerp_exact(tap_or_border(p, s.x, s.y, tap), tap_or_border(p, s.x + 1, s.y, tap), s.fx);
   const double bottom = lerp_exact(tap_or_border(p, s.x, s.y + 1, tap), tap_or_border(p, s.x + 1, s.y + 1, tap), s.fx);
   return lerp_exact(top, bottom, s.fy);
