@@ -44,7 +44,8 @@ def test_is_the_definition(height, width, kind, fine, tensor, flow, line, reduce
     elif min(height, width) < 4 * reduce:  # one tangent is that of a third of the picture or more: see below
         assert np.abs(out.view).max() <= np.ptp(image)
     else:  # where no direction stands out, or the way turns exactly across the step before, either side may be taken
-        assert (difference > CLOSE).mean() <= 0.25
+        few = difference.size < 400  # pixels, of which one such place is a larger share
+        assert (difference > CLOSE).mean() <= (1 / 3 if few else 0.25)
         assert np.median(difference) <= CLOSE
 
 

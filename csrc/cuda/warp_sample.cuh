@@ -25,6 +25,8 @@ __device__ inline void put_lerp(double a, double b, double c, double d, double f
   const float beyond = v - static_cast<float>(byte);
   if (beyond >= kDoubt && beyond <= 1.0f - kDoubt)
     *out = static_cast<uint8_t>(byte);
+  else if (a == b && a == c && a == d)  // beyond the image the border itself, which a blend might round away from
+    put_sample(a, out);
   else
     put_sample(lerp_exact(lerp_exact(a, b, fx), lerp_exact(c, d, fx), fy), out);
 }
@@ -35,7 +37,6 @@ __device__ inline void put_lerp(double a, double b, double c, double d, double f
 // tap(x, y) is called with coordinates inside the image only.
 template <typename F, typename T>
 __device__ void put_interpolated(const WarpPlan& p, const Sample& s, const F& tap, T* out) {
-  if (outside(p, s)) return put_sample(p.border_value, out);
   put_lerp(tap_or_border(p, s.x, s.y, tap), tap_or_border(p, s.x + 1, s.y, tap), tap_or_border(p, s.x, s.y + 1, tap),
            tap_or_border(p, s.x + 1, s.y + 1, tap), s.fx, s.fy, out);
 }
