@@ -1,7 +1,7 @@
 """The network behind the person mask: MediaPipe's selfie segmentation on native operations.
 
 A MobileNetV3 of 256 x 256 pixels [Howard et al. 2019] with squeeze-and-excitation on the way down and at each skip on
-the way up; 103,416 weights, 58 million multiplications. It takes pictures of any kind in which people are seen; where
+the way up; 103,480 weights, 58 million multiplications. It takes pictures of any kind in which people are seen; where
 it sees a white border, it is less sure. What is linear is computed where it costs least: gates multiply the weights of
 the convolution behind them, and maps are enlarged after the convolution that makes them narrow, not before.
 """

