@@ -69,7 +69,7 @@ def speed(suite: Suite) -> None:
 
 def quality(shared: Path) -> None:
     """Prints F and tone difference of each pair and their means."""
-    from pyapdraw.faces.person_mask import PersonMask
+    from pyapdraw.faces.masks import PersonMask
 
     segment = PersonMask()
     rows = []

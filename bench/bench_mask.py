@@ -15,7 +15,7 @@ from record import Suite
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pyapdraw.faces.person_mask import SIZE_PX, PersonMask
+from pyapdraw.faces.masks import SIZE_PX, PersonMask
 
 
 def main() -> int:

@@ -128,7 +128,7 @@ def quality(shared: Path) -> None:
     from cases_faces import portraits
 
     from pyapdraw.evaluate import evaluate, items_of
-    from pyapdraw.faces.person_mask import PersonMask
+    from pyapdraw.faces.masks import PersonMask
 
     pairs = shared / "data" / "pairs"
     for aligned in (True, False):

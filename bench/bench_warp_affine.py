@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from cases_images import PHOTOS, similarity, smooth_noise
 
-from pyapdraw import _C
-from pyapdraw.composite import Canvas, Drawing
+from pyapdraw import _C, align, composite
+from pyapdraw.ops import warp_affine
 
 
 def photo(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -91,17 +91,21 @@ def pastes() -> dict:
     """A 512 px drawing put back into a 720p frame at scale 1; on the process's threads."""
     frame = smooth_noise(720, 1280)
     side = np.arange(512)
-    pixels = np.where((side[:, None] + side) % 16 < 3, 0, 255).astype(np.uint8)
-    drawing = Drawing(pixels, np.full((512, 512), 255, np.uint8))
-    to_crop = similarity(1.0, 6, (640, 360), (256, 256))
+    drawing = np.where((side[:, None] + side) % 16 < 3, 0, 255).astype(np.uint8)
+    mask = np.full((512, 512), 255, np.uint8)
+    to_frame = align.invert(similarity(1.0, 6, (640, 360), (256, 256)))
 
-    def one(background, out):
-        canvas = Canvas(frame, background)
-        canvas.add(drawing, to_crop)
-        return canvas.result(out)
+    def white():
+        page = composite.blank(frame)
+        ink = warp_affine(drawing, to_frame, (720, 1280), filter="antialias", border=255)
+        composite.add(page, ink, (0, 0, 1280, 720))
+        return page
 
-    grey, colour = np.empty((720, 1280), np.uint8), np.empty((720, 1280, 3), np.uint8)
-    return {b: (lambda b=b, o=o: one(b, o)) for b, o in (("white", grey), ("keep", colour), ("photo", colour))}
+    def photo():
+        alpha = warp_affine(mask, to_frame, (720, 1280), filter="antialias", border=0)
+        return composite.page(white(), frame, lambda: alpha, "photo")
+
+    return {"white": white, "photo": photo}
 
 
 def compare(suite: Suite, name: str, threads: int) -> None:

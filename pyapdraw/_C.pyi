@@ -77,6 +77,11 @@ class ConvToOne:
         self, up: int = 1, padding: int = 0, padding_mode: str = "zeros", activation: str = "linear"
     ) -> None: ...
 
+class InkOptions:
+    def __init__(
+        self, scale: float = 0.0, line: float = 1.0, detail: float = 1.0, light_hair: bool = False, figure: bool = False
+    ) -> None: ...
+
 class Resampling:
     def __init__(
         self,
@@ -174,10 +179,19 @@ def distance_transform_nearest(
     spacing_x: float = 1.0,
     ctx: Context = ...,
 ) -> None: ...
-def ink(pixels: Array, mask: Array, landmarks: Array, drawing: Array, ctx: Context = ...) -> None: ...
-def ink_planes(
-    pixels: Array, mask: Array, landmarks: Array, drawing: Array, planes: Array, ctx: Context = ...
+def ink(
+    pixels: Array, mask: Array, landmarks: Array, drawing: Array, options: InkOptions = ..., ctx: Context = ...
 ) -> None: ...
+def ink_planes(
+    pixels: Array,
+    mask: Array,
+    landmarks: Array,
+    drawing: Array,
+    planes: Array,
+    options: InkOptions = ...,
+    ctx: Context = ...,
+) -> None: ...
+def strokes(points: Array, page: Array, ctx: Context = ...) -> None: ...
 def fuse_regions_backward(
     grad: Array,
     winners: Array,

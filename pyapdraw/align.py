@@ -176,6 +176,13 @@ def crop(
     return Crop(warp_affine(pixels, to_crop, shape, filter=filter, border=255), np.asarray(to_crop, np.float64))
 
 
+def put_back(drawing: np.ndarray, to_crop: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The drawing uint8 of a crop in a picture of that shape, paper around it."""
+    if drawing.shape[:2] == shape and np.array_equal(to_crop, np.eye(2, 3)):
+        return drawing
+    return warp_affine(drawing, invert(to_crop), shape, filter="antialias", border=255)
+
+
 def official_transform(points_1based: np.ndarray, size: int = APDRAWING.width_px) -> np.ndarray:
     """The map of the authors' pipeline from photo to crop, both 1-based: float64 [2, 3].
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyapdraw import align
-from pyapdraw.choices import BACKGROUNDS, FACES, NO_FACE
+from pyapdraw.choices import BACKGROUNDS, FACES, FRAMES, NO_FACE
 from pyapdraw.clock import Clock
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector, Face
 from pyapdraw.media import images
 from pyapdraw.media.kinds import MAX_PIXELS
+from pyapdraw.ops.warp_affine import warp_affine
 from pyapdraw.pipeline import How, draw_faces
 from pyapdraw.style import registry
 from pyapdraw.style.base import Tools
@@ -29,16 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Medium:
-    """What differs between photos and frames: the policy without a face, the upper limit of a crop's width (None: that
-    of the style's template), and the message where there has to be a face."""
+    """What differs between photos and frames: the policy without a face, whether pictures are still, and the message
+    where there has to be a face."""
 
     no_face: str
-    largest_px: int | None
+    still: bool
     without_face: str
 
 
-PHOTO = Medium("pass", 2048, "image: no face found; another picture, or no_face='pass' or 'draw', expected")
-FRAME = Medium("draw", None, "no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on")
+PHOTO = Medium("pass", True, "image: no face found; another picture, or no_face='pass' or 'draw', expected")
+FRAME = Medium("draw", False, "no face found; no_face (--no-face) 'draw', 'pass' or 'skip' goes on")
+LARGEST_PX = 2048  # width of a photo's bust
 
 
 class NoFace(BadInput):
@@ -49,15 +51,17 @@ class NoFace(BadInput):
 class Options:
     """How to draw. Every field is checked when an Options is made.
 
-    faces: "all" or "largest". no_face: what a picture without a face becomes: "draw" what the style makes of it all the
-    same (white paper where it cannot), "pass" unchanged, "skip" no result (in a video: an empty page), "error"; None:
-    "pass" for a photo, "draw" for the frames of a video, which would flash otherwise. aligned: the picture is a crop
-    already (eyes where the template has them). background: see `pipeline.How`. largest_px: upper limit of a
-    crop's side in px, None = by kind of input. weights: a file for the style instead of its shipped weights (see
-    `pyapdraw weights`). max_pixels: a picture file, Pillow image or video frame with more is refused before it is
-    decoded.
+    frame: "whole" people where they stand, on a page of the picture's size, or "bust": the largest face's crop on a
+    page of its own. faces: "all" or "largest". no_face: what a picture without a face becomes: "draw" what the style
+    makes of it all the same (white paper where it cannot), "pass" unchanged, "skip" no result (in a video: an empty
+    page), "error"; None: "pass" for a photo, "draw" for the frames of a video, which would flash otherwise. aligned:
+    the picture is a crop already (eyes where the template has them), and is drawn at its size. background: see
+    `pipeline.How`. largest_px: of a bust's page: upper limit of its side for a photo, None = 2048; its side for a
+    video, None = 512. weights: a file for the style instead of its shipped weights (see `pyapdraw weights`).
+    max_pixels: a picture file, Pillow image or video frame with more is refused before it is decoded.
     """
 
+    frame: str = "whole"
     faces: str = "all"
     no_face: str | None = None
     aligned: bool = False
@@ -68,6 +72,7 @@ class Options:
 
     def __post_init__(self) -> None:
         fixed = {
+            "frame": FRAMES,
             "faces": FACES,
             "no_face": (None, *NO_FACE),
             "background": BACKGROUNDS,
@@ -91,7 +96,7 @@ class Artist:
         style: a name from `pyapdraw.styles()`.
         device: "auto", "cpu" or "cuda"; "cuda" fails loudly where the style cannot run there.
         runtime: "auto" or the name of a runtime of the style (see `pyapdraw info`).
-        options: fields of `Options` (faces, no_face, aligned, background, largest_px, weights, max_pixels).
+        options: fields of `Options` (frame, faces, no_face, aligned, background, largest_px, weights, max_pixels).
 
     Raises:
         BadInput: unknown style or option value. WeightsError: a file that holds no weights of the style. Unsupported,
@@ -192,14 +197,21 @@ class Artist:
         if not faces:
             with clock("draw"):
                 return self._without_face(pixels, medium)
-        largest = max(pixels.shape[:2]) if self.options.aligned and medium is PHOTO else medium.largest_px
-        how = How(self.options.background, self.options.largest_px or largest, medium is PHOTO, given)
         with _within_memory(pixels):
-            return draw_faces(pixels, faces, self.style, self.tools, how, clock)
+            return draw_faces(pixels, faces, self.style, self.tools, self._how(pixels, medium, given), clock)
+
+    def _how(self, pixels: np.ndarray, medium: Medium, given: Mapping[str, Any]) -> How:
+        options = self.options
+        frame = "aligned" if options.aligned else options.frame
+        largest = max(pixels.shape[:2]) if options.aligned and medium.still else LARGEST_PX
+        width = None if medium.still else int(options.largest_px or self.style.template.width_px)
+        return How(frame, options.background, width, int(options.largest_px or largest), medium.still, given)
 
     def _without_face(self, pixels: np.ndarray, medium: Medium) -> np.ndarray:
         """What a picture uint8 [H,W,3] without a face becomes: see `Options`. Raises NoFace."""
         policy = self.options.no_face or medium.no_face
+        if self.options.frame == "bust" and not medium.still and not self.options.aligned:
+            pixels = _on_sheet(pixels, self.style.template.shape_px(self._how(pixels, medium, {}).width_px))
         if policy == "draw":
             return self.style.draw_whole(pixels)
         if policy == "pass":
@@ -230,6 +242,15 @@ def aligned_face(
         raise BadInput(f"image: {w}x{h} given, {like} expected with aligned=True")
     points = template.points_px(w) if landmarks_px is None else landmarks_px
     return Face(box_px=(0.0, 0.0, w - 1.0, h - 1.0), landmarks_px=points, score=1.0, track=None)
+
+
+def _on_sheet(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture uint8 [H,W,3] as large as a sheet of that (height, width) takes it, in its middle."""
+    height, width = pixels.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    shift = [(side - scale * own) / 2 + (scale - 1) / 2 for side, own in zip(size[::-1], (width, height))]
+    to_sheet = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    return warp_affine(pixels, to_sheet, size, filter="antialias", border=255)
 
 
 @contextmanager

@@ -2,5 +2,6 @@
 
 FACES = ("all", "largest")
 NO_FACE = ("draw", "pass", "skip", "error")
-BACKGROUNDS = ("white", "keep", "photo")
+FRAMES = ("whole", "bust")
+BACKGROUNDS = ("white", "keep", "photo", "draw")
 DEVICES = ("auto", "cpu", "cuda")

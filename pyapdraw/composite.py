@@ -1,162 +1,101 @@
-"""Drawings back into the picture that they were drawn from.
+"""Drawings of people onto one page, of the size of the picture that they stand in."""
 
-A drawing fades out over the last 6 % of its crop, so that no hard edge shows where the crop ends inside the frame;
-where the crop reaches over the frame's border, that part of it is outside and nothing fades.
-"""
-
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from pyapdraw.align import invert, scale_of, transform_points
 from pyapdraw.choices import BACKGROUNDS
 from pyapdraw.errors import BadInput
+from pyapdraw.faces.detector import Face
 from pyapdraw.ops.composite import composite
-from pyapdraw.ops.warp_affine import warp_affine
+from pyapdraw.ops.resize import resize
 
 PAPER = 255
-FADE = 0.06  # of the crop's width
+WORK_PX = 4_000_000  # people are drawn in a picture of at most this size, and the drawing is enlarged
+STRIP_PX = 1 << 20  # enlarged in strips of about this many pixels
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A drawing of one crop: pixels uint8 [H, W] or [H, W, 3], white = 255 = paper; mask uint8 [H, W], 255 = person."""
+class Work:
+    """A picture as it is drawn: shrunk where it is larger than `most_px`, and the way back.
 
-    pixels: np.ndarray
-    mask: np.ndarray
-
-
-@lru_cache(maxsize=16)
-def fade(shape: tuple[int, int], margins_px: tuple[int, int, int, int]) -> np.ndarray:
-    """uint8 [H, W]: 255 inside, falling smoothly to 0 over the margins (left, top, right, bottom; 0 = no fade there).
-
-    The lower edge is an arc, as a bust is cut, and rises by its margin towards the corners.
-    """
-    height, width = shape
-    down, over = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in shape)
-    left, top, right, bottom = (max(float(m), 1e-3) for m in margins_px)
-    across = _smooth(np.clip(np.minimum(over / left, over[::-1] / right), 0.0, 1.0))
-    from_top = np.clip(down / top, 0.0, 1.0)
-    alpha = np.outer(255.0 * _smooth(from_top), across)
-    arc = margins_px[3] * (2 * over / width - 1) ** 2
-    rows = slice(max(0, height - 2 * margins_px[3] - 1), height)  # that the arc can reach
-    from_bottom = np.clip((down[::-1][rows, None] - arc) / bottom, 0.0, 1.0)
-    alpha[rows] = 255.0 * _smooth(np.minimum(from_top[rows, None], from_bottom)) * across
-    alpha = (alpha + 0.5).astype(np.uint8)
-    alpha.flags.writeable = False
-    return alpha
-
-
-def _smooth(ramp: np.ndarray) -> np.ndarray:
-    return ramp * ramp * (3.0 - 2.0 * ramp)
-
-
-def margins(to_frame: np.ndarray, crop: tuple[int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """How far a drawing fades at its left, top, right and lower edge, in px of the crop.
-
-    An edge that lies inside the frame fades over FADE of the crop; one at the frame's border or beyond does not, and
-    one just inside it fades over no more than what lies between, so that nothing jumps when a face moves. crop: its
-    height and width in px.
-    """
-    height, width = shape[:2]
-    down, over = (np.linspace(-0.5, side - 0.5, 9) for side in crop)
-    low, bottom, right = np.full(9, -0.5), np.full(9, crop[0] - 0.5), np.full(9, crop[1] - 0.5)
-    found = []
-    for x, y in ((low, down), (over, low), (right, down), (over, bottom)):
-        fx, fy = transform_points(to_frame, np.stack([x, y], 1)).T
-        inside = np.minimum(np.minimum(fx + 0.5, width - 0.5 - fx), np.minimum(fy + 0.5, height - 0.5 - fy)).max()
-        found.append(int(np.clip(inside / scale_of(to_frame), 0, FADE * crop[1])))
-    return found[0], found[1], found[2], found[3]
-
-
-class Canvas:
-    """Collects the drawings of one frame.
-
-    background: "white": paper wherever nothing is drawn; overlapping drawings add their ink. "photo": the photograph
-    stays outside the persons, whose masks cut the drawings out. "keep": the photograph stays outside the crops, which
-    show the whole drawing. With the photograph, larger faces lie over smaller ones.
-
-    >>> canvas = Canvas(np.zeros((4, 4, 3), np.uint8), "white")
-    >>> canvas.result().shape
-    (4, 4)
+    >>> Work(np.zeros((3, 4, 3), np.uint8)).pixels.shape
+    (3, 4, 3)
     """
 
-    def __init__(self, frame: np.ndarray, background: str = "white") -> None:
-        """frame: uint8 [H, W, 3]; it is not written. Raises BadInput for other arrays or backgrounds."""
-        if background not in BACKGROUNDS:
-            raise BadInput(f"background: '{background}' given, 'white', 'keep' or 'photo' expected")
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise BadInput(f"frame: {frame.dtype} {list(frame.shape)} given, uint8 [H,W,3] expected")
-        self._frame = frame
-        self._background = background
-        self._parts: list[tuple[Drawing, np.ndarray]] = []
+    def __init__(self, pixels: np.ndarray, most_px: int = WORK_PX) -> None:
+        """pixels: uint8 [H,W,3]."""
+        self._size = height, width = pixels.shape[:2]
+        share = min(1.0, (most_px / max(height * width, 1)) ** 0.5)
+        size = (max(1, round(height * share)), max(1, round(width * share)))
+        self.pixels = pixels if share == 1 else resize(pixels, size)
+        self._scale = np.array([size[1] / max(width, 1), size[0] / max(height, 1)])
 
-    def add(self, drawing: Drawing, to_crop: np.ndarray) -> None:
-        """Put a drawing where its crop was cut; to_crop [2, 3] as in `align.Crop`. Raises BadInput for wrong shapes."""
-        p, m = drawing.pixels, drawing.mask
-        if p.dtype != np.uint8 or p.ndim not in (2, 3) or p.shape[2:] not in ((), (3,)) or p.size == 0:
-            raise BadInput(f"drawing.pixels: {p.dtype} {list(p.shape)} given, uint8 [H,W] or [H,W,3] expected")
-        if m.dtype != np.uint8 or m.shape != p.shape[:2]:
-            raise BadInput(f"drawing.mask: {m.dtype} {list(m.shape)} given, uint8 {list(p.shape[:2])} expected")
-        self._parts.append((drawing, np.asarray(to_crop, np.float64)))
+    def face(self, face: Face) -> Face:
+        """A face of the picture, in px of `pixels`."""
+        if (self._scale == 1).all():
+            return face
+        x0, y0, x1, y1 = face.box_px
+        (x0, y0), (x1, y1) = (self._moved(np.array(point)) for point in ((x0, y0), (x1, y1)))
+        return replace(face, box_px=(x0, y0, x1, y1), landmarks_px=self._moved(np.asarray(face.landmarks_px)))
 
-    def result(self, out: np.ndarray | None = None) -> np.ndarray:
-        """The picture: uint8 [H, W] for grey drawings on white, else [H, W, 3]; written into `out` if given."""
-        grey = self._background == "white" and all(d.pixels.ndim == 2 for d, _ in self._parts)
-        shape = self._frame.shape[:2] if grey else self._frame.shape
-        if out is None:
-            out = np.empty(shape, np.uint8)
-        elif out.shape != shape or out.dtype != np.uint8:
-            raise BadInput(f"out: {out.dtype} {list(out.shape)} given, uint8 {list(shape)} expected")
-        out[...] = PAPER if self._background == "white" else self._frame
-        # Smallest crop first, in px of the frame.
-        for drawing, to_crop in sorted(self._parts, key=lambda part: part[0].pixels.shape[1] / scale_of(part[1])):
-            self._paste(out, drawing, to_crop)
-        return out
+    def _moved(self, points: np.ndarray) -> np.ndarray:
+        return (points + 0.5) * self._scale - 0.5
 
-    def _paste(self, out: np.ndarray, drawing: Drawing, to_crop: np.ndarray) -> None:
-        crop = drawing.mask.shape
-        to_frame = invert(to_crop)
-        x0, y0, x1, y1 = _bounds(to_frame, crop, out.shape)
-        if x0 >= x1 or y0 >= y1:
-            return
-        edges = margins(to_frame, crop, out.shape)
-        to_frame[:, 2] -= (x0, y0)
-        part, size = out[y0:y1, x0:x1], (y1 - y0, x1 - x0)
-        alpha = fade(crop, edges)
-        if self._background == "white":
-            faded = composite(drawing.pixels, alpha, PAPER)
-            ink = warp_affine(faded, to_frame, size, filter="antialias", border=PAPER)
-            np.minimum(part, ink[..., None] if ink.ndim < part.ndim else ink, out=part)
-            return
-        if self._background == "photo":
-            alpha = composite(drawing.mask, alpha, 0)
-        alpha = warp_affine(alpha, to_frame, size, filter="antialias", border=0)
-        pixels = warp_affine(drawing.pixels, to_frame, size, filter="antialias", border=PAPER)
-        composite(pixels, alpha, part, out=part)
+    def enlarged(self, plane: np.ndarray, *, crisp: bool = True) -> np.ndarray:
+        """A plane uint8 of the size of `pixels` at the picture's. crisp: edges stay as steep as they were."""
+        height, width = self._size
+        if plane.shape[:2] == self._size:
+            return plane
+        gain = float(1 / self._scale.min()) if crisp else 1.0
+        steep = np.clip((np.arange(256) - 127.5) * gain + 128, 0, 255).astype(np.uint8)
+        large = resize(plane, self._size)
+        rows = max(1, STRIP_PX // width)
+        for top in range(0, height, rows):
+            np.take(steep, large[top : top + rows], out=large[top : top + rows], mode="clip")
+        return large
 
 
-def _bounds(to_frame: np.ndarray, crop: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of the frame's pixels that a crop can touch."""
-    low, bottom, right = -1.0, float(crop[0]), float(crop[1])
-    corners = transform_points(to_frame, np.array([(low, low), (right, low), (low, bottom), (right, bottom)]))
-    first, last = np.floor(corners.min(0)), np.ceil(corners.max(0)) + 1
-    limits = (shape[1], shape[0])
-    x0, y0 = (int(np.clip(first[i], 0, limits[i])) for i in range(2))
-    x1, y1 = (int(np.clip(last[i], 0, limits[i])) for i in range(2))
-    return x0, y0, x1, y1
+def blank(pixels: np.ndarray) -> np.ndarray:
+    """Paper of the size of a picture: uint8 [H,W]."""
+    return np.full(pixels.shape[:2], PAPER, np.uint8)
 
 
-def paste(frame: np.ndarray, drawing: Drawing, to_crop: np.ndarray, background: str = "white") -> np.ndarray:
-    """One drawing on one frame: see `Canvas`. Returns uint8 [H, W] for a grey drawing on white, else [H, W, 3]."""
-    canvas = Canvas(frame, background)
-    canvas.add(drawing, to_crop)
-    return canvas.result()
+def add(page: np.ndarray, drawing: np.ndarray, box_px: tuple[int, int, int, int]) -> None:
+    """Adds the ink of a drawing uint8 [h,w] to a page uint8 [H,W], in place. box_px: x0, y0, x1, y1 on the page."""
+    x0, y0, x1, y1 = box_px
+    part = page[y0:y1, x0:x1]
+    np.minimum(part, drawing, out=part)
+
+
+def page(
+    drawing: np.ndarray, pixels: np.ndarray, person: Callable[[], np.ndarray], background: str = "white"
+) -> np.ndarray:
+    """What is behind the people.
+
+    Args:
+        drawing: uint8 [H,W] or [H,W,3]. pixels: the picture uint8 [H,W,3]. person: gives its mask uint8 [H,W].
+        background: "white": the drawing as it is; "photo": the picture where there is no person; "keep": the same, with
+            what was drawn beyond the person as well.
+
+    Returns:
+        uint8 [H,W] for a grey drawing on white, else [H,W,3].
+    """
+    if background not in BACKGROUNDS:
+        raise BadInput(f"background: {background!r} given, one of {', '.join(BACKGROUNDS)} expected")
+    if background in ("white", "draw"):
+        return drawing
+    laid = composite(drawing, person(), pixels)
+    if background == "keep":
+        np.minimum(laid, drawing if drawing.ndim == 3 else drawing[..., None], out=laid)
+    return laid
 
 
 def side_by_side(photo: np.ndarray, drawing: np.ndarray) -> np.ndarray:
-    """Photo uint8 [H,W,3] and drawing [H,W] or [H,W,3] next to each other: [H,2W,3]."""
+    """Photo uint8 [H,W,3] and drawing [h,w] or [h,w,3] next to each other, as high as the photo: [H,W+w',3]."""
+    height = photo.shape[0]
+    if drawing.shape[0] != height:
+        drawing = resize(drawing, (height, max(1, round(drawing.shape[1] * height / drawing.shape[0]))))
     if drawing.ndim == 2:
         drawing = np.repeat(drawing[:, :, None], 3, axis=2)
     return np.concatenate([photo, drawing], axis=1)

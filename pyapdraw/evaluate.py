@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ def evaluate(
     weights: str | Path | None = None,
     features: Callable[[np.ndarray], np.ndarray] | None = None,
     sheet: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Report:
     """Draws every photo at 512 px and compares it with the given drawing.
 
@@ -81,11 +82,12 @@ def evaluate(
         weights: a weight file instead of the style's shipped one.
         features: picture uint8 [H,W,3] -> [D] for the Frechet distance (`metrics.fid`); None: it is left out.
         sheet: picture file to write, a row a portrait: photo, given drawing, our drawing.
+        options: of the style.
 
     Raises:
         BadInput, naming the file: unreadable, or sizes that differ. OutputError: the sheet cannot be written.
     """
-    artist = Artist(style, weights=weights, aligned=aligned, no_face="error")
+    artist = Artist(style, weights=weights, aligned=aligned, no_face="error", **(options or {}))
     reader = Reader(aligned=True)
     rows, ours, theirs, strips = [], [], [], []
     for item in items:

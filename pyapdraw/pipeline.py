@@ -2,6 +2,7 @@
 
 Everything else serves this file: each stage is one call into the module of its name. A video runs the same
 sentence a frame at a time, with tracked faces (`faces.tracking.Tracker`) in the place of freshly detected ones.
+Whole people take the place of crops where the frame is "whole": they are cut out and drawn where they stand.
 """
 
 from __future__ import annotations
@@ -15,30 +16,26 @@ import numpy as np
 from pyapdraw import align, composite
 from pyapdraw.clock import Clock
 from pyapdraw.faces.detector import Face
-from pyapdraw.style.base import Style, Tools, View
+from pyapdraw.faces.people import people
+from pyapdraw.style.base import Picture, Style, Tools, View
+from pyapdraw.style.figure import Figure
+from pyapdraw.style.ink_whole import draw_scene
 
 
 @dataclass(frozen=True)
 class How:
-    """background: "white" paper; "keep" what the style drew behind the person, and the photo beyond the crop; "photo"
-    around the person. largest_px: upper limit of the crop's width; None: that of the style's template. still: the
-    picture is no video frame; if it is an aligned crop already, it is drawn without sampling it anew. given: needs of
-    the style that are known already, see `style.base.View`."""
+    """frame: "whole": people where they stand in the picture; "bust": the largest face's aligned crop, which becomes
+    the page; "aligned": the same of a picture that is a crop already, laid back into it. background: "draw", thin lines
+    of the scene; or see `composite.page`. width_px: of a crop; None: as the face's size in the picture asks for, up to
+    largest_px. still: the picture is no video frame; if it is an aligned crop already, it is drawn without sampling it
+    anew. given: see `style.base.Picture`."""
 
+    frame: str = "whole"
     background: str = "white"
-    largest_px: int | None = None
+    width_px: int | None = None
+    largest_px: int = 2048
     still: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
-
-
-def canvas_width(face: Face, style: Style, largest_px: int) -> int:
-    """Width of the crop in px: as near to the photo's own resolution as the style and `largest_px` allow."""
-    if style.sizes_px is not None:
-        return max((s for s in style.sizes_px if s <= largest_px), default=min(style.sizes_px))
-    template = style.template
-    scale = align.scale_of(align.fit(face.landmarks_px, template.width_px, template))  # crop px per photo px
-    native = template.width_px / max(scale, 1e-6)
-    return int(min(largest_px, max(256, 64 * round(native / 64))))
 
 
 def draw_faces(
@@ -49,40 +46,67 @@ def draw_faces(
     how: How | None = None,
     clock: Clock | None = None,
 ) -> np.ndarray:
-    """Draws every face of a picture and puts the drawings together on one page.
+    """Draws the people of a picture on one page.
 
     Args:
         pixels: uint8 [H,W,3] RGB, upright.
-        faces: faces in that picture; the first ones lie under the later ones.
-        style: draws a crop. tools: make what the style needs to know of it.
+        faces: their faces in that picture, the largest first.
+        style: draws them. tools: make what the style needs to know.
         how: see there.
         clock: takes the seconds of the stages align, mask (needs), draw and composite.
 
     Returns:
-        uint8 [H,W] (grey drawings on white paper) or [H,W,3].
+        uint8 [H,W] (grey drawings on white paper) or [H,W,3]; of a bust [S,S] or [S,S,3].
     """
     clock, how = clock or Clock(), how or How()
-    with clock("composite"):
-        canvas = composite.Canvas(pixels, how.background)
-    for face in faces:
-        with clock("align"):
-            crop = aligned(pixels, face, style, how)
-            view = View(pixels, crop, face, style.template, tools, how.given)
-        with clock("mask"):
-            for need in ("person", *style.needs):
-                getattr(view, need)
+    if how.frame != "whole":
+        return draw_bust(Picture(pixels, faces, tools, how.given), faces[0], style, how, clock)
+    with clock("align"):
+        work = composite.Work(pixels)
+        small = [work.face(face) for face in faces]
+        picture = Picture(work.pixels, small, tools, how.given)
+    with clock("mask"):
+        cast = people(picture.person, [face.landmarks_px for face in small])
+    page = composite.blank(picture.pixels)
+    for face, person in zip(small, cast):
+        if person is None:
+            continue
+        figure = Figure(picture, person.box_px, face)
         with clock("draw"):
-            drawing = composite.Drawing(style.draw(view), view.person)
+            drawing = style.draw_figure(figure)
         with clock("composite"):
-            canvas.add(drawing, crop.to_crop)
+            composite.add(page, person.keep(drawing), person.box_px)
+    if how.background == "draw":
+        with clock("draw"):
+            scene = draw_scene(picture.pixels, picture.person)
+        composite.add(page, scene, (0, 0, *scene.shape[::-1]))
     with clock("composite"):
-        return canvas.result()
+        large = work.enlarged(page)
+        return composite.page(large, pixels, lambda: work.enlarged(picture.person, crisp=False), how.background)
+
+
+def draw_bust(picture: Picture, face: Face, style: Style, how: How, clock: Clock) -> np.ndarray:
+    """The aligned crop of a face as the page: uint8 [S,S] or [S,S,3]."""
+    with clock("align"):
+        crop = aligned(picture.pixels, face, style, how)
+        view = View(picture, crop, face, style.template)
+    with clock("mask"):
+        for need in ("person", *style.needs):
+            getattr(view, need)
+    with clock("draw"):
+        drawing = style.draw(view)
+    with clock("composite"):
+        background = "white" if how.background == "keep" else how.background  # the whole page is the style's
+        made = composite.page(drawing, crop.pixels, lambda: view.person, background)
+        if how.frame == "bust":
+            return made
+        return align.put_back(made, crop.to_crop, picture.pixels.shape[:2])
 
 
 def aligned(pixels: np.ndarray, face: Face, style: Style, how: How) -> align.Crop:
     """The crop of a face on the template of the style."""
     template, points = style.template, face.landmarks_px
-    width = canvas_width(face, style, how.largest_px or template.width_px)
+    width = how.width_px or style.width_px(points, how.largest_px)
     to_crop = (
         align.fit_photo(points, width, pixels.shape, template) if how.still else align.fit(points, width, template)
     )

@@ -43,7 +43,7 @@ SUITES: dict[str, dict[str, str]] = {
         "exposure": "what the style makes of a photo, as on the CPU",
         "sensor_noise": "what the style makes of a photo, as on the CPU",
     },
-    "test_person_mask.py": {
+    "test_masks.py": {
         "any_side": "minutes; sizes are varied in test_crop.py and test_guided_upsample.py",
         "portraits": "minutes; the network's own answer is compared",
         "threads": "a device has no worker threads",
@@ -97,7 +97,7 @@ NOT_ON_A_GPU: dict[str, dict[str, str]] = {
 
 # Run by one process: what takes a few seconds is not worth a start of its own.
 SHORT = [name for name in SUITES if not name.startswith("test_cuda_")]
-for _long in ("distance_transform", "distance_transform_chamfer", "ink", "person_mask", "modulated_conv2d",
+for _long in ("distance_transform", "distance_transform_chamfer", "ink", "masks", "modulated_conv2d",
               "modulated_conv2d_gradients", "modulated_conv2d_cuda", "bias_act", "upfirdn2d", "pixels_cuda", "conv2d",
               "instance_norm"):  # fmt: skip
     SHORT.remove(f"test_{_long}.py")

@@ -38,3 +38,27 @@ def face(side_px: int = 512, seed: int = 0, noise: float = 2.0):
     mask = np.where(hair | head | neck | clothes, 255, 0).astype(np.uint8)
     landmarks_px = (TEMPLATE_PX + 0.5) * side_px / 512 - 0.5
     return np.clip(photo, 0, 255).astype(np.uint8), mask, landmarks_px
+
+
+def figure(height: int, width: int, seed: int = 0):
+    """Picture uint8 [H,W,3], mask, landmarks: the head of `face`, two fifths of the width, above a light shirt and dark
+    trousers with a fold."""
+    rng = np.random.default_rng(seed)
+    side = max(16, round(0.8 * width))
+    head, head_mask, landmarks_px = face(side, seed)
+    left = (width - side) // 2
+    v, u = np.mgrid[:height, :width] * 512 / side
+    u = u - 256 * width / side
+    pixels = np.empty((height, width, 3))
+    pixels[:] = (150, 160, 175)
+    body = (v > 440) & (np.abs(u) < 190)
+    pixels[body] = (205, 200, 190)
+    pixels[body & (np.abs(v - 560 - 0.3 * u) < 5)] = (150, 145, 140)
+    pixels[body & (v > 700)] = (40, 42, 50)
+    pixels += rng.normal(0, 2, pixels.shape)
+    pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+    mask = np.where(body, 255, 0).astype(np.uint8)
+    rows = min(height, round(440 * side / 512))
+    pixels[:rows, left : left + side] = head[:rows]
+    mask[:rows, left : left + side] = head_mask[:rows]
+    return pixels, mask, landmarks_px + (left, 0)

@@ -20,7 +20,6 @@ SLOW: dict[str, tuple[str, ...]] = {
     "test_ink_agreement.py": ("",),  # with that module
     "test_distance_transform_work.py": ("",),
     "test_training_apdrawing.py": ("killed", "two_processes", "it_learns", "resume", "epoch", "rehearses", "0_1_0"),
-    "test_training_person_mask.py": ("same_seed", "stay_in_range", "background_is_filled"),
     "test_cuda_code.py": ("",),  # compiles for six architectures, in many tests that even out what the others leave
     "test_training_loop.py": ("torchrun", "killed", "state_comes_back"),
     "test_apdrawing.py": (
@@ -70,7 +69,6 @@ SLOW: dict[str, tuple[str, ...]] = {
     "test_fuse_regions.py": ("well_formed", "gradient", "compiles", "published_sequence"),
     "test_modulated_conv2d.py": ("bfloat16_is",),
     "test_host_path.py": ("one_graph",),
-    "test_person_mask.py": ("trained_network",),
     "test_photo.py": ("bombs",),
     "test_video_formats.py": (
         "camcorder",

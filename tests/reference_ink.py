@@ -72,7 +72,7 @@ def along_flow(
 
 def strand_mean(tone: np.ndarray, skin: np.ndarray, mask: np.ndarray, dark: float, sigma_px: float) -> np.ndarray:
     """Mean log tone in a Gaussian window, weighted with person and not skin."""
-    weight = (1 - skin) * (0.02 + mask / 255) + 0.001
+    weight = (1 - skin) * (0.04 + mask / 255) + 0.001
     return blur(weight * np.log(tone + dark), sigma_px) / blur(weight, sigma_px)
 
 

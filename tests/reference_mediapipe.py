@@ -95,6 +95,34 @@ def prelu(tensors, name, x):
     return np.where(x > 0, x, x * tensors[f"{name}.slope"])
 
 
+def iris(tensors, crop):
+    """Points of the eye [71,3] and of the iris [5,3], px of the crop's corner, for crop [64,64,3] in 0 to 1."""
+
+    def block(name, x):
+        stride = 2 if "down" in name else 1
+        y = prelu(tensors, f"{name}.narrow", conv(tensors, f"{name}.narrow", x, stride))
+        y = conv(tensors, f"{name}.wide", depthwise(tensors, f"{name}.depthwise", y))
+        if stride == 2:
+            x = x.reshape(x.shape[0] // 2, 2, x.shape[1] // 2, 2, -1).max(axis=(1, 3))
+        return prelu(tensors, name, y + np.pad(x, ((0, 0), (0, 0), (0, y.shape[2] - x.shape[2]))))
+
+    def blocks(names, x):
+        for name in names.split():
+            x = block(name, x)
+        return x
+
+    x = prelu(tensors, "stem", conv(tensors, "stem", crop, 2))
+    x = blocks("block0 block1 block2 block3 down0 block4 block5 block6 block7 down1", x)
+    found = []
+    for branch in ("eye", "iris"):
+        names = " ".join(
+            f"{branch}.{name}"
+            for name in ("block0", "block1", "down0", "block2", "block3", "down1", "block4", "block5")
+        )
+        found.append(conv(tensors, f"{branch}.out", blocks(names, x), padded=False).reshape(-1, 3))
+    return found
+
+
 def face_mesh(tensors, crop):
     """Points [468,3], px of the crop's corner, and the logit of the score, for crop [192,192,3] in 0 to 1."""
 

@@ -101,8 +101,17 @@ def test_what_is_wrong_is_named(folder, capsys):
 
 
 def test_only_with_aligned(folder, capsys):
-    draw(folder, "--masks", folder / "mask", code=cli.codes.WRONG_USAGE)
+    draw(folder, "--landmarks", folder / "landmarks", code=cli.codes.WRONG_USAGE)
     assert "given without --aligned" in capsys.readouterr().err
+
+
+def test_a_mask_of_any_photo(folder):
+    """Nothing but a frame of paper is drawn where the given mask has nobody."""
+    mask = np.asarray(Image.open(folder / "mask" / "one.png")).copy()
+    mask[:, 256:] = 0
+    Image.fromarray(mask[::2, ::2]).save(folder / "mask" / "one.png")
+    drawn = draw(folder, "--masks", folder / "mask")
+    assert (drawn[:, :240] < 128).mean() > 0.02 and (drawn[:, 280:] == 255).all()
 
 
 def test_landmarks_of_an_oblong_photo(folder):
@@ -173,18 +182,19 @@ def test_a_photo_without_drawing(pairs, capsys):
 
 def test_shipped_style_draws_what_a_face_has(crop):
     """Beside ink's drawing of the same crop: something in the place of eyes, nose and mouth, finer, and no torch."""
-    from pyapdraw.faces.person_mask import PersonMask
+    from pyapdraw.faces.masks import PersonMask
     from pyapdraw.models.rectangles import PARTS, corners, region_centres, region_sizes
 
     pixels, points = crop
     mask = PersonMask()(pixels)
-    drawing, ink = (Artist(style).style.draw_crop(pixels, mask, points) for style in ("apdrawing", "ink"))
+    artists = Artist("apdrawing"), Artist("ink", hair="ink")
+    drawing, ink = (artist.style.draw_crop(pixels, mask, points) for artist in artists)
     assert drawing.shape == (512, 512) and drawing.dtype == np.uint8
     places = corners(region_centres(points[None], 512), region_sizes(512))[0]
     for name, (top, left), (tall, wide) in zip(PARTS, places, region_sizes(512)):
         part = drawing[top : top + tall, left : left + wide]
         assert 0.01 < (part < 128).mean() < 0.5, name
-    assert 0.5 < boundary_f(drawing, ink) < 0.95
+    assert 0.5 < boundary_f(drawing, ink) < 0.97
     ours, theirs = (np.abs(np.diff((d < 128).astype(np.int8), axis=1)).sum() / (d < 128).sum() for d in (drawing, ink))
     assert ours > theirs, "finer lines have more edge for their ink"
 

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 from arrays import Guarded, laid_out, layouts
-from cases_images import similarity, smooth_noise
+from cases_images import smooth_noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_composite import blend
 from reference_composite import composite as reference
 
 from pyapdraw import _C
-from pyapdraw.composite import Canvas, Drawing, fade, margins, paste
+from pyapdraw.composite import Work, add, blank, page, side_by_side
 from pyapdraw.errors import BadInput
+from pyapdraw.faces.detector import Face
 from pyapdraw.ops import composite
 
 sides = st.one_of(st.integers(1, 12), st.sampled_from([15, 17, 33]))
@@ -141,161 +142,70 @@ class TestTorch:
         torch.testing.assert_close(compiled(d, a, b), composite(d, a, b) * 2)
 
 
-# Drawings in frames. -----------------------------------------------------------------------
+# Drawings on a page. -----------------------------------------------------------------------
+
+PHOTO = np.full((40, 60, 3), (40, 90, 200), np.uint8)
 
 
-def black(side: int, mask: int = 255) -> Drawing:
-    return Drawing(np.zeros((side, side), np.uint8), np.full((side, side), mask, np.uint8))
+def face_at(x, y):
+    points = np.array([[x, y], [x + 10, y], [x + 5, y + 6], [x, y + 12], [x + 10, y + 12]], np.float64)
+    return Face((x - 5.0, y - 5.0, x + 15.0, y + 17.0), points, 1.0)
 
 
-def centred(side: int, frame: tuple[int, int], scale: float = 1.0, degrees: float = 0.0) -> np.ndarray:
-    """The photo -> crop map of a crop in the middle of a frame (height, width)."""
-    middle = (side - 1) / 2
-    return similarity(scale, degrees, ((frame[1] - 1) / 2, (frame[0] - 1) / 2), (middle, middle))
+def test_ink_adds_up_and_stays_in_its_box():
+    page = blank(PHOTO)
+    first, second = np.full((10, 10), 255, np.uint8), np.full((10, 10), 255, np.uint8)
+    first[:, 2], second[4] = 0, 100
+    add(page, first, (5, 5, 15, 15))
+    add(page, second, (8, 0, 18, 10))
+    assert page.shape == (40, 60) and (page[5:15, 7] == 0).all() and (page[4, 8:18] == 100).all()
+    page[5:15, 7] = page[4, 8:18] = 255
+    assert (page == 255).all()
 
 
-FRAME = np.full((120, 160, 3), (40, 90, 200), np.uint8)
+@pytest.mark.parametrize("grey", [True, False])
+def test_what_is_behind_the_people(grey):
+    drawing = np.full((40, 60) if grey else (40, 60, 3), 255, np.uint8)
+    drawing[10], drawing[20] = 0, 128
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 30:] = 255
+    assert page(drawing, PHOTO, lambda: mask, "white") is drawing
+    photo, keep = (page(drawing, PHOTO, lambda: mask, b) for b in ("photo", "keep"))
+    assert (photo[:, :30] == PHOTO[:, :30]).all() and (photo[15, 30:] == 255).all() and (photo[10, 30:] == 0).all()
+    assert (keep[10] == 0).all() and (keep[20, :30] == (40, 90, 128)).all() and (keep[15, :30] == PHOTO[15, 0]).all()
+    assert (PHOTO == (40, 90, 200)).all(), "the picture is left alone"
 
 
-def test_without_drawings_there_is_paper_or_the_photo():
-    white = Canvas(FRAME, "white").result()
-    assert white.shape == (120, 160) and (white == 255).all()
-    for background in ("photo", "keep"):
-        result = Canvas(FRAME, background).result()
-        np.testing.assert_array_equal(result, FRAME)
-        assert result is not FRAME and not np.shares_memory(result, FRAME)
+def test_unknown_backgrounds_are_named():
+    with pytest.raises(BadInput, match="background: 'black' given, one of white, keep, photo, draw expected"):
+        page(blank(PHOTO), PHOTO, lambda: blank(PHOTO), "black")
 
 
-@pytest.mark.parametrize("degrees", [0, 30, -90])
-@pytest.mark.parametrize("background", ["white", "keep", "photo"])
-def test_drawing_fades_into_what_surrounds_it(background, degrees):
-    result = paste(FRAME, black(64), centred(64, (120, 160), degrees=degrees), background)
-    assert result.shape == ((120, 160) if background == "white" else (120, 160, 3))
-    around = np.full(3, 255) if background == "white" else FRAME[0, 0]
-    deep = result if result.ndim == 3 else np.repeat(result[..., None], 3, 2)
-    assert (deep[50:70, 70:90] == 0).all(), "the middle is drawn"
-    assert (deep[:10] == around).all() and (deep[:, :30] == around).all(), "the rest is untouched"
-    steps = np.abs(np.diff(deep.astype(int), axis=1)).max((0, 1)) / np.maximum(np.abs(around), 1)
-    assert steps.max() < 0.6, "no hard edge: the ramp is about four pixels long"
+def test_a_small_picture_is_drawn_as_it_is():
+    work, face = Work(PHOTO), face_at(20, 10)
+    plane = blank(PHOTO)
+    assert work.pixels is PHOTO and work.face(face) is face and work.enlarged(plane) is plane
 
 
-def test_no_fade_where_the_frame_ends():
-    side = 64
-    over = similarity(1.0, 0, (0, 60), (31.5, 31.5))  # half of the crop lies left of the frame
-    result = paste(FRAME, black(side), over, "white")
-    assert (result[40:80, :20] == 0).all()
-    whole = paste(FRAME, black(400), centred(400, (120, 160)), "keep")
-    assert (whole == 0).all()
+@pytest.mark.parametrize("shape", [(400, 600), (401, 599), (30, 9000)])
+def test_a_large_picture_is_drawn_smaller_and_the_drawing_enlarged(shape):
+    pixels = np.zeros((*shape, 3), np.uint8)
+    pixels[: shape[0] // 2] = 255
+    work = Work(pixels, most_px=20_000)
+    height, width = work.pixels.shape[:2]
+    assert height * width <= 20_200 and abs(height / width - shape[0] / shape[1]) < 0.05 * shape[0] / shape[1]
+    face = work.face(face_at(shape[1] / 2, shape[0] / 2))
+    share = height / shape[0]
+    np.testing.assert_allclose(
+        face.landmarks_px[0], (np.array(shape[::-1]) / 2 + 0.5) * share - 0.5, rtol=0.03, atol=0.5
+    )
+    large = work.enlarged(work.pixels[..., 0])
+    assert large.shape == shape
+    assert ((large > 20) & (large < 235)).mean() <= 3 / shape[0], "edges are as steep as they were"
+    assert (large[: shape[0] // 2 - 12] == 255).all() and (large[shape[0] // 2 + 12 :] == 0).all()
 
 
-def test_mask_cuts_in_photo_and_only_there():
-    half = np.zeros((64, 64), np.uint8)
-    half[:, 32:] = 255
-    drawing = Drawing(np.zeros((64, 64), np.uint8), half)
-    to_crop = centred(64, (120, 160))
-    photo, keep = (paste(FRAME, drawing, to_crop, b) for b in ("photo", "keep"))
-    assert (photo[50:70, 60:78] == FRAME[0, 0]).all() and (photo[50:70, 82:100] == 0).all()
-    assert (keep[50:70, 60:100] == 0).all()
-
-
-def test_ink_of_overlapping_drawings_adds_up_on_white():
-    left, right = np.full((64, 64), 255, np.uint8), np.full((64, 64), 255, np.uint8)
-    left[:, 20], right[40, :] = 0, 0
-    mask = np.full((64, 64), 255, np.uint8)
-    to_crop = centred(64, (120, 160))
-    both = Canvas(FRAME, "white")
-    both.add(Drawing(left, mask), to_crop)
-    both.add(Drawing(right, mask), to_crop)
-    alone = [paste(FRAME, Drawing(d, mask), to_crop, "white") for d in (left, right)]
-    np.testing.assert_array_equal(both.result(), np.minimum(*alone))
-
-
-def test_larger_face_lies_over_the_smaller_one_in_any_order():
-    small = Drawing(np.full((64, 64), 100, np.uint8), np.full((64, 64), 255, np.uint8))
-    large = black(64)
-    parts = [(small, centred(64, (120, 160), scale=2.0)), (large, centred(64, (120, 160)))]
-    for order in (parts, parts[::-1]):
-        canvas = Canvas(FRAME, "photo")
-        for drawing, to_crop in order:
-            canvas.add(drawing, to_crop)
-        assert (canvas.result()[55:65, 75:85] == 0).all()
-
-
-def test_colour_drawings_give_colour_on_white():
-    red = Drawing(np.full((64, 64, 3), (255, 0, 0), np.uint8), np.full((64, 64), 255, np.uint8))
-    canvas = Canvas(FRAME, "white")
-    canvas.add(red, centred(64, (120, 160)))
-    canvas.add(black(64), centred(64, (120, 160), scale=4.0))
-    result = canvas.result()
-    assert result.shape == FRAME.shape
-    assert (result[60, 65] == (255, 0, 0)).all() and (result[60, 80] == 0).all() and (result[0] == 255).all()
-
-
-@pytest.mark.parametrize("background", ["white", "photo"])
-def test_crop_beside_the_frame_changes_nothing(background):
-    result = paste(FRAME, black(64), similarity(1.0, 0, (5000, 60), (32, 32)), background)
-    np.testing.assert_array_equal(result, Canvas(FRAME, background).result())
-
-
-def test_out_is_written_and_returned():
-    out = np.zeros((120, 160), np.uint8)
-    canvas = Canvas(FRAME, "white")
-    canvas.add(black(64), centred(64, (120, 160)))
-    assert canvas.result(out) is out
-    np.testing.assert_array_equal(out, canvas.result())
-
-
-def test_round_trip_of_a_crop_keeps_the_picture():
-    """What is cut out and put back unchanged lands where it came from."""
-    from pyapdraw.align import crop
-
-    frame = np.repeat(np.repeat(smooth_noise(60, 80), 4, 0), 4, 1)
-    smooth = np.asarray(frame, np.uint8)
-    to_crop = centred(200, smooth.shape[:2], scale=1.2, degrees=12)
-    pixels = crop(smooth, to_crop, 200).pixels
-    back = paste(smooth, Drawing(pixels, np.full((200, 200), 255, np.uint8)), to_crop, "keep")
-    difference = np.abs(back.astype(int) - smooth)
-    assert difference.mean() < 1.5
-    shifted = np.abs(np.roll(back, 2, 1).astype(int) - smooth)[100:140, 130:190]
-    assert difference[100:140, 130:190].mean() < 0.5 * shifted.mean()
-
-
-def test_fade_falls_over_its_margins_and_cuts_the_lower_edge_in_an_arc():
-    ramp = fade((100, 100), (6, 6, 6, 6))
-    np.testing.assert_array_equal(ramp, ramp[:, ::-1])
-    assert ramp[50, 0] < 10 and ramp[50, 6] == 255 and ramp[0, 50] < 10 and ramp[99, 50] < 10
-    assert ramp[92, 50] == 255 and ramp[92, 8] < 160
-    assert (fade((100, 100), (0, 0, 0, 0)) == 255).all() and fade((1, 1), (0, 0, 0, 0)).shape == (1, 1)
-    only_left = fade((100, 100), (6, 0, 0, 0))
-    assert (only_left[:, 6:] == 255).all() and (only_left[:, 0] < 10).all()
-
-
-def test_margins_follow_where_the_edges_lie():
-    identity = np.array([[1.0, 0, 0], [0, 1, 0]])
-    assert margins(identity, (100, 100), (100, 100)) == (0, 0, 0, 0)
-    assert margins(identity, (100, 100), (200, 100)) == (0, 0, 0, 6)
-    shifted = np.array([[1.0, 0, 3], [0, 1, 50]])
-    assert margins(shifted, (100, 100), (400, 400)) == (3, 6, 6, 6)
-    doubled = np.array([[2.0, 0, 8], [0, 2, 100]])
-    assert margins(doubled, (100, 100), (400, 400)) == (3, 6, 6, 6)
-
-
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: Canvas(FRAME, "black"), "background: 'black' given, 'white', 'keep' or 'photo' expected"),
-        (lambda: Canvas(FRAME[..., 0]), "frame: uint8"),
-        (
-            lambda: Canvas(FRAME).add(Drawing(FRAME[..., :2], FRAME[..., 0]), np.eye(2, 3)),
-            r"drawing.pixels: uint8 \[120, 160, 2\]",
-        ),
-        (
-            lambda: Canvas(FRAME).add(Drawing(np.zeros((8, 8), np.uint8), np.zeros((9, 9), np.uint8)), np.eye(2, 3)),
-            "drawing.mask",
-        ),
-        (lambda: Canvas(FRAME).result(np.zeros((3, 3), np.uint8)), "out: uint8"),
-    ],
-)
-def test_wrong_frames_and_drawings_are_named(call, said):
-    with pytest.raises(BadInput, match=said):
-        call()
+@pytest.mark.parametrize(("size", "wide"), [((20, 30), 60), ((40, 40), 40), ((80, 40), 20)])
+def test_side_by_side_is_as_high_as_the_photo(size, wide):
+    both = side_by_side(PHOTO, np.full(size, 9, np.uint8))
+    assert both.shape == (40, 60 + wide, 3) and (both[:, :60] == PHOTO).all() and (both[:, 60:] == 9).all()

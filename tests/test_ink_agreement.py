@@ -17,6 +17,7 @@ from pyapdraw import _C
 from pyapdraw.ops import flow_dog
 
 SIDES = (16, 160, 333, 512, 777)
+FIGURES = ((40, 16, True), (301, 170, True), (160, 333, True), (301, 170, False))
 SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -47,6 +48,12 @@ def draw_all() -> dict[str, np.ndarray]:
             drawing, planes = np.empty((side_px, side_px), np.uint8), np.empty((7, side_px, side_px), np.float32)
             _C.ink_planes(pixels, mask, landmarks_px, drawing, planes)
             made[f"drawing {side_px} {framed}"], made[f"planes {side_px} {framed}"] = drawing, planes
+    for height, width, figure in FIGURES:
+        pixels, mask, landmarks_px = cases.figure(height, width)
+        drawing = np.empty((height, width), np.uint8)
+        options = _C.InkOptions(0.004 * width, 1.3, 0.8, figure, figure)
+        _C.ink(pixels, mask, landmarks_px, drawing, options)
+        made[f"drawing {height} {width} {figure}"] = drawing
     return made
 
 

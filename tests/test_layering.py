@@ -24,12 +24,14 @@ LAYERS = [
     {"style"},
     {"style.registry"},
     {"style.ink"},
+    {"style.figure"},
     {"style.base", "style.ink_whole", "style.plan"},
-    {"faces", "composite"},
+    {"composite"},
+    {"faces"},
     {"faces.tracking"},
     {"faces.detector"},
-    {"faces.landmarks"},
-    {"faces.mtcnn", "faces.person_mask"},
+    {"faces.landmarks", "faces.masks"},
+    {"faces.mtcnn", "faces.selfie"},
     {"runtime.eager", "runtime.native_engine"},
     {"runtime"},
     {"models"},
@@ -52,7 +54,7 @@ LAYERS = [
 BELOW_MODELS = {"models", "weights", "ops", "align", "files", "need", "errors", "_C"}
 BESIDE = {
     "losses": {"losses", *BELOW_MODELS},
-    "metrics": {"metrics", "losses", "media", "faces.person_mask", "align", *BELOW_MODELS},
+    "metrics": {"metrics", "losses", "media", "faces.masks", "align", *BELOW_MODELS},
     "data": {"data", "faces", "align", "media", "ops", "errors"},
     "training": {
         "training",

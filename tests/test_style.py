@@ -86,9 +86,10 @@ def test_the_person_of_another_template_is_that_of_the_face(toy, astronaut):
     (face,) = artist.faces(astronaut)
     to_crop = align.fit(face.landmarks_px, 200, TALL)
     crop = align.crop(astronaut, to_crop, TALL.shape_px(200))
-    tall = base.View(astronaut, crop, face, TALL, artist.tools).person
+    picture = base.Picture(astronaut, [face], artist.tools)
+    tall = base.View(picture, crop, face, TALL).person
     usual = align.crop(astronaut, align.fit(face.landmarks_px), 512)
-    square = base.View(astronaut, usual, face, align.APDRAWING, artist.tools).person
+    square = base.View(picture, usual, face, align.APDRAWING).person
     between = align.compose(to_crop, align.invert(usual.to_crop))
     y, x = np.mgrid[5:506:20, 5:506:20]
     there = align.transform_points(between, np.stack([x.ravel(), y.ravel()], 1)).round().astype(int)
@@ -120,7 +121,8 @@ def test_options_of_a_style(toy, astronaut, tmp_path, capsys):
     assert "gray: not an option of style 'toy', which has grey" in capsys.readouterr().err
     assert cli.main([*words, "--overwrite", "--option", "grey"]) == cli.codes.WRONG_USAGE
     assert "--option: 'grey' given, NAME=VALUE expected" in capsys.readouterr().err
-    with pytest.raises(BadInput, match="grey: not an option of style 'ink', which has none; of all styles: faces, "):
+    has = "which has line, detail, hair; of all styles: frame, "
+    with pytest.raises(BadInput, match=f"grey: not an option of style 'ink', {has}"):
         Artist("ink", grey=1)
 
 
@@ -237,7 +239,8 @@ def test_another_engine_is_one_entry(monkeypatch, astronaut):
     monkeypatch.setitem(runtime.ENGINES, "white", runtime.Kind("white_engine", ("cpu",), {"apdrawing.small"}))
     monkeypatch.setitem(sys.modules, "white_engine", White)
     artist = Artist("apdrawing", runtime="white")
-    assert artist.plan.runtime == "white" and (artist.draw_pixels(astronaut) == 255).all()
+    assert artist.plan.runtime == "white"
+    assert (artist.with_options(frame="bust").draw_pixels(astronaut) == 255).all()
     assert Artist("apdrawing").plan.runtime == "native"
 
 
@@ -248,14 +251,15 @@ def test_a_view_makes_what_it_is_asked_for_once(astronaut):
         def __init__(self):
             pass
 
-        def person(self, view):
-            made.append(view)
-            return np.zeros(view.pixels.shape[:2], np.uint8)
+        def person(self, pixels, faces):
+            made.append(faces)
+            return np.zeros(pixels.shape[:2], np.uint8)
 
     face = Face((0, 0, 1, 1), align.template(), 1.0, None)
     crop = align.Crop(astronaut, np.eye(2, 3))
-    view = base.View(astronaut, crop, face, align.APDRAWING, Counting())
-    assert view.person is view.person and len(made) == 1
+    picture = base.Picture(astronaut, [face], Counting())
+    view, other = (base.View(picture, crop, face, align.APDRAWING) for _ in range(2))
+    assert view.person is view.person is other.person and made == [[face]]
     small = np.full((64, 64), 200, np.uint8)
-    known = base.View(astronaut, crop, face, align.APDRAWING, Counting(), {"person": small})
+    known = base.View(base.Picture(astronaut, [face], Counting(), {"person": small}), crop, face, align.APDRAWING)
     assert known.person.shape == (512, 512) and (known.person == 200).all() and len(made) == 1

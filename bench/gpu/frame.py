@@ -26,7 +26,6 @@ from cases_ink import face
 
 from pyapdraw import _C, ops
 from pyapdraw.align import invert
-from pyapdraw.composite import fade
 from pyapdraw.ops._arrays import call
 
 TORCH = "torch"
@@ -54,7 +53,9 @@ class Scene:
         planes = [torch.from_numpy(p).to(suite.device) for p in (y, uv)]
         self.frames = [tuple(torch.roll(p, i, 0) for p in planes) for i in range(self.sets)]
         self.person, self.landmarks = torch.from_numpy(person).to(suite.device), landmarks
-        self.alpha = torch.from_numpy(fade((self.side, self.side), (30, 30, 30, 30)).copy()).to(suite.device)
+        ramp = np.minimum(np.minimum(np.arange(self.side), np.arange(self.side)[::-1]) / 30, 1)
+        alpha = np.round(255 * np.outer(ramp, ramp)).astype(np.uint8)
+        self.alpha = torch.from_numpy(alpha).to(suite.device)
         self.moves = []  # of every set, a walk of a few pixels
         for i in range(self.sets):
             moved = self.to_crop.copy()
@@ -75,7 +76,7 @@ class Ours:
         y, uv = s.frames[i]
         ops.crop_yuv(y, uv, to_crop=to_crop, size=s.side, out=self.crop)
         pixels = ops.nchw_to_rgb(self.crop)[0]
-        call(_C.ink, pixels, s.person, s.landmarks, self.drawing, like=pixels)
+        call(_C.ink, pixels, s.person, s.landmarks, self.drawing, _C.InkOptions(), like=pixels)
         ops.paste_yuv(y, uv, drawing=self.drawing, alpha=s.alpha, to_crop=to_crop)
         return [y, uv]
 

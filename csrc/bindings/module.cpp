@@ -124,6 +124,14 @@ PYBIND11_MODULE(_C, m) {
       .def(py::init(&resampling), py::arg("up"), py::arg("down"), py::arg("padding"), py::arg("flip_filter") = false,
            py::arg("gain") = 1.0);
 
+  py::class_<InkOptions>(m, "InkOptions")
+      .def(py::init([](float scale, float line, float detail, bool light_hair, bool figure) {
+             return InkOptions{scale, line, detail, light_hair, figure};
+           }),
+           py::arg("scale") = InkOptions{}.scale, py::arg("line") = InkOptions{}.line,
+           py::arg("detail") = InkOptions{}.detail, py::arg("light_hair") = InkOptions{}.light_hair,
+           py::arg("figure") = InkOptions{}.figure);
+
   py::class_<ConvToOne>(m, "ConvToOne")
       .def(py::init([](int up, int padding, Padding mode, Activation activation) {
              return ConvToOne{up, padding, mode, activation};
@@ -144,9 +152,12 @@ PYBIND11_MODULE(_C, m) {
       py::arg("sites"), py::arg("distance"), py::arg("nearest"), py::arg("squared") = false, py::arg("spacing_y") = 1.0,
       py::arg("spacing_x") = 1.0, ctx, nogil());
   m.def("distance_transform_chamfer", &distance_transform_chamfer, py::arg("sites"), py::arg("distance"), ctx, nogil());
-  m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), ctx, nogil());
+  const py::arg_v options("options", InkOptions{});
+  m.def("ink", &ink, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"), options, ctx,
+        nogil());
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
-        py::arg("planes"), ctx, nogil());
+        py::arg("planes"), options, ctx, nogil());
+  m.def("strokes", &strokes, py::arg("points"), py::arg("page"), ctx, nogil());
   m.def(
       "flow_dog",
       [](const Tensor& image, const Tensor& out, float fine, float tensor, float flow, float line, int reduce,

@@ -22,6 +22,7 @@ PLAIN = {
     r"typing\.Annotated\[collections\.abc\.(Sequence\[\w+\]), \"FixedSize\(\d+\)\"\]": r"\1",
     r": array\b": ": Array",
     r"\w+\._C\.BareContext = <.*?>": "Context = ...",
+    r"\w+\._C\.InkOptions = <.*?>": "InkOptions = ...",
     r"\w+\._C\.": "",
     r"self: \w+": "self",
     "'": '"',

@@ -97,13 +97,13 @@ PA_HD StrokePoint jaw_stroke(const InkStyle& st, const Frame& f, const Ray& ray,
 }
 
 // The ink that lies near point i of the stroke already, from a little inside to further outside.
-PA_HD float ink_nearby(const StrokePoint* k, int i, const float* paper, int64_t size, float pen) {
+PA_HD float ink_nearby(const StrokePoint* k, int i, const float* paper, const Grid& full, float pen) {
   const StrokePoint a = k[i > 0 ? i - 1 : 0], b = k[i < kAngles - 1 ? i + 1 : i];
   const float tx = b.x - a.x, ty = b.y - a.y, n = std::sqrt(tx * tx + ty * ty) + 1e-6f;
   float found = 0.f;
   for (int d = -3; d <= 7; ++d) {  // outwards is to the right of the direction of travel
     const float at = static_cast<float>(d) * pen;
-    const float ink = 1.f - sample(paper, size, size, k[i].x + at * ty / n, k[i].y - at * tx / n);
+    const float ink = 1.f - sample(paper, full.width, full.height, k[i].x + at * ty / n, k[i].y - at * tx / n);
     found = ink > found ? ink : found;
   }
   return found;
@@ -119,12 +119,12 @@ PA_HD float jaw_share(const float* found, int i) {
 struct Span {
   int64_t x0, x1, y0, y1;  // inclusive
 };
-PA_HD Span segment_span(const StrokePoint& a, const StrokePoint& b, float half, int64_t size) {
+PA_HD Span segment_span(const StrokePoint& a, const StrokePoint& b, float half, const Grid& full) {
   const float reach = half + 2.f;
-  return {clamp_index(static_cast<int64_t>((a.x < b.x ? a.x : b.x) - reach), size - 1),
-          clamp_index(static_cast<int64_t>((a.x > b.x ? a.x : b.x) + reach + 1), size - 1),
-          clamp_index(static_cast<int64_t>((a.y < b.y ? a.y : b.y) - reach), size - 1),
-          clamp_index(static_cast<int64_t>((a.y > b.y ? a.y : b.y) + reach + 1), size - 1)};
+  return {clamp_index(static_cast<int64_t>((a.x < b.x ? a.x : b.x) - reach), full.width - 1),
+          clamp_index(static_cast<int64_t>((a.x > b.x ? a.x : b.x) + reach + 1), full.width - 1),
+          clamp_index(static_cast<int64_t>((a.y < b.y ? a.y : b.y) - reach), full.height - 1),
+          clamp_index(static_cast<int64_t>((a.y > b.y ? a.y : b.y) + reach + 1), full.height - 1)};
 }
 PA_HD bool segment_shows(const StrokePoint& a, const StrokePoint& b) { return !(a.width < 0.1f && b.width < 0.1f); }
 PA_HD float segment_cover(const StrokePoint& a, const StrokePoint& b, float half, int64_t x, int64_t y) {

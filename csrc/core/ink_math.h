@@ -3,6 +3,7 @@
 // or once a drawing. See cpu/ink.cpp for the method. Functions and plain structs only: see cpu/isa.h.
 #include "core/flow_dog_math.h"
 #include "core/ink_style.h"
+#include "pyapdraw/ops.h"
 
 namespace pyapdraw {
 namespace sketch {
@@ -38,24 +39,45 @@ PA_HD float inside(float distance, float soft) { return 1.f - smoothstep(distanc
 
 // --- Sizes -------------------------------------------------------------------------------------------------------
 
+struct Grid {
+  int64_t width, height;
+};
+PA_HD int64_t cells_of(const Grid& g) { return g.width * g.height; }
+PA_HD Grid reduced(const Grid& g, int factor) { return {reduced(g.width, factor), reduced(g.height, factor)}; }
+
 struct Sizes {
-  int64_t size;         // S
-  float scale;          // S / 512
-  float pen;            // scale of pen widths: scale, but never below 1/2
-  int factor;           // reduction to the working grid
-  int64_t low, coarse;  // sides of the working grid and of the coarse grid, a quarter of it
+  float scale;             // px of the picture a px of the style's lengths
+  float pen;               // scale of pen widths: scale, but never below 1/2
+  int factor;              // reduction to the working grid
+  Grid full, low, coarse;  // the picture, the working grid, and the coarse grid, a quarter of it
 };
 
-PA_HD Sizes sizes_of(int64_t size) {
+// scale: 0 for that of a square picture, side / 512.
+PA_HD Sizes sizes_of(int64_t width, int64_t height, float scale) {
   Sizes s{};
-  s.size = size;
-  s.scale = static_cast<float>(size) / 512.f;
+  s.full = {width, height};
+  s.scale = scale > 0.f ? scale : static_cast<float>(height) / 512.f;
   s.pen = s.scale > 0.5f ? s.scale : 0.5f;
   const int factor = static_cast<int>(2.f * s.scale + 0.5f);
   s.factor = factor > 1 ? factor : 1;
-  s.low = reduced(size, s.factor);
+  s.low = reduced(s.full, s.factor);
   s.coarse = reduced(s.low, 4);
   return s;
+}
+
+// The style as the options want it.
+PA_HD InkStyle style_of(const InkOptions& o) {
+  InkStyle st{};
+  st.light_hair = o.light_hair;
+  st.figure = o.figure;
+  st.line *= o.line;
+  st.jaw_width *= o.line;
+  st.contour_width *= o.line;
+  st.line_low /= o.detail;
+  st.fold_low /= o.detail;
+  st.strand_gain *= o.detail;
+  st.speck /= o.detail;
+  return st;
 }
 
 // Centre of a cell in px of the finer grid.

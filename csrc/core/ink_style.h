@@ -1,6 +1,6 @@
 #pragma once
-// The constants of style `ink`. Lengths are px of a 512 px crop and scale with the crop; tones are relative to the
-// luma of the face's own skin, so that exposure does not matter.
+// The constants of style `ink`, of which options replace some (style_of in ink_math.h). Lengths are px of a 512 px crop
+// and scale with the crop; tones are relative to the luma of the face's own skin, so that exposure does not matter.
 
 namespace pyapdraw {
 
@@ -16,8 +16,12 @@ struct InkStyle {
   float lock = 13.1f;                                // window of local contrast, px
   float strand_noise = 0.0542f, lock_noise = 0.03f;  // contrasts below these are not amplified
   float strand_gain = 2.55f, lock_gain = 1.11f, mass_gain = 2.61f, mass_most = 2.42f;
-  float mass = -0.0446f;                     // log tone that parts black masses from white ones
-  float hair_share = 0.0173f;                // how far that follows the hair's own tone
+  float mass = -0.0446f;       // log tone that parts black masses from white ones
+  float hair_share = 0.0173f;  // how far that follows the hair's own tone
+  // whether light hair is white, that is that tone lies `light_below` below the hair's; tones around which hair is
+  // light, relative to the skin's and of white, and the width of these steps
+  bool light_hair = false;
+  float light_below = 0.25f, light = 0.42f, light_least = 0.25f, light_step = 0.05f;
   float sheen = 45.0f, sheen_gain = 0.873f;  // window and weight of highlights that run over many locks
   float cloth_share = 0.221f;                // strands in clothes, relative
   // lines
@@ -30,8 +34,14 @@ struct InkStyle {
   float skin_dark = 0.36f, nostril_dark = 0.1f, lip_dark = 0.08f;
   float eye_share = 0.45f;                     // threshold of an eye between its dark and light tones
   float brow_share = 0.5f, brow_most = 0.84f;  // brow threshold between its dark and light tones, and its limit
+  // whole figures: the tone that parts black clothes from white ones, the weakest fold relative to the cloth's tone;
+  // the silhouette's width and shift, px, and the share of ink nearby at which it begins to yield, and is gone
+  bool figure = false;
+  float cloth_mass = -0.5f, fold_low = 0.065f;
+  float contour_width = 1.5f, contour_low = 0.03f, contour_high = 0.1f;
   // person mask: shares of which ink begins, and is all there
   float person_low = 0.25f, person_high = 0.6f;
+  float around = 0.02f;  // share of the person nearby from which on the outline is drawn
   // jaw
   float jaw_low = 0.12f, jaw_width = 1.1f, jaw_shift = 2.0f;
   // specks

@@ -6,7 +6,7 @@ namespace pyapdraw {
 namespace sketch {
 
 // Person and not skin; never quite nothing.
-PA_HD float strand_weight(float skin, float person) { return (1.f - skin) * (0.02f + person * (1.f / 255)) + 0.001f; }
+PA_HD float strand_weight(float skin, float person) { return (1.f - skin) * (0.04f + person * (1.f / 255)) + 0.001f; }
 // What counts for the local tone of the skin: dark brows, hair or clothes do not.
 PA_HD float shade_weight(float skin, float tone, float person) {
   return skin * smoothstep(tone, 0.3f, 0.6f) * person * (1.f / 255) + 0.0001f;
@@ -23,18 +23,27 @@ PA_HD void sheen_of(float tone, float square, float weight, float* mean, float* 
   *scatter = 1.f / std::sqrt((variance > 0.f ? variance : 0.f) + 0.04f);
 }
 
+// How much a place (u, v) is clothes: in the lower part of the crop, where no long hair hangs.
+PA_HD float cloth_share(const InkStyle& st, float u, float v, float left_hair, float right_hair) {
+  const float side = smoothstep(u, 196.f, 316.f);
+  float hair = left_hair + side * (right_hair - left_hair);
+  if (st.figure)  // hair ends above the waist, and hangs near the neck
+    hair *= (1.f - smoothstep(v, 560.f, 680.f)) * (1.f - smoothstep(std::fabs(u - 256.f), 190.f, 280.f));
+  return smoothstep(v, 400.f, 470.f) * (1.f - hair);
+}
+
 struct Gains {
   float lock_mean, lock_gain, strand_gain, mass;
 };
-// What the score of hair and clothes is made of, from weighted local sums. (u, v): the place. In the lower part of the
-// crop, where no long hair hangs, are clothes: fewer strands, and black stays black.
+// What the score of hair and clothes is made of, from weighted local sums. Clothes have fewer strands, and black stays
+// black.
 PA_HD Gains gains_of(const InkStyle& st, float u, float v, float left_hair, float right_hair, float follow, float tone,
                      float square, float detail, float weight, float around, float scatter) {
-  const float side = smoothstep(u, 196.f, 316.f);
-  const float hair = left_hair + side * (right_hair - left_hair);
-  const float cloth = smoothstep(v, 400.f, 470.f) * (1.f - hair);
+  const float cloth = cloth_share(st, u, v, left_hair, right_hair);
   const float share = 1.f / weight, mean = tone * share, variance = square * share - mean * mean;
-  const float limit = st.mass_most + 2.f * cloth, middle = st.mass + follow * (1.f - cloth);
+  const float limit = st.mass_most + 2.f * cloth;
+  float middle = st.mass + follow * (1.f - cloth);
+  if (st.figure) middle += cloth * (st.cloth_mass - st.mass);
   Gains g;
   g.lock_mean = mean;
   g.lock_gain = st.lock_gain / std::sqrt((variance > 0.f ? variance : 0.f) + st.lock_noise * st.lock_noise);
@@ -44,8 +53,14 @@ PA_HD Gains gains_of(const InkStyle& st, float u, float v, float left_hair, floa
            (1.f - cloth) * st.sheen_gain * clamp((mean - around) * scatter, -2.f, 2.f);
   return g;
 }
-PA_HD float mass_follow(const InkStyle& st, float hair_tone) {
-  return st.hair_share * clamp(log_fast(hair_tone + st.dark) - st.mass, -1.5f, 0.5f);
+// How far the tone that parts black masses from white ones is moved for the hair. hair_tone: relative to skin_tone.
+PA_HD float mass_follow(const InkStyle& st, float hair_tone, float skin_tone) {
+  const float above = log_fast(hair_tone + st.dark) - st.mass, usual = st.hair_share * clamp(above, -1.5f, 0.5f);
+  if (!st.light_hair) return usual;
+  const float step = st.light_step;
+  const float light = smoothstep(hair_tone, st.light - step, st.light + step) *
+                      smoothstep(hair_tone * skin_tone, st.light_least - step, st.light_least + step);
+  return usual + light * (least(0.f, above - st.light_below) - usual);
 }
 
 // --- compose -----------------------------------------------------------------------------------------------------
@@ -128,26 +143,41 @@ PA_HD float feature_threshold(const InkStyle& st, const Thresholds& t, const Fea
   return st.skin_dark + add;
 }
 
+// What makes the dip of a line, which is relative to the skin's tone there, relative to that of the clothes; 0 where
+// there are none. lock_mean: their mean log tone.
+PA_HD float fold_gain(const InkStyle& st, float cloth, float local, float lock_mean) {
+  return st.figure ? cloth * local * std::exp(-lock_mean) : 0.f;
+}
+
 struct Measures {  // of one pixel, all that its score is made of
   float flow, strand_mean, dip, person;
-  float skin, lock_mean, lock_gain, strand_gain, peak, local, threshold, feature, near, mass;
+  float skin, lock_mean, lock_gain, strand_gain, peak, local, threshold, feature, near, mass, fold;
 };
 PA_HD float ink_score(const InkStyle& st, const Measures& p) {
   const float slope = 2.f / st.line_low;
   // hair and clothes: strands within locks within masses
   const float m = p.strand_mean;
-  const float hair_score = (log_fast(p.flow + st.dark) - m) * p.strand_gain + (m - p.lock_mean) * p.lock_gain + p.mass;
+  float hair_score = (log_fast(p.flow + st.dark) - m) * p.strand_gain + (m - p.lock_mean) * p.lock_gain + p.mass;
   // skin: dark tones, and lines as thin as their ridge
   const float tone_score = (p.flow / p.local - p.threshold) * 10.f;
   const float low = st.line_low * (1.f + (st.line_feature - 1.f) * p.feature);
   const float thin = (st.line_thin - p.dip / most(p.peak, 0.001f)) * (1.f / 0.3f);
   const float line_score = most((low - p.dip) * slope, thin);
+  if (st.figure) hair_score = least(hair_score, most((st.fold_low - p.dip * p.fold) * (2.f / st.fold_low), thin));
   const float skin_score = clamp(least(tone_score, line_score), -2.f, 2.f);
   const float score = p.skin * skin_score + (1.f - p.skin) * clamp(hair_score, -2.f, 2.f);
   // beyond the person: its outline only
   const float in = smoothstep(p.person * (1.f / 255), st.person_low, st.person_high);
   const float outline = clamp(most((1.2f * st.line_low - p.dip) * slope, thin), -2.f, 2.f);
-  return in * score + (1.f - in) * (p.near > 0.12f ? outline : 2.f);
+  return in * score + (1.f - in) * (p.near > st.around ? outline : 2.f);
+}
+constexpr float kContourBlur = 2.f;  // of the ink that counts as nearby, px of the pen
+// Coverage of ink, 0 .. 1, of the silhouette where the person's share, blurred, is `near` and rises by `slope` a px.
+// ink: the share of ink nearby.
+PA_HD float contour(const InkStyle& st, float pen, float near, float slope, float ink) {
+  const float from = std::fabs(near - 0.5f) / (slope + 1e-6f);
+  const float shows = 1.f - smoothstep(ink, st.contour_low, st.contour_high);
+  return clamp(0.5f * st.contour_width * pen * shows - from + 0.5f, 0.f, 1.f) * clamp(3.f * shows, 0.f, 1.f);
 }
 // Coverage of paper, 0 (ink) .. 1, of a pixel whose score has this gradient.
 PA_HD float coverage(float score, float gx, float gy, float edge) {
@@ -161,13 +191,13 @@ constexpr uint8_t kNearBlack = 64;  // lighter pixels belong to a hole
 constexpr uint8_t kInk = 128;       // darker pixels count as its area
 constexpr int kPlainUnit = 256;
 
-// How much a cell is plain skin, where freckles and pores are: 0 .. kPlainUnit.
-PA_HD uint32_t plain_skin(float skin, float feature) {
-  return static_cast<uint32_t>(clamp(skin * (1.f - feature), 0.f, 1.f) * kPlainUnit + 0.5f);
+// How much a cell is plain skin, where freckles and pores are, or clothes, whose folds are long: 0 .. kPlainUnit.
+PA_HD uint32_t plain_share(float skin, float feature, float fold) {
+  return static_cast<uint32_t>(clamp(most(skin * (1.f - feature), fold), 0.f, 1.f) * kPlainUnit + 0.5f);
 }
 // Areas of at least this many px stay whatever they lie on.
 PA_HD float speck_limit(const InkStyle& st, float pen) { return pen * pen * (st.speck + st.spot); }
-// Whether an area of ink is no stroke. plain: the sum of plain_skin over it.
+// Whether an area of ink is no stroke. plain: the sum of plain_share over it.
 PA_HD bool is_speck(const InkStyle& st, float pen, uint32_t area, uint32_t plain) {
   const float share = static_cast<float>(plain) * (1.f / kPlainUnit) / (static_cast<float>(area) + 1e-6f);
   return static_cast<float>(area) < pen * pen * (st.speck + st.spot * share);

@@ -34,8 +34,8 @@ struct Tones {
 Thresholds feature_thresholds(const Sheet& s, const FeatureMap& map, const Plane& relative) {
   Tones brow[2], eye[2];
   const float f = static_cast<float>(s.factor), middle = eyes_middle(s.frame);
-  for (int64_t y = 0; y < s.low; ++y)
-    for (int64_t x = 0; x < s.low; ++x) {
+  for (int64_t y = 0; y < s.low.height; ++y)
+    for (int64_t x = 0; x < s.low.width; ++x) {
       const float px = cell_centre(x, f), py = cell_centre(y, f);
       if (!near_eyes(s.frame, px, py)) continue;
       if (s.skin.row(y)[x] < 0.3f) continue;
@@ -59,36 +59,41 @@ void feature_planes(Sheet& s) {
   const InkStyle& st = s.style;
   const FeatureMap map = feature_map(s.frame);
   const Plane flow = s.l[7];
-  reduce_rows<1>(s.size, s.factor, &flow, s.ctx, [&](int64_t y, float** rows) {
-    std::memcpy(rows[0], s.flow_tone.row(y), sizeof(float) * static_cast<size_t>(s.size));
+  reduce_rows<1>(s.full, s.factor, &flow, s.ctx, [&](int64_t y, float** rows) {
+    std::memcpy(rows[0], s.flow_tone.row(y), sizeof(float) * static_cast<size_t>(s.full.width));
   });
-  for (int64_t i = 0; i < s.low * s.low; ++i) flow.data[i] /= s.l[4].data[i];
+  for (int64_t i = 0; i < cells_of(s.low); ++i) flow.data[i] /= s.l[4].data[i];
   const Thresholds t = feature_thresholds(s, map, flow);
   const float middle = eyes_middle(s.frame);
   const float f = static_cast<float>(s.factor);
-  each_row(s.low, s.ctx, [&](int64_t y) {
-    for (int64_t x = 0; x < s.low; ++x) {
+  each_row(s.low.height, s.ctx, [&](int64_t y) {
+    for (int64_t x = 0; x < s.low.width; ++x) {
       const float px = cell_centre(x, f), py = cell_centre(y, f);
       const Features m = features_at(s.frame, map, px, py);
       s.l[5].row(y)[x] = feature_threshold(st, t, m, px > middle);
       s.l[6].row(y)[x] = any_feature(m);
+      float u, v;
+      to_template(s.frame, px, py, &u, &v);
+      const float cloth = cloth_share(st, u, v, s.long_hair[0], s.long_hair[1]);
+      s.fold.row(y)[x] = fold_gain(st, cloth, s.l[4].row(y)[x], s.l[0].row(y)[x]);
     }
   });
   const Plane person = s.l[7];
-  reduce_rows<1>(s.size, s.factor, &person, s.ctx, [&](int64_t y, float** rows) {
-    const uint8_t* p = s.person + y * s.size;
-    for (int64_t x = 0; x < s.size; ++x) rows[0][x] = static_cast<float>(p[x]) * (1.f / 255);
+  reduce_rows<1>(s.full, s.factor, &person, s.ctx, [&](int64_t y, float** rows) {
+    const uint8_t* p = s.person + y * s.full.width;
+    for (int64_t x = 0; x < s.full.width; ++x) rows[0][x] = static_cast<float>(p[x]) * (1.f / 255);
   });
   blur(person, person, s.spare, 3.f * s.scale / f, s.ctx);
 }
 
 struct Rows {  // one full-size row of everything the decision needs
   Scratch<float> memory;
-  float *skin, *lock_mean, *lock_gain, *strand_gain, *peak, *local, *threshold, *feature, *near, *mass, *mix;
-  explicit Rows(const Sheet& s) : memory(10 * s.size + s.low + 1) {
-    float** all[10] = {&skin, &lock_mean, &lock_gain, &strand_gain, &peak, &local, &threshold, &feature, &near, &mass};
-    for (int i = 0; i < 10; ++i) *all[i] = memory.get() + i * s.size;
-    mix = memory.get() + 10 * s.size;
+  float *skin, *lock_mean, *lock_gain, *strand_gain, *peak, *local, *threshold, *feature, *near, *mass, *fold, *mix;
+  explicit Rows(const Sheet& s) : memory(11 * s.full.width + s.low.width + 1) {
+    float** all[11] = {&skin,      &lock_mean, &lock_gain, &strand_gain, &peak, &local,
+                       &threshold, &feature,   &near,      &mass,        &fold};
+    for (int i = 0; i < 11; ++i) *all[i] = memory.get() + i * s.full.width;
+    mix = memory.get() + 11 * s.full.width;
   }
   void take(const Sheet& s, const Enlarge& up, int64_t y) {
     up.row(s.skin, y, mix, skin);
@@ -101,17 +106,21 @@ struct Rows {  // one full-size row of everything the decision needs
     up.row(s.l[6], y, mix, feature);
     up.row(s.l[7], y, mix, near);
     up.row(s.mass, y, mix, mass);
+    if (s.style.figure) up.row(s.fold, y, mix, fold);
   }
 };
 
+template <bool kFigure>
 void score_row(const Sheet& s, const Rows& r, int64_t y, float* __restrict out) {
-  const InkStyle& st = s.style;
+  InkStyle st = s.style;
+  st.figure = kFigure;  // known to the compiler
   const float *flow = s.flow_tone.row(y), *strand_mean = s.a.row(y), *dip = s.b.row(y);
-  const uint8_t* person = s.person + y * s.size;
-  for (int64_t x = 0; x < s.size; ++x)
-    out[x] = ink_score(
-        st, {flow[x], strand_mean[x], dip[x], static_cast<float>(person[x]), r.skin[x], r.lock_mean[x], r.lock_gain[x],
-             r.strand_gain[x], r.peak[x], r.local[x], r.threshold[x], r.feature[x], r.near[x], r.mass[x]});
+  const int64_t width = s.full.width;
+  const uint8_t* person = s.person + y * width;
+  for (int64_t x = 0; x < width; ++x)
+    out[x] = ink_score(st, {flow[x], strand_mean[x], dip[x], static_cast<float>(person[x]), r.skin[x], r.lock_mean[x],
+                            r.lock_gain[x], r.strand_gain[x], r.peak[x], r.local[x], r.threshold[x], r.feature[x],
+                            r.near[x], r.mass[x], kFigure ? r.fold[x] : 0.f});
 }
 
 }  // namespace
@@ -119,24 +128,54 @@ void score_row(const Sheet& s, const Rows& r, int64_t y, float* __restrict out) 
 // Leaves the coverage of paper, 0 (ink) .. 1, in work.
 void compose(Sheet& s) {
   feature_planes(s);
-  const Enlarge up(s.size, s.factor);
-  parallel_for(s.size, kBand, s.ctx, [&](int64_t begin, int64_t end) {
+  const Enlarge up(s.full, s.factor);
+  parallel_for(s.full.height, kBand, s.ctx, [&](int64_t begin, int64_t end) {
     Rows rows(s);
     for (int64_t y = begin; y < end; ++y) {
       rows.take(s, up, y);
-      score_row(s, rows, y, s.score.row(y));
+      (s.style.figure ? score_row<true> : score_row<false>)(s, rows, y, s.score.row(y));
     }
   });
   smooth_along_flow(s, s.score, s.b, s.style.flow_score);
   blur(s.b, s.score, s.work, 0.5f * s.pen, s.ctx);
   const float edge = s.style.edge / s.pen;
-  parallel_for(s.size, kBand, s.ctx, [&](int64_t begin, int64_t end) {
-    Scratch<float> gx(s.size), gy(s.size);
+  parallel_for(s.full.height, kBand, s.ctx, [&](int64_t begin, int64_t end) {
+    Scratch<float> gx(s.full.width), gy(s.full.width);
     for (int64_t y = begin; y < end; ++y) {
       gradient_row(s.score, y, gx.get(), gy.get());
       const float* score = s.score.row(y);
       float* paper = s.work.row(y);
-      for (int64_t x = 0; x < s.size; ++x) paper[x] = coverage(score[x], gx[x], gy[x], edge);
+      for (int64_t x = 0; x < s.full.width; ++x) paper[x] = coverage(score[x], gx[x], gy[x], edge);
+    }
+  });
+}
+
+// A stroke along the person's outline where the drawing has no ink near it. Uses l[0] to l[3].
+void silhouette(Sheet& s) {
+  const Plane ink = s.l[0], slope = s.l[1], near = s.l[7];
+  const float f = static_cast<float>(s.factor);
+  reduce_rows<1>(s.full, s.factor, &ink, s.ctx, [&](int64_t y, float** rows) {
+    const float* paper = s.work.row(y);
+    for (int64_t x = 0; x < s.full.width; ++x) rows[0][x] = 1.f - paper[x];
+  });
+  blur(ink, ink, s.l[2], kContourBlur * s.pen / f, s.ctx);
+  each_row(s.low.height, s.ctx, [&](int64_t y) {
+    float *gx = s.l[2].row(y), *gy = s.l[3].row(y), *to = slope.row(y);
+    gradient_row(near, y, gx, gy);
+    for (int64_t x = 0; x < s.low.width; ++x) to[x] = std::sqrt(gx[x] * gx[x] + gy[x] * gy[x]) / f;
+  });
+  const Enlarge up(s.full, s.factor);
+  parallel_for(s.full.height, kBand, s.ctx, [&](int64_t begin, int64_t end) {
+    const InkStyle st = s.style;
+    const float pen = s.pen;
+    Scratch<float> mix(s.low.width + 1), at(s.full.width), rise(s.full.width), there(s.full.width);
+    for (int64_t y = begin; y < end; ++y) {
+      up.row(near, y, mix.get(), at.get());
+      up.row(slope, y, mix.get(), rise.get());
+      up.row(ink, y, mix.get(), there.get());
+      float* paper = s.work.row(y);
+      for (int64_t x = 0; x < s.full.width; ++x)
+        paper[x] = least(paper[x], 1.f - contour(st, pen, at[x], rise[x], there[x]));
     }
   });
 }

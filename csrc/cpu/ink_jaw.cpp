@@ -71,7 +71,7 @@ void trace(const Sheet& s, const Evidence& e, const int* path, StrokePoint* out)
 // Where ink begins at the jaw already (hair, a shadow on the neck) that edge is the line: no second one beside it.
 void yield_to_ink(const Sheet& s, StrokePoint* k) {
   float found[kAngles];
-  for (int i = 0; i < kAngles; ++i) found[i] = ink_nearby(k, i, s.work.data, s.size, s.pen);
+  for (int i = 0; i < kAngles; ++i) found[i] = ink_nearby(k, i, s.work.data, s.full, s.pen);
   for (int i = 0; i < kAngles; ++i) k[i].width *= jaw_share(found, i);
 }
 
@@ -79,10 +79,10 @@ void yield_to_ink(const Sheet& s, StrokePoint* k) {
 void draw_segment(Sheet& s, const StrokePoint& a, const StrokePoint& b) {
   if (!segment_shows(a, b)) return;
   const float half = s.style.jaw_width * s.pen;
-  const Span span = segment_span(a, b, half, s.size);
+  const Span span = segment_span(a, b, half, s.full);
   for (int64_t y = span.y0; y <= span.y1; ++y)
     for (int64_t x = span.x0; x <= span.x1; ++x) {
-      if (s.person[y * s.size + x] < kJawPerson) continue;
+      if (s.person[y * s.full.width + x] < kJawPerson) continue;
       float& paper = s.work.row(y)[x];
       paper = least(paper, 1.f - segment_cover(a, b, half, x, y));
     }
@@ -92,8 +92,8 @@ void draw_segment(Sheet& s, const StrokePoint& a, const StrokePoint& b) {
 
 void jaw_line(Sheet& s) {
   const Plane tone = s.l[0], skin = s.l[1];
-  reduce_rows<1>(s.size, s.factor, &tone, s.ctx, [&](int64_t y, float** rows) {
-    std::memcpy(rows[0], s.tone.row(y), sizeof(float) * static_cast<size_t>(s.size));
+  reduce_rows<1>(s.full, s.factor, &tone, s.ctx, [&](int64_t y, float** rows) {
+    std::memcpy(rows[0], s.tone.row(y), sizeof(float) * static_cast<size_t>(s.full.width));
   });
   const float sigma = 2.f * s.scale / static_cast<float>(s.factor);
   blur(tone, tone, s.l[2], sigma, s.ctx);

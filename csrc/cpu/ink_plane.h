@@ -160,18 +160,19 @@ inline void reduce_rows(int64_t width, int64_t height, int factor, const Plane* 
 }
 
 template <int K, typename F>
-inline void reduce_rows(int64_t size, int factor, const Plane* low, const Context& ctx, F&& fill) {
-  reduce_rows<K>(size, size, factor, low, ctx, fill);
+inline void reduce_rows(const Grid& full, int factor, const Plane* low, const Context& ctx, F&& fill) {
+  reduce_rows<K>(full.width, full.height, factor, low, ctx, fill);
 }
 
 // Bilinear return from a reduced plane, a row at a time. `index` and `weight` belong to the columns.
 struct Enlarge {
-  int64_t size;
+  int64_t size;  // width
   int factor;
   Scratch<int32_t> index;
   Scratch<float> weight;
 
-  Enlarge(int64_t n, int f) : size(n), factor(f), index(n), weight(n) {
+  Enlarge(const Grid& full, int f) : size(full.width), factor(f), index(full.width), weight(full.width) {
+    const int64_t n = full.width;
     const int64_t low = reduced(n, f);
     for (int64_t x = 0; x < n; ++x) index[x] = static_cast<int32_t>(enlarge_place(x, low, factor, &weight[x]));
   }

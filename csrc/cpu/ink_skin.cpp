@@ -52,8 +52,8 @@ struct Cells {  // chromaticity and tone of the working grid
 
 void reduce_colours(Sheet& s, const Tensor& pixels, const Cells& c, const Plane& person) {
   const Plane low[4] = {c.tone, c.warm, c.yellow, person};
-  const int64_t n = s.size, sx = pixels.stride[1], sc = pixels.stride[2];
-  reduce_rows<4>(n, s.factor, low, s.ctx, [&](int64_t y, float** rows) {
+  const int64_t n = s.full.width, sx = pixels.stride[1], sc = pixels.stride[2];
+  reduce_rows<4>(s.full, s.factor, low, s.ctx, [&](int64_t y, float** rows) {
     const uint8_t* p = pixels.as<uint8_t>() + y * pixels.stride[0];
     if (sx == 3 && sc == 1)
       for (int64_t x = 0; x < n; ++x) rows[0][x] = p[3 * x], rows[1][x] = p[3 * x + 1], rows[2][x] = p[3 * x + 2];
@@ -65,9 +65,9 @@ void reduce_colours(Sheet& s, const Tensor& pixels, const Cells& c, const Plane&
   });
   const float sigma = 0.8f * s.scale / static_cast<float>(s.factor);
   for (int k = 0; k < 3; ++k) blur(low[k], low[k], s.l[4], sigma, s.ctx);
-  each_row(s.low, s.ctx, [&](int64_t y) {
+  each_row(s.low.height, s.ctx, [&](int64_t y) {
     float *r = c.tone.row(y), *g = c.warm.row(y), *b = c.yellow.row(y);
-    for (int64_t x = 0; x < s.low; ++x) colour_features(&r[x], &g[x], &b[x]);
+    for (int64_t x = 0; x < s.low.width; ++x) colour_features(&r[x], &g[x], &b[x]);
   });
 }
 
@@ -75,8 +75,8 @@ void reduce_colours(Sheet& s, const Tensor& pixels, const Cells& c, const Plane&
 void measure_long_hair(Sheet& s, const Plane& person) {
   float sum[2] = {}, count[2] = {};
   const float f = static_cast<float>(s.factor);
-  for (int64_t y = 0; y < s.low; ++y)
-    for (int64_t x = 0; x < s.low; ++x) {
+  for (int64_t y = 0; y < s.low.height; ++y)
+    for (int64_t x = 0; x < s.low.width; ++x) {
       float u, v;
       to_template(s.frame, cell_centre(x, f), cell_centre(y, f), &u, &v);
       if (!beside_neck(u, v)) continue;
@@ -96,14 +96,14 @@ void find_skin(Sheet& s, const Tensor& pixels) {
   const float f = static_cast<float>(s.factor);
   float places[kSkinPlaces][2];
   for (int i = 0; i < kSkinPlaces; ++i) skin_place(s.frame, i, places[i]);
-  const Sizes sizes = sizes_of(s.size);
+  const Sizes sizes = sizes_of(s.full.width, s.full.height, s.scale);
   const int64_t reach = skin_reach(sizes);
   auto each_sample = [&](auto&& g) {
     for (const auto& at : places) {
       const int64_t cx = static_cast<int64_t>(at[0] / f), cy = static_cast<int64_t>(at[1] / f);
       for (int64_t y = cy - reach; y <= cy + reach; ++y)
         for (int64_t x = cx - reach; x <= cx + reach; ++x) {
-          const int64_t i = clamp_index(y, s.low - 1) * s.low + clamp_index(x, s.low - 1);
+          const int64_t i = clamp_index(y, s.low.height - 1) * s.low.width + clamp_index(x, s.low.width - 1);
           g(c.tone.data[i], c.warm.data[i], c.yellow.data[i]);
         }
     }
@@ -113,33 +113,34 @@ void find_skin(Sheet& s, const Tensor& pixels) {
   const float skin_tone = clamp(tone.value(), 0.05f, 1.f), w0 = warm.value(), y0 = yellow.value();
 
   // features in place: log tone, and the chromaticities relative to the skin's
-  each_row(s.low, s.ctx, [&](int64_t y) {
+  each_row(s.low.height, s.ctx, [&](int64_t y) {
     float *t = c.tone.row(y), *w = c.warm.row(y), *b = c.yellow.row(y);
-    for (int64_t x = 0; x < s.low; ++x) relative_features(skin_tone, w0, y0, &t[x], &w[x], &b[x]);
+    for (int64_t x = 0; x < s.low.width; ++x) relative_features(skin_tone, w0, y0, &t[x], &w[x], &b[x]);
   });
   Sums skin_sums, hair_sums;
   each_sample([&](float t, float w, float y) { skin_sums.add(t, w, y); });
-  for (int64_t y = 0; y < s.low; ++y)
-    for (int64_t x = 0; x < s.low; ++x) {
+  for (int64_t y = 0; y < s.low.height; ++y)
+    for (int64_t x = 0; x < s.low.width; ++x) {
       if (person.row(y)[x] < 0.7f) continue;
       float u, v;
       to_template(s.frame, cell_centre(x, f), cell_centre(y, f), &u, &v);
       if (hair_place(u, v)) hair_sums.add(c.tone.row(y)[x], c.warm.row(y)[x], c.yellow.row(y)[x]);
     }
   const Class3 skin = skin_class(skin_sums.s, skin_sums.count), hair = hair_class(hair_sums.s, hair_sums.count, sizes);
+  s.skin_tone = skin_tone;
   s.hair_tone = hair_tone(hair);
-  each_row(s.low, s.ctx, [&](int64_t y) {
+  each_row(s.low.height, s.ctx, [&](int64_t y) {
     const float *t = c.tone.row(y), *w = c.warm.row(y), *b = c.yellow.row(y);
     float* p = ratio.row(y);
-    for (int64_t x = 0; x < s.low; ++x) p[x] = skin_odds(skin, hair, t[x], w[x], b[x]);
+    for (int64_t x = 0; x < s.low.width; ++x) p[x] = skin_odds(skin, hair, t[x], w[x], b[x]);
   });
   blur(ratio, ratio, s.l[4], 1.f * s.scale / f, s.ctx);
-  each_row(s.low, s.ctx, [&](int64_t y) {
+  each_row(s.low.height, s.ctx, [&](int64_t y) {
     const Frame frame = s.frame;  // a copy, so that stores to planes leave it alone and the loop vectorises
     const float step = static_cast<float>(s.factor), row = cell_centre(y, step);
     const float* odds = ratio.row(y);
     float* __restrict label = s.skin.row(y);
-    for (int64_t x = 0; x < s.low; ++x) {
+    for (int64_t x = 0; x < s.low.width; ++x) {
       float u, v;
       to_template(frame, cell_centre(x, step), row, &u, &v);
       label[x] = skin_label(odds[x], u, v);
@@ -147,8 +148,8 @@ void find_skin(Sheet& s, const Tensor& pixels) {
   });
   measure_long_hair(s, person);
   const float inverse = 1.f / skin_tone;
-  each_row(s.size, s.ctx, [&](int64_t y) {
-    for (int64_t x = 0; x < s.size; ++x) s.tone.row(y)[x] *= inverse;
+  each_row(s.full.height, s.ctx, [&](int64_t y) {
+    for (int64_t x = 0; x < s.full.width; ++x) s.tone.row(y)[x] *= inverse;
   });
 }
 

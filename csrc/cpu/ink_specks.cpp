@@ -23,10 +23,11 @@ int32_t root(Run* runs, int32_t i) {
 
 // Runs of the chosen pixels, joined with those of the row above; diagonal: corners touch. Returns their count.
 template <typename Chosen>
-int32_t find_runs(int64_t n, bool diagonal, Run* runs, Chosen&& chosen) {
+int32_t find_runs(const Grid& full, bool diagonal, Run* runs, Chosen&& chosen) {
+  const int64_t n = full.width;
   int32_t count = 0, above = 0, above_end = 0;
   const int32_t touch = diagonal ? 1 : 0;
-  for (int64_t y = 0; y < n; ++y) {
+  for (int64_t y = 0; y < full.height; ++y) {
     const int32_t first = count;
     for (int64_t x = 0; x < n;) {
       if (!chosen(y, x)) {
@@ -55,16 +56,16 @@ int32_t find_runs(int64_t n, bool diagonal, Run* runs, Chosen&& chosen) {
 
 // Light grey that borders on no ink was the edge of a speck.
 void drop_fringe(Sheet& s, uint8_t* p) {
-  const int64_t n = s.size;
-  each_row(n, s.ctx, [&](int64_t y) {
-    const uint8_t *a = p + clamp_index(y - 1, n - 1) * n, *b = p + y * n, *c = p + clamp_index(y + 1, n - 1) * n;
+  const int64_t n = s.full.width, rows = s.full.height;
+  each_row(rows, s.ctx, [&](int64_t y) {
+    const uint8_t *a = p + clamp_index(y - 1, rows - 1) * n, *b = p + y * n, *c = p + clamp_index(y + 1, rows - 1) * n;
     uint8_t* column = reinterpret_cast<uint8_t*>(s.work.row(y));
     for (int64_t x = 0; x < n; ++x) {
       const uint8_t m = a[x] < b[x] ? a[x] : b[x];
       column[x] = m < c[x] ? m : c[x];
     }
   });
-  each_row(n, s.ctx, [&](int64_t y) {
+  each_row(rows, s.ctx, [&](int64_t y) {
     const uint8_t* column = reinterpret_cast<const uint8_t*>(s.work.row(y));
     for (int64_t x = 0; x < n; ++x) {
       const uint8_t left = column[x > 0 ? x - 1 : 0], right = column[x < n - 1 ? x + 1 : n - 1];
@@ -77,11 +78,11 @@ void drop_fringe(Sheet& s, uint8_t* p) {
 }  // namespace
 
 void remove_specks(Sheet& s, uint8_t* p) {
-  const int64_t n = s.size;
-  // At most (n + 1) / 2 runs a row: 8 n^2 + 8 n bytes in planes that are free by now.
+  const int64_t n = s.full.width;
+  // At most (n + 1) / 2 runs of 16 bytes a row: two planes that are free by now, and a third where n is odd.
   Run* runs = reinterpret_cast<Run*>(s.a.data);
   uint32_t *area = reinterpret_cast<uint32_t*>(s.tone.data), *plain = reinterpret_cast<uint32_t*>(s.flow_tone.data);
-  int32_t count = find_runs(n, true, runs, [&](int64_t y, int64_t x) { return p[y * n + x] < kGrey; });
+  int32_t count = find_runs(s.full, true, runs, [&](int64_t y, int64_t x) { return p[y * n + x] < kGrey; });
   for (int32_t i = 0; i < count; ++i) area[i] = plain[i] = 0;
   for (int32_t i = 0; i < count; ++i) {
     const Run& r = runs[i];
@@ -95,8 +96,8 @@ void remove_specks(Sheet& s, uint8_t* p) {
     const int32_t k = root(runs, i);
     if (static_cast<float>(area[k]) >= limit) continue;  // stays, whatever it lies on
     for (int32_t x = r.begin; x < r.end; ++x) {
-      const int64_t cell = r.y / s.factor * s.low + x / s.factor;
-      if (p[r.y * n + x] < kInk) plain[k] += plain_skin(s.skin.data[cell], s.l[6].data[cell]);
+      const int64_t cell = r.y / s.factor * s.low.width + x / s.factor;
+      if (p[r.y * n + x] < kInk) plain[k] += plain_share(s.skin.data[cell], s.l[6].data[cell], s.fold.data[cell]);
     }
   }
   for (int32_t i = 0; i < count; ++i) {
@@ -106,7 +107,7 @@ void remove_specks(Sheet& s, uint8_t* p) {
       std::memset(p + r.y * n + r.begin, 255, static_cast<size_t>(r.end - r.begin));
   }
   drop_fringe(s, p);
-  count = find_runs(n, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
+  count = find_runs(s.full, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
   for (int32_t i = 0; i < count; ++i) area[i] = 0;
   for (int32_t i = 0; i < count; ++i) {
     uint32_t light = 0;

@@ -49,7 +49,8 @@ Points points_of(const Tensor& landmarks) {
 }
 
 // Zeroes what is summed, and fits the frame of the face; points that are none become the template's.
-PA_KERNEL void ink_begin_kernel(State* state, Points points, int size) {
+// side: of the crop that the drawing's lengths belong to; longest: of the picture's sides.
+PA_KERNEL void ink_begin_kernel(State* state, Points points, float side, float longest) {
   unsigned* words = reinterpret_cast<unsigned*>(state);
   for (size_t i = threadIdx.x; i < offsetof(State, valid) / sizeof(unsigned); i += kBeginThreads) words[i] = 0;
   if (threadIdx.x != 0) return;
@@ -59,9 +60,8 @@ PA_KERNEL void ink_begin_kernel(State* state, Points points, int size) {
       points.at[i / 2][i % 2] =
           point_at(points.data, points.dtype, i / 2 * points.stride[0] + i % 2 * points.stride[1]);
   bool valid = true;
-  const float side = static_cast<float>(size);
 #pragma unroll
-  for (int i = 0; i < 10; ++i) valid = valid && std::fabs(points.at[i / 2][i % 2]) <= 4.f * side;  // false for NaN
+  for (int i = 0; i < 10; ++i) valid = valid && std::fabs(points.at[i / 2][i % 2]) <= 4.f * longest;  // false for NaN
   const float dx = points.at[1][0] - points.at[0][0], dy = points.at[1][1] - points.at[0][1];
   valid = valid && std::sqrt(dx * dx + dy * dy) >= 0.0199f * side;
 #pragma unroll
@@ -75,13 +75,13 @@ PA_KERNEL void ink_begin_kernel(State* state, Points points, int size) {
 PA_KERNEL void ink_planes_kernel(Sheet s, Tensor planes) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kBeginThreads + threadIdx.x;
   if (i >= s.full_count()) return;
-  const int x = static_cast<int>(i % s.size), y = static_cast<int>(i / s.size);
-  const int64_t cell = int64_t{y / s.factor} * s.low + x / s.factor;
+  const int x = static_cast<int>(i % s.width), y = static_cast<int>(i / s.width);
+  const int64_t cell = int64_t{y / s.factor} * s.low_width + x / s.factor;
   const float values[kPlanes] = {tone_at(s, i),
                                  s.flow_tone[i],
                                  s.strand[i],
                                  s.line[i],
-                                 enlarged(s.plane(kSkin), between(x, y, s.low, s.factor)),
+                                 enlarged(s.plane(kSkin), low_between(s, x, y)),
                                  s.plane(kTangentX)[cell],
                                  s.plane(kTangentY)[cell]};
   float* to = planes.as<float>() + y * planes.stride[1] + x * planes.stride[2];
@@ -89,12 +89,13 @@ PA_KERNEL void ink_planes_kernel(Sheet s, Tensor planes) {
   for (int k = 0; k < kPlanes; ++k) to[k * planes.stride[0]] = values[k];
 }
 
-Sheet take_sheet(Workspace& scratch, int64_t size) {
-  const sketch::Sizes sizes = sketch::sizes_of(size);
+Sheet take_sheet(Workspace& scratch, int64_t width, int64_t height, const InkOptions& options) {
+  const sketch::Sizes sizes = sketch::sizes_of(width, height, options.scale);
   Sheet s{};
-  s.size = static_cast<int>(size);
-  s.low = static_cast<int>(sizes.low);
-  s.coarse = static_cast<int>(sizes.coarse);
+  s.style = sketch::style_of(options);
+  s.width = static_cast<int>(width), s.height = static_cast<int>(height);
+  s.low_width = static_cast<int>(sizes.low.width), s.low_height = static_cast<int>(sizes.low.height);
+  s.coarse_width = static_cast<int>(sizes.coarse.width), s.coarse_height = static_cast<int>(sizes.coarse.height);
   s.factor = sizes.factor;
   s.scale = sizes.scale;
   s.pen = sizes.pen;
@@ -110,9 +111,9 @@ Sheet take_sheet(Workspace& scratch, int64_t size) {
   s.person = scratch.take<uint8_t>(n);
   s.out = scratch.take<uint8_t>(n);
   s.drawn = scratch.take<uint8_t>(n);
-  s.extent = scratch.take<float>(6 * size);
+  s.extent = scratch.take<float>(6 * height);
   s.lows = scratch.take<float>(kLowPlanes * s.low_count());
-  s.coarses = scratch.take<float>(kCoarsePlanes * sizes.coarse * sizes.coarse);
+  s.coarses = scratch.take<float>(kCoarsePlanes * s.coarse_count());
   s.tangent = scratch.take<uint32_t>(s.low_count());
   s.evidence = scratch.take<float>(2 * sketch::kAngles * sketch::kRadii);
   const bool two_planes = wide(sketch::gaussian(s.style.strand * s.scale));
@@ -122,11 +123,12 @@ Sheet take_sheet(Workspace& scratch, int64_t size) {
 }
 
 void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
-          const Tensor* planes, const Context& ctx) {
+          const InkOptions& options, const Tensor* planes, const Context& ctx) {
   Workspace scratch(ctx);
-  const Sheet s = take_sheet(scratch, pixels.shape[0]);
+  const Sheet s = take_sheet(scratch, pixels.shape[1], pixels.shape[0], options);
   if (scratch.measured("ink")) return;
-  launch(ink_begin_kernel, dim3(1), dim3(kBeginThreads), 0, ctx, s.state, points_of(landmarks), s.size);
+  launch(ink_begin_kernel, dim3(1), dim3(kBeginThreads), 0, ctx, s.state, points_of(landmarks), 512.f * s.scale,
+         static_cast<float>(s.width > s.height ? s.width : s.height));
   prepare(s, pixels, mask, ctx);
   find_skin(s, pixels, ctx);
   find_flow(s, ctx);
@@ -134,6 +136,7 @@ void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, con
   if (planes)
     launch(ink_planes_kernel, dim3(blocks(s.full_count(), kBeginThreads)), dim3(kBeginThreads), 0, ctx, s, *planes);
   compose(s, ctx);
+  if (s.style.figure) silhouette(s, ctx);
   jaw_line(s, ctx);
   remove_specks(s, drawing, ctx);
 }
@@ -141,13 +144,14 @@ void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, con
 }  // namespace
 }  // namespace inking
 
-void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing, const Context& ctx) {
-  inking::draw(pixels, mask, landmarks, drawing, nullptr, ctx);
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+         const InkOptions& options, const Context& ctx) {
+  inking::draw(pixels, mask, landmarks, drawing, options, nullptr, ctx);
 }
 
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
-                const Tensor& planes, const Context& ctx) {
-  inking::draw(pixels, mask, landmarks, drawing, &planes, ctx);
+                const Tensor& planes, const InkOptions& options, const Context& ctx) {
+  inking::draw(pixels, mask, landmarks, drawing, options, &planes, ctx);
 }
 
 }  // namespace cuda

@@ -20,7 +20,7 @@ constexpr int kFeatureSums = 9;
 // Numbers of one drawing; zeroed at its beginning.
 struct State {
   int outside;                                // some of the crop lies beside the photo
-  int first_row, past_row;                    // of the photo: n - first, last + 1, so that both begin as zero
+  int first_row, past_row;                    // of the photo: height - first, last + 1, so that both begin as zero
   unsigned hair_blocks;                       // that have added their sums
   unsigned long long hair[kFeatureSums + 1];  // sums of the features and the count
   unsigned long long long_hair[2], long_hair_count[2];
@@ -37,12 +37,12 @@ struct State {
 // reduced at the same time come after all other uses.
 constexpr int kSkin = 0, kMass = 1, kTangentX = 2, kTangentY = 3, kLockMean = 4, kLockGain = 5, kStrandGain = 6,
               kPeak = 7, kPeakWide = 8, kLocal = 9, kThreshold = 10, kFeature = 11, kPersonWide = 12, kJawTone = 13,
-              kJawSkin = 14, kScratch = 15, kLockSums = kScratch, kFlowLow = kScratch + 4, kPersonLow = kScratch + 5,
-              kToneLow = kScratch + 6, kLowPlanes = kScratch + 7;
+              kJawSkin = 14, kFold = 15, kScratch = 16, kLockSums = kScratch, kFlowLow = kScratch + 4,
+              kPersonLow = kScratch + 5, kToneLow = kScratch + 6, kLowPlanes = kScratch + 7;
 constexpr int kCoarsePlanes = 8;
 
 struct Sheet {
-  int size, low, coarse, factor;
+  int width, height, low_width, low_height, coarse_width, coarse_height, factor;
   float scale, pen;
   InkStyle style;
   State* state;
@@ -54,16 +54,17 @@ struct Sheet {
   float* rows;    // two planes for the first pass of wide windows, or null
   int16_t* copy;  // what is smoothed along the flow, in 16 bits
   uint8_t *person, *out, *drawn;
-  int* labels;    // of areas: size^2 + 1
-  float* extent;  // of the photo in each row: 2 size whole numbers, 2 size corners, 2 size sides of its hull
+  int* labels;    // of areas: pixels + 1
+  float* extent;  // of the photo in each row: 2 height whole numbers, 2 height corners, 2 height sides of its hull
   float *lows, *coarses;
   float* evidence;  // of the jaw: two numbers for each angle and radius
   uint32_t* tangent;
 
-  __host__ __device__ int64_t full_count() const { return int64_t{size} * size; }
-  __host__ __device__ int64_t low_count() const { return int64_t{low} * low; }
+  __host__ __device__ int64_t full_count() const { return int64_t{width} * height; }
+  __host__ __device__ int64_t low_count() const { return int64_t{low_width} * low_height; }
+  __host__ __device__ int64_t coarse_count() const { return int64_t{coarse_width} * coarse_height; }
   __host__ __device__ float* plane(int i) const { return lows + i * low_count(); }
-  __host__ __device__ float* coarse_plane(int i) const { return coarses + int64_t{i} * coarse * coarse; }
+  __host__ __device__ float* coarse_plane(int i) const { return coarses + i * coarse_count(); }
   float cells() const { return scale / static_cast<float>(factor); }  // template px to cells
 };
 
@@ -75,17 +76,25 @@ struct Between {
   int right, down;
   float wx, wy;
 };
-__device__ inline Between between(int x, int y, int low, int factor) {
+__device__ inline Between between(int x, int y, int low_width, int low_height, int factor) {
   Between b{};
   if (factor == 1) {
-    b.at = int64_t{y} * low + x;
+    b.at = int64_t{y} * low_width + x;
     return b;
   }
-  const int64_t i = sketch::enlarge_place(y, low, factor, &b.wy), j = sketch::enlarge_place(x, low, factor, &b.wx);
-  b.at = i * low + j;
-  b.right = j + 1 < low ? 1 : 0;
-  b.down = i + 1 < low ? low : 0;
+  const int64_t i = sketch::enlarge_place(y, low_height, factor, &b.wy);
+  const int64_t j = sketch::enlarge_place(x, low_width, factor, &b.wx);
+  b.at = i * low_width + j;
+  b.right = j + 1 < low_width ? 1 : 0;
+  b.down = i + 1 < low_height ? low_width : 0;
   return b;
+}
+// A pixel between the cells of the working grid; a cell of that between those of the coarse grid.
+__device__ inline Between low_between(const Sheet& s, int x, int y) {
+  return between(x, y, s.low_width, s.low_height, s.factor);
+}
+__device__ inline Between coarse_between(const Sheet& s, int x, int y) {
+  return between(x, y, s.coarse_width, s.coarse_height, 4);
 }
 __device__ inline float enlarged(const float* plane, const Between& b) {
   const float* p = plane + b.at;
@@ -127,8 +136,9 @@ void prepare(const Sheet& s, const Tensor& pixels, const Tensor& mask, const Con
 void find_skin(const Sheet& s, const Tensor& pixels, const Context& ctx);                    // ink_skin.cu
 void find_flow(const Sheet& s, const Context& ctx);                                          // ink_flow.cu
 void smooth_score(const Sheet& s, const Context& ctx);
-void find_tones(const Sheet& s, const Context& ctx);                            // ink_tone.cu
-void compose(const Sheet& s, const Context& ctx);                               // ink_compose.cu
+void find_tones(const Sheet& s, const Context& ctx);  // ink_tone.cu
+void compose(const Sheet& s, const Context& ctx);     // ink_compose.cu
+void silhouette(const Sheet& s, const Context& ctx);
 void jaw_line(const Sheet& s, const Context& ctx);                              // ink_jaw.cu
 void remove_specks(const Sheet& s, const Tensor& drawing, const Context& ctx);  // ink_specks.cu
 

@@ -12,18 +12,20 @@ namespace {
 constexpr int kAreaThreads = 256;
 constexpr unsigned kAll = 0xffffffffu;
 
-struct Chunk {  // the pixel of this lane; `there` where it is one. Whole warps have y >= n or not.
+struct Chunk {  // the pixel of this lane; `there` where it is one. Whole warps have y >= height or not.
   int x, y, lane;
   bool there;
-  __device__ int64_t pixel(int n) const { return int64_t{y} * n + x; }
+  __device__ int64_t pixel(int width) const { return int64_t{y} * width + x; }
 };
-__device__ inline Chunk chunk_of(int n) {
+__device__ inline Chunk chunk_of(int width, int height) {
   const int64_t warp = static_cast<int64_t>(blockIdx.x) * (kAreaThreads / 32) + threadIdx.x / 32;
-  const int a_row = (n + 31) / 32, lane = static_cast<int>(threadIdx.x % 32);
+  const int a_row = (width + 31) / 32, lane = static_cast<int>(threadIdx.x % 32);
   const int y = static_cast<int>(warp / a_row), x = static_cast<int>(warp % a_row) * 32 + lane;
-  return {x, y, lane, y < n && x < n};
+  return {x, y, lane, y < height && x < width};
 }
-inline dim3 chunk_grid(int n) { return dim3(blocks(int64_t{n} * ((n + 31) / 32), kAreaThreads / 32)); }
+inline dim3 chunk_grid(int width, int height) {
+  return dim3(blocks(int64_t{height} * ((width + 31) / 32), kAreaThreads / 32));
+}
 
 // First and last lane of the run of set bits that `lane` belongs to.
 __device__ inline int run_begin(unsigned mask, int lane) {

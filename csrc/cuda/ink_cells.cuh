@@ -19,11 +19,11 @@ PA_KERNEL __launch_bounds__(kCellThreads) void ink_cells_kernel(Sheet s, Job job
   if (job.idle(s)) return;
   const int t = static_cast<int>(threadIdx.x), tx = t % kCellsWide, ty = t / kCellsWide;
   const int cx = static_cast<int>(blockIdx.x) * kCellsWide + tx, cy = static_cast<int>(blockIdx.y) * kCellsHigh + ty;
-  if (cx < s.low && cy < s.low) {
+  if (cx < s.low_width && cy < s.low_height) {
     float mean[K];
     const auto fill = [&](int x, int y, float (&v)[K]) { job.fill(s, x, y, v); };
-    cell_means<K>(fill, s.factor, s.size, s.size, cx, cy, mean);
-    job.put(s, int64_t{cy} * s.low + cx, mean);
+    cell_means<K>(fill, s.factor, s.width, s.height, cx, cy, mean);
+    job.put(s, int64_t{cy} * s.low_width + cx, mean);
 #pragma unroll
     for (int c = 0; c < C; ++c) cells[c][ty][tx] = mean[Job::coarse_value(c)];
   }
@@ -33,19 +33,19 @@ PA_KERNEL __launch_bounds__(kCellThreads) void ink_cells_kernel(Sheet s, Job job
   if (t >= C * kWide * kHigh) return;
   const int c = t / (kWide * kHigh), x = t % kWide, y = t / kWide % kHigh;
   const int gx = static_cast<int>(blockIdx.x) * kWide + x, gy = static_cast<int>(blockIdx.y) * kHigh + y;
-  if (gx >= s.coarse || gy >= s.coarse) return;
+  if (gx >= s.coarse_width || gy >= s.coarse_height) return;
   float mean[1];
   const auto fill = [&](int u, int v, float (&value)[1]) {
     value[0] = cells[c][v - gy * 4 + y * 4][u - gx * 4 + x * 4];
   };
-  cell_means<1>(fill, 4, s.low, s.low, gx, gy, mean);
-  s.coarse_plane(c)[int64_t{gy} * s.coarse + gx] = mean[0];
+  cell_means<1>(fill, 4, s.low_width, s.low_height, gx, gy, mean);
+  s.coarse_plane(c)[int64_t{gy} * s.coarse_width + gx] = mean[0];
 }
 
 template <typename Job>
 void reduce_cells(const Sheet& s, const Job& job, const Context& ctx) {
-  launch(ink_cells_kernel<Job>, dim3(blocks(s.low, kCellsWide), blocks(s.low, kCellsHigh)), dim3(kCellThreads), 0, ctx,
-         s, job);
+  launch(ink_cells_kernel<Job>, dim3(blocks(s.low_width, kCellsWide), blocks(s.low_height, kCellsHigh)),
+         dim3(kCellThreads), 0, ctx, s, job);
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ PA_KERNEL void ink_evidence_kernel(Sheet s, Angles angles, float* total, float* 
   float x, y;
   sketch::jaw_point(s.state->frame, sketch::jaw_ray(s.state->frame, angles.sine[i], angles.cosine[i]), j, &x, &y);
   x = (x + 0.5f) / f - 0.5f, y = (y + 0.5f) / f - 0.5f;
-  tone[j] = sketch::sample(s.plane(kJawTone), s.low, s.low, x, y);
-  skin[j] = sketch::sample(s.plane(kJawSkin), s.low, s.low, x, y);
+  tone[j] = sketch::sample(s.plane(kJawTone), s.low_width, s.low_height, x, y);
+  skin[j] = sketch::sample(s.plane(kJawSkin), s.low_width, s.low_height, x, y);
   __syncthreads();
   sketch::jaw_evidence(tone, skin, j, &edge[i * kRadii + j], &both[j]);
   __syncthreads();
@@ -80,7 +80,7 @@ PA_KERNEL void ink_path_kernel(Sheet s, Angles angles, const float* total, const
     stroke[t] = sketch::jaw_stroke(s.style, s.state->frame, ray, t, place, strength);
   }
   __syncthreads();
-  if (t < kAngles) found[t] = sketch::ink_nearby(stroke, t, s.strand, s.size, s.pen);
+  if (t < kAngles) found[t] = sketch::ink_nearby(stroke, t, s.strand, {s.width, s.height}, s.pen);
   __syncthreads();
   if (t >= kAngles) return;
   StrokePoint point = stroke[t];
@@ -92,10 +92,10 @@ PA_KERNEL void ink_stroke_kernel(Sheet s) {
   const StrokePoint a = s.state->stroke[blockIdx.x], b = s.state->stroke[blockIdx.x + 1];
   if (!sketch::segment_shows(a, b)) return;
   const float half = s.style.jaw_width * s.pen;
-  const sketch::Span span = sketch::segment_span(a, b, half, s.size);
+  const sketch::Span span = sketch::segment_span(a, b, half, {s.width, s.height});
   const int64_t wide = span.x1 - span.x0 + 1, count = wide * (span.y1 - span.y0 + 1);
   for (int64_t k = threadIdx.x; k < count; k += kDrawThreads) {
-    const int64_t x = span.x0 + k % wide, y = span.y0 + k / wide, i = y * s.size + x;
+    const int64_t x = span.x0 + k % wide, y = span.y0 + k / wide, i = y * s.width + x;
     if (s.person[i] < sketch::kJawPerson) continue;
     const float paper = 1.f - sketch::segment_cover(a, b, half, x, y);
     atomicMin(reinterpret_cast<int*>(s.strand + i),

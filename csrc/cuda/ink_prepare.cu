@@ -25,40 +25,42 @@ struct White {
 
 PA_KERNEL void ink_luma_kernel(Sheet s, White white) {
   if (blockIdx.x == 0 && threadIdx.x == 0) s.labels[0] = 0;
-  const Chunk c = chunk_of(s.size);
-  if (c.y >= s.size) return;
+  const Chunk c = chunk_of(s.width, s.height);
+  if (c.y >= s.height) return;
   bool is_white = false;
   if (c.there) {
     const Tensor& p = white.pixels;
     const uint8_t* q = p.as<uint8_t>() + c.y * p.stride[0] + c.x * p.stride[1];
     const uint8_t r = q[0], g = q[p.stride[2]], b = q[2 * p.stride[2]];
-    s.tone[c.pixel(s.size)] = sketch::luma(r, g, b);
+    s.tone[c.pixel(s.width)] = sketch::luma(r, g, b);
     is_white = (r & g & b) == 255;
   }
   const unsigned mask = __ballot_sync(kAll, is_white);
-  if (c.there) s.labels[c.pixel(s.size) + 1] = is_white ? run_label(c, mask, s.size) : -1;
+  if (c.there) s.labels[c.pixel(s.width) + 1] = is_white ? run_label(c, mask, s.width) : -1;
 }
 
 PA_KERNEL void ink_frame_kernel(Sheet s, White white) {
-  const Chunk c = chunk_of(s.size);
+  const Chunk c = chunk_of(s.width, s.height);
   if (!c.there || !white(c.x, c.y)) return;
-  unite_neighbours<false>(s.labels, white, c, s.size);
-  if (c.x > 0 && c.y > 0 && c.x < s.size - 1 && c.y < s.size - 1) return;
-  unite(s.labels, static_cast<int>(c.pixel(s.size)) + 1, 0);
+  unite_neighbours<false>(s.labels, white, c, s.width);
+  if (c.x > 0 && c.y > 0 && c.x < s.width - 1 && c.y < s.height - 1) return;
+  unite(s.labels, static_cast<int>(c.pixel(s.width)) + 1, 0);
   atomicOr(&s.state->outside, 1);
 }
 
-__device__ int* ends_of(const Sheet& s, int side) { return reinterpret_cast<int*>(s.extent) + side * s.size; }
-__device__ int* corners_of(const Sheet& s, int side) { return reinterpret_cast<int*>(s.extent) + (2 + side) * s.size; }
-__device__ float* hull_of(const Sheet& s, int side) { return s.extent + (4 + side) * s.size; }
+__device__ int* ends_of(const Sheet& s, int side) { return reinterpret_cast<int*>(s.extent) + side * s.height; }
+__device__ int* corners_of(const Sheet& s, int side) {
+  return reinterpret_cast<int*>(s.extent) + (2 + side) * s.height;
+}
+__device__ float* hull_of(const Sheet& s, int side) { return s.extent + (4 + side) * s.height; }
 
 // Per row the first and the last pixel of the photo, the last mirrored, so that both are left sides; n where it has
 // none. Leaves in drawn what is flooded.
 PA_KERNEL void ink_extent_kernel(Sheet s) {
   if (!s.state->outside) return;
-  const int n = s.size, lane = static_cast<int>(threadIdx.x % 32);
+  const int n = s.width, lane = static_cast<int>(threadIdx.x % 32);
   const int y = static_cast<int>(blockIdx.x * (kAreaThreads / 32) + threadIdx.x / 32);
-  if (y >= n) return;
+  if (y >= s.height) return;
   int first = n, last = -1;
   for (int x0 = 0; x0 < n; x0 += 32) {
     const int x = x0 + lane;
@@ -79,7 +81,7 @@ PA_KERNEL void ink_extent_kernel(Sheet s) {
   ends_of(s, 0)[y] = first;
   ends_of(s, 1)[y] = last < 0 ? n : -last;
   if (last < 0) return;
-  atomicMax(&s.state->first_row, n - y);
+  atomicMax(&s.state->first_row, s.height - y);
   atomicMax(&s.state->past_row, y + 1);
 }
 
@@ -96,7 +98,7 @@ PA_KERNEL void ink_hull_kernel(Sheet s) {
   __shared__ int counts[2][32], tops[2];
   if (!s.state->outside || s.state->past_row == 0) return;
   const int side = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
-  const int first = s.size - s.state->first_row, past = s.state->past_row, rows = (past - first + 31) / 32;
+  const int first = s.height - s.state->first_row, past = s.state->past_row, rows = (past - first + 31) / 32;
   const int* ends = ends_of(s, side);
   int* corners = corners_of(s, side);
   float* hull = hull_of(s, side);
@@ -130,23 +132,23 @@ PA_KERNEL void ink_hull_kernel(Sheet s) {
 PA_KERNEL void ink_outside_kernel(Sheet s) {
   constexpr int kWide = 32, kHigh = kAreaThreads / kWide, kSide = kWide + 2 * kMargin;
   __shared__ uint8_t beyond[kHigh + 2 * kMargin][kSide];
-  const int t = static_cast<int>(threadIdx.x), n = s.size;
+  const int t = static_cast<int>(threadIdx.x), n = s.width;
   const int x0 = static_cast<int>(blockIdx.x) * kWide, y0 = static_cast<int>(blockIdx.y) * kHigh;
   const int x = x0 + t % kWide, y = y0 + t / kWide;
   if (!s.state->outside) {
-    if (x < n && y < n) s.out[int64_t{y} * n + x] = 0;
+    if (x < n && y < s.height) s.out[int64_t{y} * n + x] = 0;
     return;
   }
-  const int first = n - s.state->first_row, past = s.state->past_row;
+  const int first = s.height - s.state->first_row, past = s.state->past_row;
   for (int i = t; i < (kHigh + 2 * kMargin) * kSide; i += kAreaThreads) {
     const int u = x0 + i % kSide - kMargin, v = y0 + i / kSide - kMargin;
-    bool is = u >= 0 && v >= 0 && u < n && v < n && s.drawn[int64_t{v} * n + u];
+    bool is = u >= 0 && v >= 0 && u < n && v < s.height && s.drawn[int64_t{v} * n + u];
     if (is && past > 0 && v >= first && v < past)
       is = static_cast<float>(u) < std::ceil(hull_of(s, 0)[v]) || static_cast<float>(u) > std::floor(-hull_of(s, 1)[v]);
     beyond[i / kSide][i % kSide] = is;
   }
   __syncthreads();
-  if (x >= n || y >= n) return;
+  if (x >= n || y >= s.height) return;
   bool near = false;
   for (int v = 0; v <= 2 * kMargin; ++v)
     for (int u = 0; u <= 2 * kMargin; ++u) near = near || beyond[t / kWide + v][t % kWide + u];
@@ -159,7 +161,7 @@ struct PhotoJob {
   __device__ static int coarse_value(int c) { return c; }
   __device__ bool idle(const Sheet& s) const { return !s.state->outside; }
   __device__ void fill(const Sheet& s, int x, int y, float (&v)[2]) const {
-    const int64_t i = int64_t{y} * s.size + x;
+    const int64_t i = int64_t{y} * s.width + x;
     v[0] = s.out[i] ? 0.f : 1.f;
     v[1] = v[0] * s.tone[i];
   }
@@ -172,7 +174,7 @@ struct PhotoJob {
 struct WideSink {  // onto coarse planes 2 and 3
   Sheet s;
   __device__ void put(int x, int y, const float (&v)[2]) const {
-    for (int k = 0; k < 2; ++k) s.coarse_plane(2 + k)[int64_t{y} * s.coarse + x] = v[k];
+    for (int k = 0; k < 2; ++k) s.coarse_plane(2 + k)[int64_t{y} * s.coarse_width + x] = v[k];
   }
 };
 __device__ inline bool idle(const WideSink& sink) { return !sink.s.state->outside; }
@@ -180,8 +182,8 @@ __device__ inline bool idle(const WideSink& sink) { return !sink.s.state->outsid
 struct NearbySink {
   Sheet s;
   __device__ void put(int x, int y, const float (&v)[2]) const {
-    const Between b = between(x, y, s.coarse, 4);
-    s.plane(kScratch + 2)[int64_t{y} * s.low + x] =
+    const Between b = coarse_between(s, x, y);
+    s.plane(kScratch + 2)[int64_t{y} * s.low_width + x] =
         sketch::tone_outside(v[1], v[0], enlarged(s.coarse_plane(3), b), enlarged(s.coarse_plane(2), b));
   }
 };
@@ -190,27 +192,27 @@ __device__ inline bool idle(const NearbySink& sink) { return !sink.s.state->outs
 PA_KERNEL void ink_person_kernel(Sheet s, Tensor mask) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kAreaThreads + threadIdx.x;
   if (i >= s.full_count()) return;
-  const int x = static_cast<int>(i % s.size), y = static_cast<int>(i / s.size);
+  const int x = static_cast<int>(i % s.width), y = static_cast<int>(i / s.width);
   const uint8_t beyond = s.out[i];
   s.person[i] = beyond == 1 ? 0 : mask.as<uint8_t>()[y * mask.stride[0] + x * mask.stride[1]];
-  if (beyond) s.tone[i] = enlarged(s.plane(kScratch + 2), between(x, y, s.low, s.factor));
+  if (beyond) s.tone[i] = enlarged(s.plane(kScratch + 2), low_between(s, x, y));
 }
 
 }  // namespace
 
 void prepare(const Sheet& s, const Tensor& pixels, const Tensor& mask, const Context& ctx) {
   const White white{pixels};
-  const dim3 threads(kAreaThreads), chunks = chunk_grid(s.size);
+  const dim3 threads(kAreaThreads), chunks = chunk_grid(s.width, s.height);
   launch(ink_luma_kernel, chunks, threads, 0, ctx, s, white);
   launch(ink_frame_kernel, chunks, threads, 0, ctx, s, white);
-  launch(ink_extent_kernel, dim3(blocks(s.size, kAreaThreads / 32)), threads, 0, ctx, s);
+  launch(ink_extent_kernel, dim3(blocks(s.height, kAreaThreads / 32)), threads, 0, ctx, s);
   launch(ink_hull_kernel, dim3(1), dim3(64), 0, ctx, s);
-  launch(ink_outside_kernel, dim3(blocks(s.size, 32), blocks(s.size, kAreaThreads / 32)), threads, 0, ctx, s);
+  launch(ink_outside_kernel, dim3(blocks(s.width, 32), blocks(s.height, kAreaThreads / 32)), threads, 0, ctx, s);
   reduce_cells(s, PhotoJob{}, ctx);
-  const Planes wide_planes{s.coarse_plane(0), s.coarse, int64_t{s.coarse} * s.coarse, 2};
-  blur_tiles<2, 16>(wide_planes, WideSink{s}, s.coarse, s.coarse, 1,
+  const Planes wide_planes{s.coarse_plane(0), s.coarse_width, s.coarse_count(), 2};
+  blur_tiles<2, 16>(wide_planes, WideSink{s}, s.coarse_width, s.coarse_height, 1,
                     sketch::gaussian(56.f * s.scale / (4.f * static_cast<float>(s.factor))), ctx);
-  blur_tiles<2>(Planes{s.plane(kScratch), s.low, s.low_count(), 2}, NearbySink{s}, s.low, s.low, 1,
+  blur_tiles<2>(Planes{s.plane(kScratch), s.low_width, s.low_count(), 2}, NearbySink{s}, s.low_width, s.low_height, 1,
                 sketch::gaussian(4.f * s.cells()), ctx);
   launch(ink_person_kernel, dim3(blocks(s.full_count(), kAreaThreads)), threads, 0, ctx, s, mask);
 }

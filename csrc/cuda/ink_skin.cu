@@ -27,7 +27,7 @@ struct ColourJob {  // mean red, green, blue and person of each cell
   __device__ void fill(const Sheet& s, int x, int y, float (&v)[4]) const {
     const uint8_t* p = pixels.as<uint8_t>() + y * pixels.stride[0] + x * pixels.stride[1];
     for (int k = 0; k < 3; ++k) v[k] = p[k * pixels.stride[2]];
-    v[3] = static_cast<float>(s.person[int64_t{y} * s.size + x]) * (1.f / 255);
+    v[3] = static_cast<float>(s.person[int64_t{y} * s.width + x]) * (1.f / 255);
   }
   __device__ void put(const Sheet& s, int64_t cell, const float (&mean)[4]) const {
     for (int k = 0; k < 4; ++k) s.plane(kScratch + k)[cell] = mean[k];
@@ -37,7 +37,7 @@ struct ColourJob {  // mean red, green, blue and person of each cell
 struct ColourSink {
   Sheet s;
   __device__ void put(int x, int y, const float (&v)[3]) const {
-    const int64_t i = int64_t{y} * s.low + x;
+    const int64_t i = int64_t{y} * s.low_width + x;
     float tone = v[0], warm = v[1], yellow = v[2];
     sketch::colour_features(&tone, &warm, &yellow);
     s.plane(kTone)[i] = tone, s.plane(kWarm)[i] = warm, s.plane(kYellow)[i] = yellow;
@@ -75,7 +75,7 @@ __device__ int64_t skin_sample(const Sheet& s, int i, int side) {
   const int rest = i % (side * side), reach = side / 2;
   const int64_t x = static_cast<int64_t>(at[0] / f) + rest % side - reach;
   const int64_t y = static_cast<int64_t>(at[1] / f) + rest / side - reach;
-  return sketch::clamp_index(y, s.low - 1) * s.low + sketch::clamp_index(x, s.low - 1);
+  return sketch::clamp_index(y, s.low_height - 1) * s.low_width + sketch::clamp_index(x, s.low_width - 1);
 }
 
 PA_KERNEL __launch_bounds__(kSampleThreads) void ink_sample_kernel(Sheet s, int side) {
@@ -131,7 +131,8 @@ PA_KERNEL __launch_bounds__(kHairThreads) void ink_hair_kernel(Sheet s, sketch::
     const int64_t i = (static_cast<int64_t>(blockIdx.x) * kHairCells + k) * kHairThreads + t;
     if (i >= s.low_count() || s.plane(kPerson)[i] < 0.7f) continue;
     float u, v, features[3];
-    sketch::to_template(s.state->frame, sketch::cell_centre(i % s.low, f), sketch::cell_centre(i / s.low, f), &u, &v);
+    sketch::to_template(s.state->frame, sketch::cell_centre(i % s.low_width, f),
+                        sketch::cell_centre(i / s.low_width, f), &u, &v);
     if (!sketch::hair_place(u, v)) continue;
     relative(s, i, features);
     add_features(features, sum);
@@ -157,7 +158,7 @@ struct OddsSource {
   Sheet s;
   __device__ float at(int, int x, int y) const {
     float v[3];
-    relative(s, int64_t{y} * s.low + x, v);
+    relative(s, int64_t{y} * s.low_width + x, v);
     return sketch::skin_odds(s.state->skin_class, s.state->hair_class, v[0], v[1], v[2]);
   }
 };
@@ -166,7 +167,7 @@ struct LabelSink {
   Sheet s;
   __device__ void put(int x, int y, const float (&odds)[1]) const {
     const float f = static_cast<float>(s.factor);
-    const int64_t i = int64_t{y} * s.low + x;
+    const int64_t i = int64_t{y} * s.low_width + x;
     float u, v;
     sketch::to_template(s.state->frame, sketch::cell_centre(x, f), sketch::cell_centre(y, f), &u, &v);
     const float label = sketch::skin_label(odds[0], u, v);
@@ -182,14 +183,14 @@ struct LabelSink {
 }  // namespace
 
 void find_skin(const Sheet& s, const Tensor& pixels, const Context& ctx) {
-  const sketch::Sizes sizes = sketch::sizes_of(s.size);
+  const sketch::Sizes sizes = sketch::sizes_of(s.width, s.height, s.scale);
   reduce_cells(s, ColourJob{pixels}, ctx);
-  blur_tiles<3>(Planes{s.plane(kScratch), s.low, s.low_count(), 3}, ColourSink{s}, s.low, s.low, 1,
+  blur_tiles<3>(Planes{s.plane(kScratch), s.low_width, s.low_count(), 3}, ColourSink{s}, s.low_width, s.low_height, 1,
                 sketch::gaussian(0.8f * s.cells()), ctx);
   const int side = 2 * static_cast<int>(sketch::skin_reach(sizes)) + 1;
   launch(ink_sample_kernel, dim3(1), dim3(kSampleThreads), 0, ctx, s, side);
   launch(ink_hair_kernel, dim3(blocks(s.low_count(), kHairThreads * kHairCells)), dim3(kHairThreads), 0, ctx, s, sizes);
-  blur_tiles<1>(OddsSource{s}, LabelSink{s}, s.low, s.low, 1, sketch::gaussian(1.f * s.cells()), ctx);
+  blur_tiles<1>(OddsSource{s}, LabelSink{s}, s.low_width, s.low_height, 1, sketch::gaussian(1.f * s.cells()), ctx);
 }
 
 }  // namespace inking

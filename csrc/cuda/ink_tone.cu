@@ -18,14 +18,14 @@ constexpr int kCoarseTile = 16;
 struct StrandSource {
   Sheet s;
   __device__ float at(int k, int x, int y) const {
-    const int64_t i = int64_t{y} * s.size + x;
-    const float w = sketch::strand_weight(enlarged(s.plane(kSkin), between(x, y, s.low, s.factor)), s.person[i]);
+    const int64_t i = int64_t{y} * s.width + x;
+    const float w = sketch::strand_weight(enlarged(s.plane(kSkin), low_between(s, x, y)), s.person[i]);
     return k ? w : w * sketch::log_fast(tone_at(s, i) + s.style.dark);
   }
 };
 struct StrandSink {
   Sheet s;
-  __device__ void put(int x, int y, const float (&v)[2]) const { s.strand[int64_t{y} * s.size + x] = v[0] / v[1]; }
+  __device__ void put(int x, int y, const float (&v)[2]) const { s.strand[int64_t{y} * s.width + x] = v[0] / v[1]; }
 };
 
 struct MeasuresJob {
@@ -33,9 +33,9 @@ struct MeasuresJob {
   __device__ static constexpr int coarse_value(int c) { return c < 2 ? c : c + 1; }  // all but the detail
   __device__ bool idle(const Sheet&) const { return false; }
   __device__ void fill(const Sheet& s, int x, int y, float (&v)[9]) const {
-    const int64_t i = int64_t{y} * s.size + x;
+    const int64_t i = int64_t{y} * s.width + x;
     const float t = tone_at(s, i), flow = s.flow_tone[i], person = s.person[i];
-    const float skin = enlarged(s.plane(kSkin), between(x, y, s.low, s.factor));
+    const float skin = enlarged(s.plane(kSkin), low_between(s, x, y));
     const float w = sketch::strand_weight(skin, person), h = sketch::log_fast(t + s.style.dark);
     const float d = sketch::log_fast(flow + s.style.dark) - s.strand[i], lit = sketch::shade_weight(skin, t, person);
     v[0] = w * h, v[1] = w * h * h, v[2] = w * d * d, v[3] = w;
@@ -52,17 +52,19 @@ struct MeasuresJob {
 PA_KERNEL __launch_bounds__(kBlurThreads) void ink_sheen_kernel(Sheet s, Gaussian sheen, Gaussian wide_shade,
                                                                 Gaussian near_shade) {
   PA_SHARED(float, memory);
-  const Planes planes{s.coarse_plane(0), s.coarse, int64_t{s.coarse} * s.coarse, 5};
+  const Planes planes{s.coarse_plane(0), s.coarse_width, s.coarse_count(), 5};
   float v[7][1];
 #pragma unroll
-  for (int k = 0; k < 3; ++k) blur_tile<kCoarseTile>(planes, k, s.coarse, s.coarse, sheen, memory, v[k]);
+  for (int k = 0; k < 3; ++k) blur_tile<kCoarseTile>(planes, k, s.coarse_width, s.coarse_height, sheen, memory, v[k]);
 #pragma unroll
-  for (int k = 3; k < 5; ++k) blur_tile<kCoarseTile>(planes, k, s.coarse, s.coarse, wide_shade, memory, v[k]);
+  for (int k = 3; k < 5; ++k)
+    blur_tile<kCoarseTile>(planes, k, s.coarse_width, s.coarse_height, wide_shade, memory, v[k]);
 #pragma unroll
-  for (int k = 3; k < 5; ++k) blur_tile<kCoarseTile>(planes, k, s.coarse, s.coarse, near_shade, memory, v[k + 2]);
+  for (int k = 3; k < 5; ++k)
+    blur_tile<kCoarseTile>(planes, k, s.coarse_width, s.coarse_height, near_shade, memory, v[k + 2]);
   const TilePixels<kCoarseTile> at;
-  if (at.x >= s.coarse || at.y >= s.coarse) return;
-  const int64_t i = int64_t{at.y} * s.coarse + at.x;
+  if (at.x >= s.coarse_width || at.y >= s.coarse_height) return;
+  const int64_t i = int64_t{at.y} * s.coarse_width + at.x;
   sketch::sheen_of(v[0][0], v[1][0], v[2][0], &s.coarse_plane(5)[i], &s.coarse_plane(6)[i]);
   s.coarse_plane(7)[i] = sketch::local_tone(v[5][0] / v[6][0], v[3][0] / v[4][0]);
 }
@@ -81,23 +83,25 @@ struct LockSink {
   Sheet s;
   __device__ void put(int x, int y, const float (&v)[4]) const {
     const State& state = *s.state;
-    const int64_t i = int64_t{y} * s.low + x;
+    const int64_t i = int64_t{y} * s.low_width + x;
     const float f = static_cast<float>(s.factor), px = sketch::cell_centre(x, f), py = sketch::cell_centre(y, f);
     float tu, tv, hair[2];
     sketch::to_template(state.frame, px, py, &tu, &tv);
     for (int k = 0; k < 2; ++k)
       hair[k] = sketch::long_hair_share(static_cast<float>(static_cast<double>(state.long_hair[k]) / kSumUnit),
                                         static_cast<float>(state.long_hair_count[k]));
-    const Between b = between(x, y, s.coarse, 4);
-    const sketch::Gains g =
-        sketch::gains_of(s.style, tu, tv, hair[0], hair[1], sketch::mass_follow(s.style, state.hair_tone), v[0], v[1],
-                         v[2], v[3], enlarged(s.coarse_plane(5), b), enlarged(s.coarse_plane(6), b));
+    const Between b = coarse_between(s, x, y);
+    const sketch::Gains g = sketch::gains_of(
+        s.style, tu, tv, hair[0], hair[1], sketch::mass_follow(s.style, state.hair_tone, state.skin_tone), v[0], v[1],
+        v[2], v[3], enlarged(s.coarse_plane(5), b), enlarged(s.coarse_plane(6), b));
     s.plane(kLockMean)[i] = g.lock_mean;
     s.plane(kLockGain)[i] = g.lock_gain;
     s.plane(kStrandGain)[i] = g.strand_gain;
     s.plane(kMass)[i] = g.mass;
     const float local = enlarged(s.coarse_plane(7), b);
     s.plane(kLocal)[i] = local;
+    const float cloth = sketch::cloth_share(s.style, tu, tv, hair[0], hair[1]);
+    s.plane(kFold)[i] = sketch::fold_gain(s.style, cloth, local, g.lock_mean);
     s.plane(kPeak)[i] = 0.f;
     const sketch::Features m = sketch::features_at(state.frame, sketch::feature_map(state.frame), px, py);
     s.plane(kFeature)[i] = sketch::any_feature(m);
@@ -108,10 +112,10 @@ struct LockSink {
 struct LineSink {
   Sheet s;
   __device__ void put(int x, int y, const float (&wide)[1]) const {
-    const int64_t i = int64_t{y} * s.size + x;
-    const float d = (wide[0] - s.flow_tone[i]) / enlarged(s.plane(kLocal), between(x, y, s.low, s.factor));
+    const int64_t i = int64_t{y} * s.width + x;
+    const float d = (wide[0] - s.flow_tone[i]) / enlarged(s.plane(kLocal), low_between(s, x, y));
     s.line[i] = d;
-    float* peak = s.plane(kPeak) + int64_t{y / s.factor} * s.low + x / s.factor;
+    float* peak = s.plane(kPeak) + int64_t{y / s.factor} * s.low_width + x / s.factor;
     if (d > 0.f) atomicMax(reinterpret_cast<int*>(peak), __float_as_int(d));  // positive: in the order of their bits
   }
 };
@@ -123,19 +127,20 @@ void find_sheen(const Sheet& s, const Context& ctx) {
   const int most = sheen.radius > near.radius ? sheen.radius : near.radius;
   const size_t bytes =
       sizeof(float) * static_cast<size_t>(blur_floats(kCoarseTile, most > wide.radius ? most : wide.radius));
-  const unsigned side = blocks(s.coarse, kCoarseTile);
-  launch(ink_sheen_kernel, dim3(side, side), dim3(kBlurThreads), bytes, ctx, s, sheen, wide, near);
+  launch(ink_sheen_kernel, dim3(blocks(s.coarse_width, kCoarseTile), blocks(s.coarse_height, kCoarseTile)),
+         dim3(kBlurThreads), bytes, ctx, s, sheen, wide, near);
 }
 
 }  // namespace
 
 void find_tones(const Sheet& s, const Context& ctx) {
-  blur<2>(StrandSource{s}, StrandSink{s}, s.size, s.size, 1, sketch::gaussian(s.style.strand * s.scale), s.rows, ctx);
+  blur<2>(StrandSource{s}, StrandSink{s}, s.width, s.height, 1, sketch::gaussian(s.style.strand * s.scale), s.rows,
+          ctx);
   reduce_cells(s, MeasuresJob{}, ctx);
   find_sheen(s, ctx);
-  blur_tiles<4>(Planes{s.plane(kLockSums), s.low, s.low_count(), 4}, LockSink{s}, s.low, s.low, 1,
+  blur_tiles<4>(Planes{s.plane(kLockSums), s.low_width, s.low_count(), 4}, LockSink{s}, s.low_width, s.low_height, 1,
                 sketch::gaussian(s.style.lock * s.scale / static_cast<float>(s.factor)), ctx);
-  blur<1>(Planes{s.flow_tone, s.size, s.full_count(), 1}, LineSink{s}, s.size, s.size, 1,
+  blur<1>(Planes{s.flow_tone, s.width, s.full_count(), 1}, LineSink{s}, s.width, s.height, 1,
           sketch::gaussian(s.style.line * s.pen), s.rows, ctx);
 }
 

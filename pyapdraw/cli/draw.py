@@ -6,9 +6,9 @@ import argparse
 import time
 from typing import Any
 
-from pyapdraw.choices import BACKGROUNDS, DEVICES, FACES, NO_FACE
+from pyapdraw.choices import BACKGROUNDS, DEVICES, FACES, FRAMES, NO_FACE
 from pyapdraw.cli import codes
-from pyapdraw.cli.settings import setting
+from pyapdraw.cli.settings import style_options
 from pyapdraw.cli.standard import complain, say
 
 
@@ -26,6 +26,9 @@ def add_to(verbs: Any) -> None:
     draw.add_argument("--style", default="ink", help="see `pyapdraw styles` (default: ink)")
     draw.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", dest="options",
                       help="an option of the style")  # fmt: skip
+    draw.add_argument("--frame", choices=FRAMES, default="whole",
+                      help="people where they stand, or the largest face's crop on a page of its own"
+                      " (default: whole)")  # fmt: skip
     draw.add_argument("--faces", choices=FACES, default="all", help="which faces to draw (default: all)")
     draw.add_argument("--no-face", choices=NO_FACE, default=None,
                       help="without a face: drawn all the same, unchanged, no output (video: empty page), or an error"
@@ -35,14 +38,18 @@ def add_to(verbs: Any) -> None:
     )
     draw.add_argument("--landmarks", metavar="PATH",
                       help="with --aligned: folder of NAME.txt, or a file: five lines 'x y' from 1")  # fmt: skip
-    draw.add_argument("--masks", metavar="PATH", help="with --aligned: folder of person masks NAME.png, or one mask")
+    draw.add_argument("--masks", metavar="PATH", help="folder of person masks NAME.png, or one mask, white = person")
     draw.add_argument("--background", choices=BACKGROUNDS, default="white",
-                      help="around the person: white, what the style draws, or the photo (default: white)")  # fmt: skip
+                      help="behind the people: white, the photo, the photo with what the style drew beyond them, or the"
+                      " scene in thin lines (default: white)")  # fmt: skip
     draw.add_argument("--side-by-side", action="store_true", help="photo and drawing next to each other")
     draw.add_argument("--device", choices=DEVICES, default="auto", help="never replaced silently when named")
     draw.add_argument("--runtime", default="auto", help="how the style runs; see `pyapdraw info` (default: auto)")
     draw.add_argument(
-        "--size", type=int, metavar="PX", help="upper limit of a face crop's side (default: 2048 photo, 512 video)"
+        "--size",
+        type=int,
+        metavar="PX",
+        help="side of a bust's page, of a photo at most (default: 2048 photo, 512 video)",
     )
     draw.add_argument("--start", metavar="TIME", help="of a video: draw from here on; seconds or hh:mm:ss")
     draw.add_argument("--end", metavar="TIME", help="of a video: draw up to here")
@@ -75,17 +82,18 @@ def run(args: argparse.Namespace) -> int:
     from pyapdraw.files import check_record
 
     given = batch.Given(args.landmarks, args.masks)
-    if given and not args.aligned:
-        raise inputs.Usage("--landmarks, --masks: given without --aligned, of whose photos they are expected to be")
+    if args.landmarks and not args.aligned:
+        raise inputs.Usage("--landmarks: given without --aligned, of whose photos they are expected to be")
     sources = inputs.expand(args.inputs, args.output, recursive=args.recursive)
     targets = inputs.Targets(args.output, sources)
     rules = {"overwrite": args.overwrite, "inputs": [i.path for i in sources.files]}
     if args.report:
         check_record(args.report, **rules)
     artist = Artist(
-        args.style, args.device, args.runtime, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
+        args.style, args.device, args.runtime,
+        frame=args.frame, faces=args.faces, no_face=args.no_face, aligned=args.aligned,
         background=args.background, largest_px=args.size, weights=args.weights, max_pixels=args.max_pixels,
-        **_style_options(args),
+        **style_options(args.style, args.options),
     )  # fmt: skip
     manner = batch.Manner(args.side_by_side, args.overwrite, args.skip_existing, given, _video_options(args))
     load_s = time.perf_counter() - start
@@ -106,13 +114,6 @@ def run(args: argparse.Namespace) -> int:
     if any(o.output_failed for o in failed):
         return codes.NOT_WRITTEN
     return codes.SOME_FAILED if failed else codes.DONE
-
-
-def _style_options(args: argparse.Namespace) -> dict[str, Any]:
-    from pyapdraw.style import registry
-
-    given = dict(setting(text, "--option") for text in args.options)
-    return dict(registry.find(args.style).checked(given))
 
 
 def _video_options(args: argparse.Namespace) -> Any:

@@ -17,6 +17,8 @@ def add_to(verbs: Any) -> None:
     evaluate.add_argument("--data", metavar="DIR", help="aligned portraits with drawings; see `pyapdraw data check`")
     evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
     evaluate.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
+    evaluate.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", dest="options",
+                          help="an option of the style, such as hair=ink")  # fmt: skip
     evaluate.add_argument("--sheet", metavar="FILE.png", help="write photos, given drawings and ours side by side")
     evaluate.add_argument("--json", metavar="FILE.json", help="write the figures")
     evaluate.add_argument("--overwrite", action="store_true", help="replace existing files")
@@ -30,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from pyapdraw import evaluate
+    from pyapdraw.cli.settings import style_options
     from pyapdraw.errors import BadInput
     from pyapdraw.files import check_output, check_record, write_record
 
@@ -44,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
         check_record(args.json, **rules)
     if args.sheet:
         check_output(args.sheet, **rules)
-    report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet)
+    report = evaluate.evaluate(items, style, weights=args.weights, features=features, sheet=args.sheet,
+                               options=style_options(style, args.options))  # fmt: skip
     show(evaluate.as_text(report))
     if args.json:
         write_record(args.json, "eval", asdict(report), **rules)

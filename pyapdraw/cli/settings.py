@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pyapdraw.errors import BadInput
@@ -17,3 +18,10 @@ def setting(text: str, option: str = "--set") -> tuple[str, Any]:
         return name.strip(), json.loads(value)  # numbers, true, false, "text" and lists look the same in both
     except ValueError:
         return name.strip(), value.strip()
+
+
+def style_options(style: str, texts: Sequence[str]) -> dict[str, Any]:
+    """The options NAME=VALUE of a style. Raises BadInput, also for names that it has not."""
+    from pyapdraw.style import registry
+
+    return dict(registry.find(style).checked(dict(setting(text, "--option") for text in texts)))

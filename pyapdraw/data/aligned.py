@@ -69,14 +69,16 @@ def read_aligned_landmarks(path: Path, photo: Path, shape: tuple[int, ...]) -> n
 
 
 def read_mask(path: Path, photo: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Person mask uint8 [H,W] (255 = person) for a photo [H,W,...]; one of another square size is resized. BadInput."""
+    """Person mask uint8 [H,W] (255 = person) for a photo [H,W,...]; one of another size but the same shape, to a pixel
+    or a hundredth, is resized. BadInput."""
     mask = read_grey(path)
     if mask.shape == tuple(shape[:2]):
         return mask
-    if mask.shape[0] != mask.shape[1] or shape[0] != shape[1]:
+    off = abs(mask.shape[0] * shape[1] - mask.shape[1] * shape[0])
+    if off > max(max(mask.shape), 0.01 * mask.shape[1] * shape[0]):
         given = f"{mask.shape[1]}x{mask.shape[0]} px"
-        raise BadInput(f"{path}: {given} given, the size of {photo}, {shape[1]}x{shape[0]} px, expected")
-    return resize(mask, shape[0])
+        raise BadInput(f"{path}: {given} given, the shape of {photo}, {shape[1]}x{shape[0]} px, expected")
+    return resize(mask, tuple(shape[:2]))
 
 
 def read_grey(path: Path) -> np.ndarray:

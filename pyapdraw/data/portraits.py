@@ -23,7 +23,7 @@ from pyapdraw import align
 from pyapdraw.data.aligned import PICTURES, read_grey, read_landmarks
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Detector
-from pyapdraw.faces.person_mask import PersonMask
+from pyapdraw.faces.masks import PersonMask
 from pyapdraw.media.photo import read_photo
 from pyapdraw.ops import resize
 

@@ -14,7 +14,8 @@ from pyapdraw import _C, align, runtime
 from pyapdraw.errors import BadInput
 from pyapdraw.models.rectangles import region_centres
 from pyapdraw.style.base import NoOptions, Style, View
-from pyapdraw.style.ink import Ink
+from pyapdraw.style.figure import Figure
+from pyapdraw.style.ink import Ink, InkOptions
 from pyapdraw.style.plan import Plan
 from pyapdraw.weights import Weights
 
@@ -29,7 +30,6 @@ class ApDrawing(Style):
     """
 
     sizes_px = (align.APDRAWING.width_px,)
-    needs = ("person",)
 
     def __init__(
         self,
@@ -42,7 +42,8 @@ class ApDrawing(Style):
     ) -> None:
         """where: what messages call the weights. threads: worker threads a drawing; 0 = the process default."""
         self.engine = runtime.start(weights, where, plan.runtime, plan.device, threads=threads)
-        self._ink = Ink(threads=threads)
+        # As the network was trained: it draws on from these drawings.
+        self._ink = Ink(options=InkOptions(hair="ink"), threads=threads)
 
     def draw(self, view: View) -> np.ndarray:
         """As `draw_crop`."""
@@ -63,6 +64,12 @@ class ApDrawing(Style):
         # As test.py: rectangles where the numbers of a landmark file say, grey levels cut off instead of rounded.
         given["centres"] = region_centres(align.official_landmarks(points)[None], side)
         return ((self.engine.run(given)["drawing"][0] + 1) / 2 * 255).astype(np.uint8)
+
+    def draw_figure(self, figure: Figure) -> np.ndarray:
+        """As `style.base.Style`: the head by the network, the body by style ink."""
+        body = self._ink.draw_body(figure)
+        box = figure.head_box or (0, 0, *body.shape[::-1])
+        return figure.join(body, figure.drawn_crop(self, box), box)
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
         """Draws a picture without a face as style ink does: the network knows faces alone."""

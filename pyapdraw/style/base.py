@@ -5,7 +5,7 @@ A style is one file in this folder and one entry in `registry.STYLES`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,47 +15,61 @@ import numpy as np
 
 from pyapdraw import align
 from pyapdraw.faces.detector import Face
-from pyapdraw.faces.person_mask import PersonMask
+from pyapdraw.faces.masks import PersonMask
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.warp_affine import warp_affine
 
 if TYPE_CHECKING:
+    from pyapdraw.style.figure import Figure
     from pyapdraw.style.plan import Plan
     from pyapdraw.weights import Weights
 
 
 class Tools:
-    """Makes what styles may need to know of a face: a method a need, called once a view. Safe from several threads."""
+    """Makes what styles may need to know of a picture or a face: a method a need. Safe from several threads."""
 
     def __init__(self) -> None:
         """Raises WeightsError."""
         self._person = PersonMask()
 
-    def person(self, view: View) -> np.ndarray:
-        """Person mask uint8 [H,W], 255 = person, soft at the edges. The network knows faces where APDRAWING has them: a
-        crop on another template gets the mask of the face's crop on that one."""
-        if view.template is align.APDRAWING:
-            return self._person(view.pixels)
-        size = align.APDRAWING.width_px
-        own = align.crop(view.photo, align.fit(view.face.landmarks_px, size), size)
-        between = align.compose(view.crop.to_crop, align.invert(own.to_crop))
-        return warp_affine(self._person(own.pixels), between, view.pixels.shape[:2], filter="antialias", border=0)
+    def person(self, pixels: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+        """Mask uint8 [H,W] of the people of a picture uint8 [H,W,3], 255 = person, soft at the edges."""
+        return self._person(pixels, [face.landmarks_px for face in faces])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what is known of all of it, made when first asked for.
+
+    pixels: uint8 [H,W,3]. faces: in px of it. given: what is known already and is not made, such as a mask from a file,
+    of any size.
+    """
+
+    pixels: np.ndarray
+    faces: Sequence[Face]
+    tools: Tools
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def person(self) -> np.ndarray:
+        """Mask uint8 [H,W] of all people, 255 = person."""
+        if "person" not in self.given:
+            return self.tools.person(self.pixels, self.faces)
+        known, size = self.given["person"], self.pixels.shape[:2]
+        return known if known.shape[:2] == size else resize(known, size)
 
 
 @dataclass(frozen=True)
 class View:
     """What a style sees of a face: the crop, the face in photo px, and what it needs, made when first asked for.
 
-    photo: the whole picture uint8 [H,W,3]. template: of the crop. given: needs that are known already and are not made,
-    such as a mask from a file.
+    picture: what the crop was cut from. template: of the crop.
     """
 
-    photo: np.ndarray
+    picture: Picture
     crop: align.Crop
     face: Face
     template: align.Template
-    tools: Tools
-    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pixels(self) -> np.ndarray:
@@ -70,14 +84,15 @@ class View:
     @cached_property
     def person(self) -> np.ndarray:
         """Person mask uint8 [H,W], 255 = person."""
-        return self.need("person")
+        whole, size = self.picture.person, self.pixels.shape[:2]
+        if whole.shape == size and np.array_equal(self.crop.to_crop, np.eye(2, 3)):
+            return whole
+        return warp_affine(whole, self.crop.to_crop, size, filter="antialias", border=0)
 
     def need(self, name: str) -> Any:
-        """A need by its name, at the size of the crop."""
-        if name not in self.given:
-            return getattr(self.tools, name)(self)
-        known, size = self.given[name], self.pixels.shape[:2]
-        return known if known.shape[:2] == size else resize(known, size)
+        """A need by its name: what is given, or what the tools make of this view."""
+        given = self.picture.given
+        return given[name] if name in given else getattr(self.picture.tools, name)(self)
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,19 @@ class Style:
     def draw(self, view: View) -> np.ndarray:
         """The drawing uint8 [H,W] or [H,W,3] of a view [H,W,3]; white = 255 = paper."""
         raise NotImplementedError
+
+    def draw_figure(self, figure: Figure) -> np.ndarray:
+        """The drawing uint8 [H,W] of a person, of the size of the figure; white = 255 = paper. Of a style that draws
+        crops alone: the crop's drawing, and paper around it."""
+        return figure.drawn_crop(self, (0, 0, *figure.pixels.shape[1::-1]))
+
+    def width_px(self, landmarks_px: np.ndarray, largest_px: int) -> int:
+        """Width of a face's crop: as near to the picture's own resolution as the style and `largest_px` allow."""
+        if self.sizes_px is not None:
+            return max((s for s in self.sizes_px if s <= largest_px), default=min(self.sizes_px))
+        width = self.template.width_px
+        scale = align.scale_of(align.fit(landmarks_px, width, self.template))  # crop px per picture px
+        return int(min(largest_px, max(width, 64 * round(width / max(scale, 1e-6) / 64))))
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
         """A picture uint8 [H,W,3] without a face, of any size, as uint8 [H,W]: white paper where a style cannot."""

@@ -20,28 +20,56 @@ Stages, each a native file `csrc/cpu/ink_<stage>.cpp` (constants in `csrc/core/i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from numbers import Real
+
 import numpy as np
 
 from pyapdraw import _C
+from pyapdraw.errors import BadInput
 from pyapdraw.style import ink_whole
-from pyapdraw.style.base import NoOptions, Style, View
+from pyapdraw.style.base import Style, View
+from pyapdraw.style.figure import Figure
 from pyapdraw.style.plan import Plan
+
+HAIR = ("tone", "ink")
+LEAST, MOST = 0.25, 4.0  # of line and detail
+
+
+@dataclass(frozen=True)
+class InkOptions:
+    """line: width of lines, 1 = usual. detail: how many weak lines and strands there are, 1 = usual. hair: "tone", by
+    its own lightness: what is not dark as outline and strands; or "ink", all of it as a black mass with highlights, as
+    the artist of the APDrawing set does. Raises BadInput."""
+
+    line: float = 1.0
+    detail: float = 1.0
+    hair: str = "tone"
+
+    def __post_init__(self) -> None:
+        for name in ("line", "detail"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and LEAST <= float(value) <= MOST):
+                raise BadInput(f"{name}: {value!r} given, {LEAST:g} to {MOST:g} expected")
+        if self.hair not in HAIR:
+            raise BadInput(f"hair: {self.hair!r} given, one of {', '.join(HAIR)} expected")
 
 
 class Ink(Style):
     """The weight-free style. Holds no state: one object serves any number of threads and sizes.
 
     Args:
-        plan, weights, options: as for every style; none of them says anything here.
+        plan, weights: as for every style; neither says anything here.
         threads: worker threads a drawing; 0 = the process default.
     """
 
-    needs = ("person",)
+    Options = InkOptions
 
     def __init__(
-        self, plan: Plan | None = None, weights: None = None, options: NoOptions | None = None, *, threads: int = 0
+        self, plan: Plan | None = None, weights: None = None, options: InkOptions | None = None, *, threads: int = 0
     ) -> None:
         self.context = _C.Context(threads=threads)
+        self.options = options or InkOptions()
 
     def draw(self, view: View) -> np.ndarray:
         """As `draw_crop`."""
@@ -63,9 +91,33 @@ class Ink(Style):
         Raises:
             BadInput: another shape, dtype or size; landmarks that are no face (not finite, eyes in one place).
         """
+        return self._drawn(pixels, mask, landmarks_px, scale=0, figure=False)
+
+    def draw_figure(self, figure: Figure) -> np.ndarray:
+        """As `style.base.Style`: the body at its own scale, the head at the face's."""
+        body = self.draw_body(figure)
+        box = figure.head_box
+        if box is None:
+            return body
+        part = np.s_[box[1] : box[3], box[0] : box[2]]
+        points = figure.landmarks_px - box[:2]
+        head = self._drawn(figure.pixels[part], figure.person[part], points, scale=figure.face_scale, figure=True)
+        return figure.join(body, head, box)
+
+    def draw_body(self, figure: Figure) -> np.ndarray:
+        """The whole person with lines for the body, uint8 [h,w]."""
+        scale = figure.face_scale if figure.head_box is None else figure.body_scale
+        return self._drawn(figure.pixels, figure.person, figure.landmarks_px, scale=scale, figure=True)
+
+    def _drawn(
+        self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray, *, scale: float, figure: bool
+    ) -> np.ndarray:
+        """scale: px a px of the style's lengths, 0: that of an aligned crop. figure: more than a bust is there."""
         drawing = np.empty(np.shape(pixels)[:2], np.uint8)
         landmarks = np.ascontiguousarray(landmarks_px, dtype=np.float64)
-        _C.ink(pixels, mask, landmarks, drawing, self.context)
+        how = self.options
+        options = _C.InkOptions(scale, how.line, how.detail, how.hair == "tone", figure)
+        _C.ink(pixels, mask, landmarks, drawing, options, self.context)
         return drawing
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:

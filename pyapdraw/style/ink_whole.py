@@ -7,6 +7,8 @@ strokes that stand alone go, as specks do there. Every threshold is soft, so tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pyapdraw.ops.flow_dog import flow_dog
@@ -22,12 +24,35 @@ DARK, DARK_GAIN = 0.3, 10.0  # share of the light around below which all is ink
 NEAR, LEAST_LIGHT = 0.6, 0.2  # share of the near surroundings in that light, and its floor
 ALONE, AMONG = 0.065, 0.135  # share of ink around a stroke, at which it goes and at which it stays
 MOST = 2.0  # of a score, to either side
+SCENE_LOW, SCENE_PX, SCENE_ALONE = 0.07, 1.2, (0.05, 0.1)  # the same of a scene behind people: strong edges, thinly
 EDGE = 0.06  # floor of the slope that the anti-aliasing divides by
 
 
 def draw_whole(pixels: np.ndarray) -> np.ndarray:
     """uint8 [H,W,3] RGB -> uint8 [H,W], 0 = ink, 255 = paper, anti-aliased. A picture less than 2 px wide or high stays
     paper. Takes about 60 bytes a pixel of the working picture, and 7 of the picture itself."""
+    return _drawn(pixels, _score)
+
+
+def draw_scene(pixels: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """What is behind the people as thin lines: as draw_whole, without black masses, and paper where `person` uint8
+    [H,W] has people and a little around them."""
+    height, width = pixels.shape[:2]
+    around = _box(_resized(person, (max(1, height // 8), max(1, width // 8))).astype(np.float32), 1)
+    clear = _resized(np.clip(255 - 4 * around, 0, 255), (height, width)).astype(np.uint8)
+    return 255 - _scaled(255 - _drawn(pixels, _scene_score), clear)
+
+
+def _scaled(plane: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """uint8 plane times share / 255, in strips."""
+    rows = max(16, STRIP_PX // plane.shape[1])
+    for top in range(0, len(plane), rows):
+        part = np.s_[top : top + rows]
+        plane[part] = plane[part].astype(np.uint16) * share[part] // 255
+    return plane
+
+
+def _drawn(pixels: np.ndarray, score_of: Callable[[np.ndarray, float], np.ndarray]) -> np.ndarray:
     height, width = pixels.shape[:2]
     drawing = np.full((height, width), 255, np.uint8)
     if min(height, width) < 2:
@@ -36,7 +61,7 @@ def draw_whole(pixels: np.ndarray) -> np.ndarray:
     size = (max(2, round(height * shrink)), max(2, round(width * shrink)))
     pen = max(0.5, (size[0] * size[1]) ** 0.5 / 512)
     luma = _resized(rgb_to_yuv(np.ascontiguousarray(pixels), full_range=True)[0], size)
-    score = _resized(_score(luma.astype(np.float32) * np.float32(1 / 255), pen), (height, width))
+    score = _resized(score_of(luma.astype(np.float32) * np.float32(1 / 255), pen), (height, width))
     edge = EDGE / (pen * max(1.0, height / size[0]))
     rows = max(16, STRIP_PX // width)
     for top in range(0, height, rows):
@@ -49,26 +74,43 @@ def draw_whole(pixels: np.ndarray) -> np.ndarray:
 
 def _score(tone: np.ndarray, pen: float) -> np.ndarray:
     """float32 [H,W], negative = ink: the smaller one of the scores of lines and of darkness."""
-    size = tone.shape
-    light = _light(tone)
+    size, light = tone.shape, _light(tone)
+    score = _lines(tone, light, pen, LINE_LOW, LINE_PX)
+    half = (max(2, size[0] // 2), max(2, size[1] // 2))
+    np.minimum(score, (_resized(_resized(tone, half), size) / light - DARK) * DARK_GAIN, out=score)
+    return _alone_gone(score, pen, (ALONE, AMONG))
+
+
+def _scene_score(tone: np.ndarray, pen: float) -> np.ndarray:
+    return _alone_gone(_lines(tone, _light(tone), pen, SCENE_LOW, SCENE_PX), pen, SCENE_ALONE)
+
+
+def _lines(tone: np.ndarray, light: np.ndarray, pen: float, low: float, line_px: float) -> np.ndarray:
+    """Score of the lines at least `low` darker, of the light around, than what is beside them."""
     dip = flow_dog(
         tone,
         fine_px=FINE_PX * pen,
         tensor_px=TENSOR_PX * pen,
         flow_px=min(MOST_FLOW_PX, FLOW_PX * pen),
-        line_px=LINE_PX * pen,
+        line_px=line_px * pen,
         reduce=2,
     )
     dip /= light
-    cell = max(2, round(CELL_PX * pen))
-    ridge = _resized(_box(_highest(_cells(dip, cell, np.maximum)), 1), size)
-    score = np.maximum((LINE_LOW - dip) * (2 / LINE_LOW), (LINE_THIN - dip / np.maximum(ridge, 1e-3)) / 0.3)
-    half = (max(2, size[0] // 2), max(2, size[1] // 2))
-    np.minimum(score, (_resized(_resized(tone, half), size) / light - DARK) * DARK_GAIN, out=score)
+    ridge = _resized(_box(_highest(_cells(dip, _cell(pen), np.maximum)), 1), tone.shape)
+    return np.maximum((low - dip) * (2 / low), (LINE_THIN - dip / np.maximum(ridge, 1e-3)) / 0.3)
+
+
+def _alone_gone(score: np.ndarray, pen: float, shares: tuple[float, float]) -> np.ndarray:
+    """The score without strokes that stand alone; in place. shares: as ALONE and AMONG."""
+    alone, among = shares
     np.clip(score, -MOST, MOST, out=score)
-    ink = _box(_cells(np.clip(-score, 0, 1), cell, np.add) / cell**2, 2)
-    score += _resized(2 * MOST * np.clip((AMONG - ink) / (AMONG - ALONE), 0, 1), size)
+    ink = _box(_cells(np.clip(-score, 0, 1), _cell(pen), np.add) / _cell(pen) ** 2, 2)
+    score += _resized(2 * MOST * np.clip((among - ink) / (among - alone), 0, 1), score.shape)
     return np.minimum(score, MOST, out=score)
+
+
+def _cell(pen: float) -> int:
+    return max(2, round(CELL_PX * pen))
 
 
 def _light(tone: np.ndarray) -> np.ndarray:

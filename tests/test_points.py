@@ -8,7 +8,7 @@ from cases_faces import portraits, rolled
 from pyapdraw import weights
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.face_mesh import FaceMesh
-from pyapdraw.faces.mesh import Mesh, five
+from pyapdraw.faces.points import Mesh, five
 
 
 @pytest.fixture(scope="module")
