@@ -21,7 +21,7 @@ from pyapdraw.media.kinds import MAX_PIXELS
 from pyapdraw.ops.warp_affine import warp_affine
 from pyapdraw.pipeline import How, draw_faces
 from pyapdraw.style import registry
-from pyapdraw.style.base import Tools
+from pyapdraw.style.base import SteadyTools, Tools
 from pyapdraw.style.plan import plan
 
 if TYPE_CHECKING:
@@ -190,15 +190,21 @@ class Artist:
         return self.draw_chosen(pixels, self.choose(faces), PHOTO, clock, {} if person is None else {"person": person})
 
     def draw_chosen(
-        self, pixels: np.ndarray, faces: Sequence[Face], medium: Medium, clock: Clock, given: Mapping[str, Any]
+        self,
+        pixels: np.ndarray,
+        faces: Sequence[Face],
+        medium: Medium,
+        clock: Clock,
+        given: Mapping[str, Any],
+        tools: SteadyTools | None = None,
     ) -> np.ndarray:
         """Draws these faces of a picture uint8 [H,W,3]; without any it is what the policy says, the picture itself by
-        "pass". given: see `pipeline.How`."""
+        "pass". given: see `pipeline.How`. tools: of the video; None: the artist's own."""
         if not faces:
             with clock("draw"):
                 return self._without_face(pixels, medium)
         with _within_memory(pixels):
-            return draw_faces(pixels, faces, self.style, self.tools, self._how(pixels, medium, given), clock)
+            return draw_faces(pixels, faces, self.style, tools or self.tools, self._how(pixels, medium, given), clock)
 
     def _how(self, pixels: np.ndarray, medium: Medium, given: Mapping[str, Any]) -> How:
         options = self.options

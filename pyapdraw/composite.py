@@ -12,8 +12,8 @@ from pyapdraw.ops.composite import composite
 from pyapdraw.ops.resize import resize
 
 PAPER = 255
-WORK_PX = 4_000_000  # people are drawn in a picture of at most this size, and the drawing is enlarged
 STRIP_PX = 1 << 20  # enlarged in strips of about this many pixels
+WORK_PX = 4_000_000  # people are drawn in a picture of at most this size, and the drawing is enlarged
 
 
 class Work:
@@ -44,16 +44,20 @@ class Work:
 
     def enlarged(self, plane: np.ndarray, *, crisp: bool = True) -> np.ndarray:
         """A plane uint8 of the size of `pixels` at the picture's. crisp: edges stay as steep as they were."""
-        height, width = self._size
         if plane.shape[:2] == self._size:
             return plane
-        gain = float(1 / self._scale.min()) if crisp else 1.0
-        steep = np.clip((np.arange(256) - 127.5) * gain + 128, 0, 255).astype(np.uint8)
-        large = resize(plane, self._size)
-        rows = max(1, STRIP_PX // width)
-        for top in range(0, height, rows):
-            np.take(steep, large[top : top + rows], out=large[top : top + rows], mode="clip")
-        return large
+        return enlarge(plane, self._size) if crisp else resize(plane, self._size)
+
+
+def enlarge(drawing: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A drawing uint8 [h,w] at a larger size (height, width), its edges as steep as they were."""
+    gain = max(size[0] / drawing.shape[0], size[1] / drawing.shape[1])
+    steep = np.clip((np.arange(256) - 127.5) * gain + 128, 0, 255).astype(np.uint8)
+    large = resize(drawing, size)
+    rows = max(1, STRIP_PX // size[1])
+    for top in range(0, size[0], rows):
+        np.take(steep, large[top : top + rows], out=large[top : top + rows], mode="clip")
+    return large
 
 
 def blank(pixels: np.ndarray) -> np.ndarray:

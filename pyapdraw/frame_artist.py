@@ -13,6 +13,7 @@ from pyapdraw.clock import Clock
 from pyapdraw.faces.tracking import Tracker
 from pyapdraw.media.encoders import Encoding
 from pyapdraw.media.video import VideoOptions, draw_frames
+from pyapdraw.style.base import SteadyTools
 
 
 class FrameArtist:
@@ -25,6 +26,7 @@ class FrameArtist:
     def __init__(self, artist: Artist) -> None:
         self.artist = artist
         self.tracker = Tracker(artist.detector)
+        self.tools = SteadyTools(artist.tools)
         self.clock = Clock()
         self.faces_per_frame: list[int] = []
 
@@ -35,7 +37,7 @@ class FrameArtist:
         faces = artist.choose(found)
         self.faces_per_frame.append(len(faces))
         try:
-            drawing = artist.draw_chosen(rgb, faces, FRAME, self.clock, {})
+            drawing = artist.draw_chosen(rgb, faces, FRAME, self.clock, {}, self.tools)
         except NoFace as error:
             raise NoFace(f"frame at {time_s:.3f} s: {error}") from None
         return None if drawing is rgb else drawing

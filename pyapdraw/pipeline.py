@@ -17,7 +17,7 @@ from pyapdraw import align, composite
 from pyapdraw.clock import Clock
 from pyapdraw.faces.detector import Face
 from pyapdraw.faces.people import people
-from pyapdraw.style.base import Picture, Style, Tools, View
+from pyapdraw.style.base import Picture, SteadyTools, Style, Tools, View
 from pyapdraw.style.figure import Figure
 from pyapdraw.style.ink_whole import draw_scene
 
@@ -42,7 +42,7 @@ def draw_faces(
     pixels: np.ndarray,
     faces: Sequence[Face],
     style: Style,
-    tools: Tools,
+    tools: Tools | SteadyTools,
     how: How | None = None,
     clock: Clock | None = None,
 ) -> np.ndarray:
@@ -64,7 +64,7 @@ def draw_faces(
     with clock("align"):
         work = composite.Work(pixels)
         small = [work.face(face) for face in faces]
-        picture = Picture(work.pixels, small, tools, how.given)
+        picture = Picture(work.pixels, small, tools, how.given, how.still)
     with clock("mask"):
         cast = people(picture.person, [face.landmarks_px for face in small])
     page = composite.blank(picture.pixels)
@@ -87,26 +87,30 @@ def draw_faces(
 
 def draw_bust(picture: Picture, face: Face, style: Style, how: How, clock: Clock) -> np.ndarray:
     """The aligned crop of a face as the page: uint8 [S,S] or [S,S,3]."""
+    template, points = style.template, face.landmarks_px
     with clock("align"):
-        crop = aligned(picture.pixels, face, style, how)
-        view = View(picture, crop, face, style.template)
+        own = style.width_px(points, how.largest_px)
+        wide = how.width_px or max(own, min(template.width_px, how.largest_px))
+        crop = aligned(picture.pixels, points, min(own, wide), template, how)
+        view = View(picture, crop, face, template)
     with clock("mask"):
         for need in ("person", *style.needs):
             getattr(view, need)
     with clock("draw"):
         drawing = style.draw(view)
     with clock("composite"):
-        background = "white" if how.background == "keep" else how.background  # the whole page is the style's
-        made = composite.page(drawing, crop.pixels, lambda: view.person, background)
-        if how.frame == "bust":
-            return made
-        return align.put_back(made, crop.to_crop, picture.pixels.shape[:2])
+        if how.frame == "bust" and drawing.shape[:2] != template.shape_px(wide):
+            drawing = composite.enlarge(drawing, template.shape_px(wide))
+            if how.background == "photo":
+                view = View(picture, aligned(picture.pixels, points, wide, template, how), face, template)
+        # What the style drew behind the person is there in any case.
+        background = "photo" if how.background == "photo" else "white"
+        made = composite.page(drawing, view.pixels, lambda: view.person, background)
+        return made if how.frame == "bust" else align.put_back(made, crop.to_crop, picture.pixels.shape[:2])
 
 
-def aligned(pixels: np.ndarray, face: Face, style: Style, how: How) -> align.Crop:
-    """The crop of a face on the template of the style."""
-    template, points = style.template, face.landmarks_px
-    width = how.width_px or style.width_px(points, how.largest_px)
+def aligned(pixels: np.ndarray, points: np.ndarray, width: int, template: align.Template, how: How) -> align.Crop:
+    """The crop of a face, of which five points are known, on a canvas that wide."""
     to_crop = (
         align.fit_photo(points, width, pixels.shape, template) if how.still else align.fit(points, width, template)
     )

@@ -61,4 +61,4 @@ def figure(height: int, width: int, seed: int = 0):
     rows = min(height, round(440 * side / 512))
     pixels[:rows, left : left + side] = head[:rows]
     mask[:rows, left : left + side] = head_mask[:rows]
-    return pixels, mask, landmarks_px + (left, 0)
+    return pixels, mask, landmarks_px + np.array([left, 0])

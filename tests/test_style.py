@@ -251,15 +251,20 @@ def test_a_view_makes_what_it_is_asked_for_once(astronaut):
         def __init__(self):
             pass
 
-        def person(self, pixels, faces):
-            made.append(faces)
+        def person(self, pixels, faces, *, crop=False):
+            made.append((faces, crop))
             return np.zeros(pixels.shape[:2], np.uint8)
 
     face = Face((0, 0, 1, 1), align.template(), 1.0, None)
     crop = align.Crop(astronaut, np.eye(2, 3))
     picture = base.Picture(astronaut, [face], Counting())
     view, other = (base.View(picture, crop, face, align.APDRAWING) for _ in range(2))
-    assert view.person is view.person is other.person and made == [[face]]
+    assert view.person is view.person and made == [([face], True)]
+    assert (
+        other.person.shape == (512, 512)
+        and picture.person is picture.person
+        and made[1:] == [([face], True), ([face], False)]
+    )
     small = np.full((64, 64), 200, np.uint8)
     known = base.View(base.Picture(astronaut, [face], Counting(), {"person": small}), crop, face, align.APDRAWING)
-    assert known.person.shape == (512, 512) and (known.person == 200).all() and len(made) == 1
+    assert known.person.shape == (512, 512) and (known.person == 200).all() and len(made) == 3

@@ -52,14 +52,15 @@ struct Sizes {
   Grid full, low, coarse;  // the picture, the working grid, and the coarse grid, a quarter of it
 };
 
-// scale: 0 for that of a square picture, side / 512.
-PA_HD Sizes sizes_of(int64_t width, int64_t height, float scale) {
+// scale: 0 for that of a square picture, side / 512. figure: of a whole figure, whose working grid is coarser where it
+// is large for its scale: half of the time.
+PA_HD Sizes sizes_of(int64_t width, int64_t height, float scale, bool figure) {
   Sizes s{};
   s.full = {width, height};
   s.scale = scale > 0.f ? scale : static_cast<float>(height) / 512.f;
   s.pen = s.scale > 0.5f ? s.scale : 0.5f;
-  const int factor = static_cast<int>(2.f * s.scale + 0.5f);
-  s.factor = factor > 1 ? factor : 1;
+  const int factor = static_cast<int>(2.f * s.scale + 0.5f), least = figure && s.scale > 0.35f ? 2 : 1;
+  s.factor = factor > least ? factor : least;
   s.low = reduced(s.full, s.factor);
   s.coarse = reduced(s.low, 4);
   return s;
@@ -70,6 +71,7 @@ PA_HD InkStyle style_of(const InkOptions& o) {
   InkStyle st{};
   st.light_hair = o.light_hair;
   st.figure = o.figure;
+  if (o.figure) st.around = st.figure_around;
   st.line *= o.line;
   st.jaw_width *= o.line;
   st.contour_width *= o.line;

@@ -38,10 +38,11 @@ struct InkStyle {
   // the silhouette's width and shift, px, and the share of ink nearby at which it begins to yield, and is gone
   bool figure = false;
   float cloth_mass = -0.5f, fold_low = 0.065f;
-  float contour_width = 1.5f, contour_low = 0.03f, contour_high = 0.1f;
+  float contour_width = 1.5f, contour_low = 0.12f, contour_high = 0.3f;
   // person mask: shares of which ink begins, and is all there
   float person_low = 0.25f, person_high = 0.6f;
-  float around = 0.02f;  // share of the person nearby from which on the outline is drawn
+  // share of the person nearby from which on the outline is drawn: far where crops end, near where a scene goes on
+  float around = 0.02f, figure_around = 0.4f;
   // jaw
   float jaw_low = 0.12f, jaw_width = 1.1f, jaw_shift = 2.0f;
   // specks

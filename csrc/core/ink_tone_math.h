@@ -171,13 +171,15 @@ PA_HD float ink_score(const InkStyle& st, const Measures& p) {
   const float outline = clamp(most((1.2f * st.line_low - p.dip) * slope, thin), -2.f, 2.f);
   return in * score + (1.f - in) * (p.near > st.around ? outline : 2.f);
 }
-constexpr float kContourBlur = 2.f;  // of the ink that counts as nearby, px of the pen
+constexpr float kLeastHalf = 0.65f;   // of a silhouette's width, px: thinner ones would be grey or gone
+constexpr float kContourBlur = 1.5f;  // of the ink that counts as nearby, px of the pen
 // Coverage of ink, 0 .. 1, of the silhouette where the person's share, blurred, is `near` and rises by `slope` a px.
 // ink: the share of ink nearby.
 PA_HD float contour(const InkStyle& st, float pen, float near, float slope, float ink) {
   const float from = std::fabs(near - 0.5f) / (slope + 1e-6f);
   const float shows = 1.f - smoothstep(ink, st.contour_low, st.contour_high);
-  return clamp(0.5f * st.contour_width * pen * shows - from + 0.5f, 0.f, 1.f) * clamp(3.f * shows, 0.f, 1.f);
+  const float half = most(0.5f * st.contour_width * pen, kLeastHalf);
+  return clamp(half * shows - from + 0.5f, 0.f, 1.f) * clamp(3.f * shows, 0.f, 1.f);
 }
 // Coverage of paper, 0 (ink) .. 1, of a pixel whose score has this gradient.
 PA_HD float coverage(float score, float gx, float gy, float edge) {

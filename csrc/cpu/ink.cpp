@@ -83,7 +83,7 @@ void hand_over(const Sheet& s, const Tensor& planes) {
 void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, const Tensor& out,
           const InkOptions& options, const Context& ctx, const Tensor* planes) {
   Sheet s{};
-  const Sizes sizes = sizes_of(pixels.shape[1], pixels.shape[0], options.scale);
+  const Sizes sizes = sizes_of(pixels.shape[1], pixels.shape[0], options.scale, options.figure);
   s.full = sizes.full;
   s.scale = sizes.scale;
   s.pen = sizes.pen;

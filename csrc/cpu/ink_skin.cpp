@@ -96,7 +96,7 @@ void find_skin(Sheet& s, const Tensor& pixels) {
   const float f = static_cast<float>(s.factor);
   float places[kSkinPlaces][2];
   for (int i = 0; i < kSkinPlaces; ++i) skin_place(s.frame, i, places[i]);
-  const Sizes sizes = sizes_of(s.full.width, s.full.height, s.scale);
+  const Sizes sizes = sizes_of(s.full.width, s.full.height, s.scale, s.style.figure);
   const int64_t reach = skin_reach(sizes);
   auto each_sample = [&](auto&& g) {
     for (const auto& at : places) {

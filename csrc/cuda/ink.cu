@@ -90,7 +90,7 @@ PA_KERNEL void ink_planes_kernel(Sheet s, Tensor planes) {
 }
 
 Sheet take_sheet(Workspace& scratch, int64_t width, int64_t height, const InkOptions& options) {
-  const sketch::Sizes sizes = sketch::sizes_of(width, height, options.scale);
+  const sketch::Sizes sizes = sketch::sizes_of(width, height, options.scale, options.figure);
   Sheet s{};
   s.style = sketch::style_of(options);
   s.width = static_cast<int>(width), s.height = static_cast<int>(height);

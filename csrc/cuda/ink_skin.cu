@@ -183,7 +183,7 @@ struct LabelSink {
 }  // namespace
 
 void find_skin(const Sheet& s, const Tensor& pixels, const Context& ctx) {
-  const sketch::Sizes sizes = sketch::sizes_of(s.width, s.height, s.scale);
+  const sketch::Sizes sizes = sketch::sizes_of(s.width, s.height, s.scale, s.style.figure);
   reduce_cells(s, ColourJob{pixels}, ctx);
   blur_tiles<3>(Planes{s.plane(kScratch), s.low_width, s.low_count(), 3}, ColourSink{s}, s.low_width, s.low_height, 1,
                 sketch::gaussian(0.8f * s.cells()), ctx);

@@ -39,14 +39,15 @@ class PersonMask:
         self._network = Selfie(threads)
         self._context = _C.Context(threads)
 
-    def __call__(self, pixels: np.ndarray, faces: Sequence[np.ndarray] = ()) -> np.ndarray:
-        """pixels: uint8 [H,W,3], any size. faces: landmarks [5,2] of each face that is known. Raises BadInput."""
+    def __call__(self, pixels: np.ndarray, faces: Sequence[np.ndarray] = (), again: bool = True) -> np.ndarray:
+        """pixels: uint8 [H,W,3], any size. faces: landmarks [5,2] of each face that is known. again: look a second time
+        at people who fill little of the picture. Raises BadInput."""
         pixels = _checked(pixels)
         height, width = pixels.shape[:2]
         frame = photo_box(pixels)
         odds = self._network(_part(pixels, frame))
         mask = self._refined(odds, _part(pixels, frame), (height, width), frame)
-        for box in self._boxes(odds, frame, faces):
+        for box in self._boxes(odds, frame, faces) if again else ():
             self._look_again(pixels, frame, box, mask)
         return mask
 

@@ -21,6 +21,7 @@ BLOCKS = [
     (5, 1, True, True), (5, 1, True, True), (5, 1, True, True),
 ]  # fmt: skip
 LEVELS = 3  # of the decoder
+MANY = 60_000  # values of a map, from which on several threads are the faster
 
 
 def layer_names() -> list[str]:
@@ -51,7 +52,8 @@ class Selfie:
             if name not in self._depthwise
         }
         self._executor = Executor(layers, threads)
-        self._conv, self._layers, self._context = self._executor.conv, layers, self._executor.context
+        self._layers, self._context, self._alone = layers, self._executor.context, _C.Context(1)
+        self._ones = {count: np.ones(count, np.float32) for count in ((SIDE_PX >> k) ** 2 for k in range(1, 5))}
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """pixels: uint8 [H,W,3], any size. Returns float32 [256,256]."""
@@ -65,7 +67,7 @@ class Selfie:
             x = self._block(f"block{i}", x, kernel, stride, gated, swish)
             if i in (0, 2):
                 skips.append(x)
-        gate = self._excited("head.excite", _mean(x))
+        gate = self._excited("head.excite", self._mean(x))
         x = self._conv("head", x)
         x *= gate
         for i in reversed(range(LEVELS)):
@@ -73,6 +75,18 @@ class Selfie:
         quads = self._conv("last", x)
         half = SIDE_PX // 2
         return quads.reshape(half, half, 2, 2).transpose(0, 2, 1, 3).reshape(SIDE_PX, SIDE_PX)
+
+    def _conv(self, name: str, x: np.ndarray, stride: int = 1) -> np.ndarray:
+        return self._executor.conv(name, x, stride=stride, context=self._for(x))
+
+    def _for(self, x: np.ndarray) -> _C.Context:
+        """The threads for work on a map."""
+        return self._context if x.size >= MANY else self._alone
+
+    def _mean(self, x: np.ndarray) -> np.ndarray:
+        """Of each channel of [1,H,W,C]."""
+        ones = self._ones[x.shape[1] * x.shape[2]]
+        return (ones @ x.reshape(len(ones), -1)) / np.float32(len(ones))
 
     def _block(self, name: str, x: np.ndarray, kernel: int, stride: int, gated: bool, swish: bool) -> np.ndarray:
         """An inverted residual block; the sum where input and output are alike."""
@@ -82,7 +96,7 @@ class Selfie:
         wide = self._depth(f"{name}.depthwise", wide, kernel, stride, "hard_swish" if swish else "relu")
         project = self._layers[f"{name}.project"]
         if gated:
-            gate = self._excited(f"{name}.excite", self._squeezed(name, _mean(wide)))
+            gate = self._excited(f"{name}.excite", self._squeezed(name, self._mean(wide)))
             project = project._replace(weight=project.weight * gate[:, None])
         y = self._pointwise(f"{name}.project", wide, project)
         if y.shape == x.shape and name != "block0":
@@ -92,11 +106,11 @@ class Selfie:
     def _up(self, name: str, skip: np.ndarray, coarse: np.ndarray) -> np.ndarray:
         """A coarse map enlarged onto a skip, whose channels are gated by what both hold."""
         coarse = self._conv(f"{name}.narrow", coarse)
-        gate = self._excited(f"{name}.excite", self._squeezed(name, _mean(skip) + _mean(coarse)))
+        gate = self._excited(f"{name}.excite", self._squeezed(name, self._mean(skip) + self._mean(coarse)))
         merge = self._layers[f"{name}.merge"]
         x = self._pointwise(f"{name}.merge", skip, merge._replace(weight=merge.weight * gate[:, None]))
         side = self._pointwise(f"{name}.side", coarse, merge._replace(bias=np.zeros_like(merge.bias)))
-        _C.add_upsampled(x, side, slope=RELU, how="bilinear", ctx=self._context)
+        _C.add_upsampled(x, side, slope=RELU, how="bilinear", ctx=self._for(x))
         y = self._depth(f"{name}.depthwise", x, 3, 1, "relu")
         y += x
         return y
@@ -106,13 +120,13 @@ class Selfie:
         sides = [-(-side // stride) for side in x.shape[1:3]]
         out = self._executor.room(name, (1, *sides, x.shape[3]))
         pad = max((sides[0] - 1) * stride + kernel - x.shape[1], 0) // 2
-        _C.depthwise_conv2d(x, *self._depthwise[name], out, stride, pad, activation, self._context)
+        _C.depthwise_conv2d(x, *self._depthwise[name], out, stride, pad, activation, self._for(x))
         return out
 
     def _pointwise(self, name: str, x: np.ndarray, with_layer: Layer) -> np.ndarray:
         """A convolution of 1 x 1 whose weights belong to this picture."""
         out = self._executor.room(name, (*x.shape[:3], with_layer.bias.size))
-        _C.conv2d(x, *with_layer, out, ctx=self._context)
+        _C.conv2d(x, *with_layer, out, ctx=self._for(x))
         return out
 
     def _squeezed(self, name: str, mean: np.ndarray) -> np.ndarray:
@@ -124,7 +138,7 @@ class Selfie:
         return 1 / (1 + np.exp(-np.clip(x @ weight[0, 0] + bias, -80, 80)))  # beyond, float32 has no other answer
 
     def _swished(self, x: np.ndarray) -> np.ndarray:
-        _C.hard_swish(x, self._context)
+        _C.hard_swish(x, self._for(x))
         return x
 
 
@@ -132,11 +146,6 @@ def _slope(name: str) -> float:
     """Of what is below 0 behind a layer: ReLU behind the head and where a block that is not swished expands."""
     relu = {"head", *(f"block{i}.expand" for i, (_, _, _, swish) in enumerate(BLOCKS) if not swish)}
     return RELU if name in relu else LINEAR
-
-
-def _mean(x: np.ndarray) -> np.ndarray:
-    """Of each channel of [1,H,W,C]."""
-    return x.reshape(-1, x.shape[3]).mean(axis=0)
 
 
 def _made() -> dict[str, np.ndarray]:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from pyapdraw.weights import Weights
 
 
+LEAST_PX = 256  # of a crop's width, where the style draws any
+KEPT = 1  # frames that a person mask serves beside its own
+THUMB_PX = 64  # shorter side of what frames are compared by, at least
+STILL, QUIET = 0.06, 6.0  # motion of a face, in eye distances, and of a picture, grey levels, that is next to none
+
+
 class Tools:
     """Makes what styles may need to know of a picture or a face: a method a need. Safe from several threads."""
 
@@ -32,9 +38,47 @@ class Tools:
         """Raises WeightsError."""
         self._person = PersonMask()
 
-    def person(self, pixels: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
-        """Mask uint8 [H,W] of the people of a picture uint8 [H,W,3], 255 = person, soft at the edges."""
-        return self._person(pixels, [face.landmarks_px for face in faces])
+    def person(self, pixels: np.ndarray, faces: Sequence[Face], *, crop: bool = False) -> np.ndarray:
+        """Mask uint8 [H,W] of the people of a picture uint8 [H,W,3], 255 = person, soft at the edges. faces: those of
+        the picture. crop: it is a crop, which a person fills."""
+        return self._person(pixels, [face.landmarks_px for face in faces], again=not crop)
+
+
+class SteadyTools:
+    """The tools for the frames of one video, in order: the person mask is kept for a frame where hardly anything has
+    moved since it was made. That takes half of its time, and outlines rest. For one thread."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._age, self._mask = 0, np.empty((0, 0), np.uint8)
+        self._seen: tuple[Any, np.ndarray | None, np.ndarray | None] = None, None, None
+
+    def __getattr__(self, need: str) -> Any:
+        return getattr(self._tools, need)
+
+    def person(self, pixels: np.ndarray, faces: Sequence[Face], *, crop: bool = False) -> np.ndarray:
+        """As `Tools.person`."""
+        who = pixels.shape, crop, [face.track for face in faces]
+        step = max(1, min(pixels.shape[:2]) // THUMB_PX)
+        small = pixels[::step, ::step].astype(np.int16)
+        points = None if crop else np.stack([face.landmarks_px for face in faces]) if faces else None
+        self._age += 1
+        if self._age > KEPT or who != self._seen[0] or _moved(points, self._seen[1]) or _changed(small, self._seen[2]):
+            self._mask = self._tools.person(pixels, faces, crop=crop)
+            self._age, self._seen = 0, (who, points, small)
+        return self._mask
+
+
+def _moved(points: np.ndarray | None, before: np.ndarray | None) -> bool:
+    """Whether faces, landmarks [N,5,2], have moved by more than STILL of their eye distance."""
+    if points is None or before is None:
+        return points is not before
+    eyes = np.linalg.norm(before[:, 1] - before[:, 0], axis=1)
+    return bool((np.abs(points - before).max(axis=(1, 2)) > STILL * eyes).any())
+
+
+def _changed(small: np.ndarray, before: np.ndarray | None) -> bool:
+    return before is None or bool(np.abs(small - before).mean() > QUIET)
 
 
 @dataclass(frozen=True)
@@ -42,13 +86,14 @@ class Picture:
     """A picture and what is known of all of it, made when first asked for.
 
     pixels: uint8 [H,W,3]. faces: in px of it. given: what is known already and is not made, such as a mask from a file,
-    of any size.
+    of any size. still: no video frame: there is time to draw all that can be seen.
     """
 
     pixels: np.ndarray
     faces: Sequence[Face]
-    tools: Tools
+    tools: Tools | SteadyTools
     given: Mapping[str, Any] = field(default_factory=dict)
+    still: bool = True
 
     @cached_property
     def person(self) -> np.ndarray:
@@ -83,8 +128,11 @@ class View:
 
     @cached_property
     def person(self) -> np.ndarray:
-        """Person mask uint8 [H,W], 255 = person."""
-        whole, size = self.picture.person, self.pixels.shape[:2]
+        """Person mask uint8 [H,W], 255 = person: the given one, or of the crop by itself."""
+        size = self.pixels.shape[:2]
+        if "person" not in self.picture.given:
+            return self.picture.tools.person(self.pixels, [self.face], crop=True)
+        whole = self.picture.person
         if whole.shape == size and np.array_equal(self.crop.to_crop, np.eye(2, 3)):
             return whole
         return warp_affine(whole, self.crop.to_crop, size, filter="antialias", border=0)
@@ -125,12 +173,13 @@ class Style:
         return figure.drawn_crop(self, (0, 0, *figure.pixels.shape[1::-1]))
 
     def width_px(self, landmarks_px: np.ndarray, largest_px: int) -> int:
-        """Width of a face's crop: as near to the picture's own resolution as the style and `largest_px` allow."""
+        """Width of a face's crop: as near to the picture's own resolution as the style, `largest_px` and the least of
+        256 px allow."""
         if self.sizes_px is not None:
             return max((s for s in self.sizes_px if s <= largest_px), default=min(self.sizes_px))
         width = self.template.width_px
         scale = align.scale_of(align.fit(landmarks_px, width, self.template))  # crop px per picture px
-        return int(min(largest_px, max(width, 64 * round(width / max(scale, 1e-6) / 64))))
+        return int(min(largest_px, max(LEAST_PX, 64 * round(width / max(scale, 1e-6) / 64))))
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
         """A picture uint8 [H,W,3] without a face, of any size, as uint8 [H,W]: white paper where a style cannot."""

@@ -23,6 +23,8 @@ HEAD = (-40.0, -140.0, 552.0, 484.0)  # left, top, right, bottom of what is draw
 SEAM = (452.0, 466.0)  # between these rows of the template the body's drawing takes over
 STEEP = np.clip((np.arange(256) - 127.5) * 3 + 127.5, 0, 255).astype(np.uint8)  # what the two have in common is no wash
 LEAST_PX = 16  # of a side that can be drawn
+# Scale at which a body is drawn that has a larger one, in photos and in frames, and how much smaller is worth it.
+FINEST, FINEST_FRAME, WORTH = 0.8, 0.6, 0.85
 MOST_CROP_PX = 2048  # width of a crop that is drawn by itself
 
 
@@ -64,6 +66,13 @@ class Figure:
         """The same for the body: the geometric mean of the face's and of a crop as large as the picture."""
         wide = max(self.picture.pixels.shape[:2]) / align.APDRAWING.width_px
         return self.face_scale * max(1.0, (wide / self.face_scale) ** 0.5)
+
+    @cached_property
+    def body_share(self) -> float:
+        """Of the picture's px: at what size the body is drawn, whose lines are wide enough to be enlarged."""
+        finest = FINEST if self.picture.still else FINEST_FRAME
+        share = min(1.0, finest / self.body_scale)
+        return share if self.head_box is not None and share < WORTH else 1.0
 
     @cached_property
     def head_box(self) -> tuple[int, int, int, int] | None:

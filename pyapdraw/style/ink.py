@@ -26,7 +26,9 @@ from numbers import Real
 import numpy as np
 
 from pyapdraw import _C
+from pyapdraw.composite import enlarge
 from pyapdraw.errors import BadInput
+from pyapdraw.ops.resize import resize
 from pyapdraw.style import ink_whole
 from pyapdraw.style.base import Style, View
 from pyapdraw.style.figure import Figure
@@ -107,7 +109,15 @@ class Ink(Style):
     def draw_body(self, figure: Figure) -> np.ndarray:
         """The whole person with lines for the body, uint8 [h,w]."""
         scale = figure.face_scale if figure.head_box is None else figure.body_scale
-        return self._drawn(figure.pixels, figure.person, figure.landmarks_px, scale=scale, figure=True)
+        if figure.body_share == 1:
+            return self._drawn(figure.pixels, figure.person, figure.landmarks_px, scale=scale, figure=True)
+        height, width = figure.person.shape
+        size = (max(16, round(height * figure.body_share)), max(16, round(width * figure.body_share)))
+        pixels, mask = resize(figure.pixels, size), resize(figure.person, size)
+        share = np.array([size[1] / width, size[0] / height])
+        points = (figure.landmarks_px + 0.5) * share - 0.5
+        small = self._drawn(pixels, mask, points, scale=scale * float(share.min()), figure=True)
+        return enlarge(small, (height, width))
 
     def _drawn(
         self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray, *, scale: float, figure: bool
