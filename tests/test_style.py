@@ -97,7 +97,7 @@ def test_the_person_of_another_template_is_that_of_the_face(toy, astronaut):
     a, b = square[y.ravel(), x.ravel()][inside] >= 128, tall[there[inside, 1], there[inside, 0]] >= 128
     assert inside.sum() > 200 and 0.2 < a.mean() < 0.95 and (a == b).mean() > 0.97
     drawn = artist.draw_pixels(astronaut)
-    assert drawn.shape == astronaut.shape and (drawn[:, :20] == astronaut[:, :20]).all()
+    assert drawn.shape == astronaut.shape and (drawn[:300, :20] == astronaut[:300, :20]).all()
 
 
 @pytest.mark.parametrize("shape", [(250, 200), (500, 400), (125, 100)])
