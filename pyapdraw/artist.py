@@ -180,16 +180,16 @@ class Artist:
         """As `draw`, of a numpy array, with faces found elsewhere if given; the drawing is uint8 [H,W,3], or [H,W]
         where it is grey on white paper.
 
-        person: mask uint8 [H,W] of a picture that is an aligned crop, 255 = person, instead of the one found here.
+        person: mask uint8 [H,W] of the picture's people, 255 = person, instead of the one found here.
         """
         clock = clock or Clock()
         pixels = images.rgb_from(rgb)
         if faces is None:
             with clock("faces"):
                 faces = self.find(pixels)
-        return self.draw_chosen(pixels, self.choose(faces), PHOTO, clock, {} if person is None else {"person": person})
+        return self.draw_found(pixels, faces, PHOTO, clock, {} if person is None else {"person": person})
 
-    def draw_chosen(
+    def draw_found(
         self,
         pixels: np.ndarray,
         faces: Sequence[Face],
@@ -198,20 +198,23 @@ class Artist:
         given: Mapping[str, Any],
         tools: SteadyTools | None = None,
     ) -> np.ndarray:
-        """Draws these faces of a picture uint8 [H,W,3]; without any it is what the policy says, the picture itself by
-        "pass". given: see `pipeline.How`. tools: of the video; None: the artist's own."""
+        """Draws those of the faces found in a picture uint8 [H,W,3] that the options choose; without any it is what the
+        policy says, the picture itself by "pass". given: see `pipeline.How`. tools: of the video; None: the artist's
+        own."""
         if not faces:
             with clock("draw"):
                 return self._without_face(pixels, medium)
         with _within_memory(pixels):
-            return draw_faces(pixels, faces, self.style, tools or self.tools, self._how(pixels, medium, given), clock)
+            how, ordered = self._how(pixels, medium, given), sorted(faces, key=lambda face: -_area(face))
+            return draw_faces(pixels, ordered, self.style, tools or self.tools, how, clock)
 
     def _how(self, pixels: np.ndarray, medium: Medium, given: Mapping[str, Any]) -> How:
         options = self.options
         frame = "aligned" if options.aligned else options.frame
         largest = max(pixels.shape[:2]) if options.aligned and medium.still else LARGEST_PX
         width = None if medium.still else int(options.largest_px or self.style.template.width_px)
-        return How(frame, options.background, width, int(options.largest_px or largest), medium.still, given)
+        most = 1 if options.faces == "largest" else None
+        return How(most, frame, options.background, width, int(options.largest_px or largest), medium.still, given)
 
     def _without_face(self, pixels: np.ndarray, medium: Medium) -> np.ndarray:
         """What a picture uint8 [H,W,3] without a face becomes: see `Options`. Raises NoFace."""

@@ -34,10 +34,10 @@ class FrameArtist:
         artist = self.artist
         with self.clock("faces"):
             found = artist.find(rgb) if artist.options.aligned else self.tracker.update(rgb, time_s)
-        faces = artist.choose(found)
-        self.faces_per_frame.append(len(faces))
+            self.tools.dt_s = self.tracker.dt_s
+        self.faces_per_frame.append(len(artist.choose(found)))
         try:
-            drawing = artist.draw_chosen(rgb, faces, FRAME, self.clock, {}, self.tools)
+            drawing = artist.draw_found(rgb, found, FRAME, self.clock, {}, self.tools)
         except NoFace as error:
             raise NoFace(f"frame at {time_s:.3f} s: {error}") from None
         return None if drawing is rgb else drawing

@@ -24,12 +24,13 @@ from pyapdraw.style.ink_whole import draw_scene
 
 @dataclass(frozen=True)
 class How:
-    """frame: "whole": people where they stand in the picture; "bust": the largest face's aligned crop, which becomes
-    the page; "aligned": the same of a picture that is a crop already, laid back into it. background: "draw", thin lines
-    of the scene; or see `composite.page`. width_px: of a crop; None: as the face's size in the picture asks for, up to
-    largest_px. still: the picture is no video frame; if it is an aligned crop already, it is drawn without sampling it
-    anew. given: see `style.base.Picture`."""
+    """most: how many of the faces, the first ones, are drawn; None: all. frame: "whole": people where they stand in the
+    picture; "bust": the largest face's aligned crop, which becomes the page; "aligned": the same of a picture that is a
+    crop already, laid back into it. background: "draw", thin lines of the scene; or see `composite.page`. width_px: of
+    a crop; None: as the face's size in the picture asks for, up to largest_px. still: the picture is no video frame; if
+    it is an aligned crop already, it is drawn without sampling it anew. given: see `style.base.Picture`."""
 
+    most: int | None = None
     frame: str = "whole"
     background: str = "white"
     width_px: int | None = None
@@ -68,7 +69,7 @@ def draw_faces(
     with clock("mask"):
         cast = people(picture.person, [face.landmarks_px for face in small])
     page = composite.blank(picture.pixels)
-    for face, person in zip(small, cast):
+    for face, person in list(zip(small, cast))[: how.most]:
         if person is None:
             continue
         figure = Figure(picture, person.box_px, face)

@@ -50,7 +50,8 @@ def test_landmarks_and_mask_are_used(folder, crop, whole):
     landmarks, masks = folder / "landmarks", folder / "mask"
     if whole:
         landmarks, masks = landmarks / "one.txt", masks / "one.png"
-    drawn = draw(folder, "--aligned", "--landmarks", landmarks, "--masks", masks)
+    given = ("--aligned", "--landmarks", landmarks, "--masks", masks)
+    drawn = draw(folder, *given, "--option", "pen=false")
     mask = np.array(Image.open(folder / "mask" / "one.png"))
     points = np.loadtxt(folder / "landmarks" / "one.txt") - 1
     expected = Artist("ink").style.draw_crop(crop[0], mask, points)

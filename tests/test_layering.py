@@ -24,7 +24,7 @@ LAYERS = [
     {"style"},
     {"style.registry"},
     {"style.ink"},
-    {"style.figure"},
+    {"style.figure", "style.pen"},
     {"style.base", "style.ink_whole", "style.plan"},
     {"composite"},
     {"faces"},

@@ -80,8 +80,8 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
             known["person"] = read_mask(path, name, pixels.shape)
             sources.append(str(path))
     with clock("faces"):
-        faces = artist.choose(artist.find(pixels) if points is None else [artist.aligned_face(pixels, points)])
-    drawing = artist.draw_chosen(pixels, faces, PHOTO, clock, known)
+        found = artist.find(pixels) if points is None else [artist.aligned_face(pixels, points)]
+    drawing = artist.draw_found(pixels, found, PHOTO, clock, known)
     with clock("write"):
         result = side_by_side(pixels, drawing) if manner.side_by_side else drawing
         if target is None:
@@ -92,7 +92,7 @@ def draw_photo_file(artist: Artist, source: Input, target: Path | None, manner: 
     return {
         "kind": "photo",
         "size_px": [width, height],
-        "faces": [_face_record(f) for f in faces],
+        "faces": [_face_record(f) for f in artist.choose(found)],
         "stages_s": clock.seconds,
     }
 

@@ -44,39 +44,48 @@ class Mesh:
         points, _ = self._look(pixels, *first_squares(landmarks))
         return self._look(pixels, *squares(points))
 
+    def follow(self, pixels: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As a call, from the points [N,468,3] of the frame before: one look instead of two."""
+        return self._look(pixels, *squares(points))
+
     def _look(self, pixels: np.ndarray, corner: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The network on squares: corner [N] is the centre of their first pixel in the picture, step [N] from pixel to
         pixel along a row, both as x + iy."""
         crops = np.empty((len(corner), SIDE_PX, SIDE_PX, 3), np.float32)
         for n in range(len(corner)):
-            self._crop(pixels, corner[n], step[n], crops[n : n + 1])
+            cut(pixels, corner[n], step[n], crops[n : n + 1], self._context)
         found, scores = self._network(crops)
         at = found[..., 0] + 1j * found[..., 1]
         at = corner[:, None] + step[:, None] * at
         return np.stack([at.real, at.imag, found[..., 2] * abs(step)[:, None]], axis=2).astype(np.float32), scores
 
-    def _crop(self, pixels: np.ndarray, corner: complex, step: complex, out: np.ndarray) -> None:
-        """One square, black beyond the picture. out: float32 [1,192,192,3]."""
-        k, origin = 1, 0j
-        if abs(step) > MOST_SHRINK:
-            pixels, k, origin = self._shrunk(pixels, corner, step)
-        at, along = (corner - origin) / k, step / k
-        maps = np.array([[[along.real, -along.imag, at.real], [along.imag, along.real, at.imag]]])
-        _C.crop_warp(pixels, maps, out, 0, 1 / 255, self._context)
 
-    def _shrunk(self, pixels: np.ndarray, corner: complex, step: complex) -> tuple[np.ndarray, int, complex]:
-        """The surroundings of a large square in blocks of k x k pixels, k, and the centre of the first block."""
-        height, width = pixels.shape[:2]
-        k = min(max(2, round(abs(step) / 2)), height, width)
-        corners = corner + step * (SIDE_PX - 1) * np.array([0, 1, 1j, 1 + 1j])
-        x0, y0 = (int(np.clip(low - k, 0, limit - k)) for low, limit in
-                  ((corners.real.min(), width), (corners.imag.min(), height)))  # fmt: skip
-        across = int(np.clip(corners.real.max() + k, x0 + k, width) - x0) // k
-        down = int(np.clip(corners.imag.max() + k, y0 + k, height) - y0) // k
-        small = np.empty((1, down, across, 3), np.float32)
-        box = np.array([[x0, y0, x0 + across * k, y0 + down * k]], np.int32)
-        _C.crop_area(np.ascontiguousarray(pixels), box, small, ctx=self._context)
-        return small[0], k, complex(x0, y0) + (k - 1) / 2 * (1 + 1j)
+def cut(pixels: np.ndarray, corner: complex, step: complex, out: np.ndarray, context: _C.Context) -> None:
+    """A square of a picture uint8 [H,W,3], black beyond it, as float32 [1,S,S,3] of 0 to 1 in `out`. corner: where the
+    centre of its first pixel lies in the picture; step: from pixel to pixel along a row; both as x + iy."""
+    k, origin = 1, 0j
+    if abs(step) > MOST_SHRINK:
+        pixels, k, origin = _shrunk(pixels, corner, step, out.shape[1], context)
+    at, along = (corner - origin) / k, step / k
+    maps = np.array([[[along.real, -along.imag, at.real], [along.imag, along.real, at.imag]]])
+    _C.crop_warp(pixels, maps, out, 0, 1 / 255, context)
+
+
+def _shrunk(
+    pixels: np.ndarray, corner: complex, step: complex, side_px: int, context: _C.Context
+) -> tuple[np.ndarray, int, complex]:
+    """The surroundings of a large square in blocks of k x k pixels, k, and the centre of the first block."""
+    height, width = pixels.shape[:2]
+    k = min(max(2, round(abs(step) / 2)), height, width)
+    corners = corner + step * (side_px - 1) * np.array([0, 1, 1j, 1 + 1j])
+    x0, y0 = (int(np.clip(low - k, 0, limit - k)) for low, limit in
+              ((corners.real.min(), width), (corners.imag.min(), height)))  # fmt: skip
+    across = int(np.clip(corners.real.max() + k, x0 + k, width) - x0) // k
+    down = int(np.clip(corners.imag.max() + k, y0 + k, height) - y0) // k
+    small = np.empty((1, down, across, 3), np.float32)
+    box = np.array([[x0, y0, x0 + across * k, y0 + down * k]], np.int32)
+    _C.crop_area(np.ascontiguousarray(pixels), box, small, ctx=context)
+    return small[0], k, complex(x0, y0) + (k - 1) / 2 * (1 + 1j)
 
 
 def five_of(face: Any) -> np.ndarray:

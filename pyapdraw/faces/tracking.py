@@ -104,6 +104,7 @@ class Tracker:
         self.search_every = max(1, search_every)
         self.hold_s = hold_s
         self._next = 0
+        self.dt_s = STEADY_DT_S  # between the last two frames
         self.reset()
 
     def reset(self) -> None:
@@ -126,6 +127,7 @@ class Tracker:
         if image.shape != self._shape:
             self.reset()
             self._shape = image.shape
+        self.dt_s = dt_s
         changed, cut = self._compare(image)
         alike = SAME_IN_CUT if cut else SAME_PERSON if changed else -1.0
         fresh = self._time_s is None

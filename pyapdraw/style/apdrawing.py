@@ -43,7 +43,7 @@ class ApDrawing(Style):
         """where: what messages call the weights. threads: worker threads a drawing; 0 = the process default."""
         self.engine = runtime.start(weights, where, plan.runtime, plan.device, threads=threads)
         # As the network was trained: it draws on from these drawings.
-        self._ink = Ink(options=InkOptions(hair="ink"), threads=threads)
+        self._ink = Ink(options=InkOptions(hair="ink", pen=False), threads=threads)
 
     def draw(self, view: View) -> np.ndarray:
         """As `draw_crop`."""

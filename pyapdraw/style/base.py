@@ -15,7 +15,10 @@ import numpy as np
 
 from pyapdraw import align
 from pyapdraw.faces.detector import Face
+from pyapdraw.faces.eyes import Eyes, FacePoints, FindEyes
 from pyapdraw.faces.masks import PersonMask
+from pyapdraw.faces.points import Mesh
+from pyapdraw.faces.tracking import STEADY_DT_S, OneEuro
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.warp_affine import warp_affine
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 
 LEAST_PX = 256  # of a crop's width, where the style draws any
+JUMP = 0.5  # of the eye distance between frames, beyond which a face's points are not those of the frame before
+MOST_FACES = 256  # whose points are remembered
 KEPT = 1  # frames that a person mask serves beside its own
 THUMB_PX = 64  # shorter side of what frames are compared by, at least
 STILL, QUIET = 0.06, 6.0  # motion of a face, in eye distances, and of a picture, grey levels, that is next to none
@@ -36,20 +41,41 @@ class Tools:
 
     def __init__(self) -> None:
         """Raises WeightsError."""
-        self._person = PersonMask()
+        self._person, self._mesh, self._eyes = PersonMask(), Mesh(), FindEyes()
 
     def person(self, pixels: np.ndarray, faces: Sequence[Face], *, crop: bool = False) -> np.ndarray:
         """Mask uint8 [H,W] of the people of a picture uint8 [H,W,3], 255 = person, soft at the edges. faces: those of
         the picture. crop: it is a crop, which a person fills."""
         return self._person(pixels, [face.landmarks_px for face in faces], again=not crop)
 
+    def points(self, pixels: np.ndarray, face: Face, near: np.ndarray | None = None) -> FacePoints:
+        """468 points and the eyes of a face of a picture, in px of that. near: [468,3], where they are about."""
+        if near is None:
+            (points,), (score,) = self._mesh(pixels, face.landmarks_px[None])
+        else:
+            (points,), (score,) = self._mesh.follow(pixels, near[None].astype(np.float32))
+        return FacePoints(points.astype(np.float64), self._eyes(pixels, points), float(score))
+
+
+@dataclass
+class Known:
+    """Of a face in a video: where it was when its points were found, and how many frames ago."""
+
+    face: Face
+    points: FacePoints
+    filter: OneEuro
+    age: int = 0
+
 
 class SteadyTools:
     """The tools for the frames of one video, in order: the person mask is kept for a frame where hardly anything has
-    moved since it was made. That takes half of its time, and outlines rest. For one thread."""
+    moved since it was made, which takes half of its time, and outlines rest; the points of a face are filtered as the
+    tracker's, so that the features of a still head rest. For one thread."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._known: dict[int | None, Known] = {}
+        self.dt_s = STEADY_DT_S  # since the frame before; who feeds frames sets it
         self._age, self._mask = 0, np.empty((0, 0), np.uint8)
         self._seen: tuple[Any, np.ndarray | None, np.ndarray | None] = None, None, None
 
@@ -67,6 +93,46 @@ class SteadyTools:
             self._mask = self._tools.person(pixels, faces, crop=crop)
             self._age, self._seen = 0, (who, points, small)
         return self._mask
+
+    def points(self, pixels: np.ndarray, face: Face) -> FacePoints:
+        """As `Tools.points`."""
+        known = self._known.get(face.track)
+        if known and np.abs(known.face.landmarks_px - face.landmarks_px).max() > JUMP * _eye_distance(face):
+            known = None
+        if known and known.age < KEPT:
+            known.age += 1
+            return known.points.moved(_similarity(known.face.landmarks_px, face.landmarks_px))
+        found = self._tools.points(pixels, face, known.points.points if known else None)
+        filtered = known.filter if known else OneEuro()
+        points = self._calm(found, filtered, self.dt_s * (KEPT + 1))
+        if len(self._known) > MOST_FACES:
+            self._known.clear()
+        self._known[face.track] = Known(face, points, filtered)
+        return points
+
+    @staticmethod
+    def _calm(found: FacePoints, filtered: OneEuro, dt_s: float) -> FacePoints:
+        parts = [found.points[:, :2], found.eyes.lids.reshape(-1, 2), found.eyes.irises.reshape(-1, 2)]
+        at = np.concatenate(parts)
+        calm = filtered(at[:, 0] + 1j * at[:, 1], dt_s)
+        calm = np.stack([calm.real, calm.imag], 1)
+        points = np.column_stack([calm[: len(parts[0])], found.points[:, 2]])
+        lids, irises = np.split(calm[len(parts[0]) :], [len(parts[1])])
+        eyes = Eyes(lids.reshape(found.eyes.lids.shape), irises.reshape(found.eyes.irises.shape))
+        return FacePoints(points, eyes, found.score)
+
+
+def _similarity(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """The map [2,3] that brings landmarks [5,2] nearest to others by turning, scaling and moving them."""
+    a, b = (points[:, 0] + 1j * points[:, 1] for points in (before, after))
+    middle = a.mean()
+    scale = np.vdot(a - middle, b - b.mean()) / max(np.vdot(a - middle, a - middle).real, 1e-9)
+    shift = b.mean() - scale * middle
+    return np.array([[scale.real, -scale.imag, shift.real], [scale.imag, scale.real, shift.imag]])
+
+
+def _eye_distance(face: Face) -> float:
+    return float(np.hypot(*(face.landmarks_px[1] - face.landmarks_px[0])))
 
 
 def _moved(points: np.ndarray | None, before: np.ndarray | None) -> bool:
@@ -136,6 +202,11 @@ class View:
         if whole.shape == size and np.array_equal(self.crop.to_crop, np.eye(2, 3)):
             return whole
         return warp_affine(whole, self.crop.to_crop, size, filter="antialias", border=0)
+
+    @cached_property
+    def points(self) -> FacePoints:
+        """468 points and the eyes, in px of the crop."""
+        return self.picture.tools.points(self.picture.pixels, self.face).moved(self.crop.to_crop)
 
     def need(self, name: str) -> Any:
         """A need by its name: what is given, or what the tools make of this view."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyapdraw import align
 from pyapdraw.faces.detector import Face
+from pyapdraw.faces.eyes import FacePoints
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.warp_affine import warp_affine
 from pyapdraw.style.base import Picture, Style, View
@@ -50,6 +51,12 @@ class Figure:
     def landmarks_px(self) -> np.ndarray:
         """float64 [5,2] in px of the box."""
         return np.asarray(self.face.landmarks_px, np.float64) - self.box_px[:2]
+
+    @cached_property
+    def points(self) -> FacePoints:
+        """468 points of the face and its eyes, in px of the box."""
+        to_box = np.array([[1.0, 0, -self.box_px[0]], [0, 1, -self.box_px[1]]])
+        return self.picture.tools.points(self.picture.pixels, self.face).moved(to_box)
 
     @cached_property
     def to_template(self) -> np.ndarray:

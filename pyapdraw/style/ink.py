@@ -32,21 +32,25 @@ from pyapdraw.ops.resize import resize
 from pyapdraw.style import ink_whole
 from pyapdraw.style.base import Style, View
 from pyapdraw.style.figure import Figure
+from pyapdraw.style.pen import draw_features
 from pyapdraw.style.plan import Plan
 
 HAIR = ("tone", "ink")
 LEAST, MOST = 0.25, 4.0  # of line and detail
+LEAST_PEN = 0.3  # scale of a face, below which its points are not asked for
 
 
 @dataclass(frozen=True)
 class InkOptions:
     """line: width of lines, 1 = usual. detail: how many weak lines and strands there are, 1 = usual. hair: "tone", by
     its own lightness: what is not dark as outline and strands; or "ink", all of it as a black mass with highlights, as
-    the artist of the APDrawing set does. Raises BadInput."""
+    the artist of the APDrawing set does. pen: whether eyes and mouth are drawn as strokes along the contours of the
+    face. Raises BadInput."""
 
     line: float = 1.0
     detail: float = 1.0
     hair: str = "tone"
+    pen: bool = True
 
     def __post_init__(self) -> None:
         for name in ("line", "detail"):
@@ -55,6 +59,8 @@ class InkOptions:
                 raise BadInput(f"{name}: {value!r} given, {LEAST:g} to {MOST:g} expected")
         if self.hair not in HAIR:
             raise BadInput(f"hair: {self.hair!r} given, one of {', '.join(HAIR)} expected")
+        if not isinstance(self.pen, bool):
+            raise BadInput(f"pen: {self.pen!r} given, true or false expected")
 
 
 class Ink(Style):
@@ -74,8 +80,11 @@ class Ink(Style):
         self.options = options or InkOptions()
 
     def draw(self, view: View) -> np.ndarray:
-        """As `draw_crop`."""
-        return self.draw_crop(view.pixels, view.person, view.landmarks_px)
+        """As `draw_crop`, with the features of the face by the pen."""
+        drawing = self.draw_crop(view.pixels, view.person, view.landmarks_px)
+        if self.options.pen:
+            draw_features(drawing, view.pixels, view.points, self.options.line)
+        return drawing
 
     def draw_crop(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         """Draws one aligned crop.
@@ -97,14 +106,16 @@ class Ink(Style):
 
     def draw_figure(self, figure: Figure) -> np.ndarray:
         """As `style.base.Style`: the body at its own scale, the head at the face's."""
-        body = self.draw_body(figure)
+        drawing = self.draw_body(figure)
         box = figure.head_box
-        if box is None:
-            return body
-        part = np.s_[box[1] : box[3], box[0] : box[2]]
-        points = figure.landmarks_px - box[:2]
-        head = self._drawn(figure.pixels[part], figure.person[part], points, scale=figure.face_scale, figure=True)
-        return figure.join(body, head, box)
+        if box is not None:
+            part = np.s_[box[1] : box[3], box[0] : box[2]]
+            points = figure.landmarks_px - box[:2]
+            head = self._drawn(figure.pixels[part], figure.person[part], points, scale=figure.face_scale, figure=True)
+            figure.join(drawing, head, box)
+        if self.options.pen and figure.face_scale >= LEAST_PEN:
+            draw_features(drawing, figure.pixels, figure.points, self.options.line)
+        return drawing
 
     def draw_body(self, figure: Figure) -> np.ndarray:
         """The whole person with lines for the body, uint8 [h,w]."""

@@ -24,7 +24,10 @@ DARK, DARK_GAIN = 0.3, 10.0  # share of the light around below which all is ink
 NEAR, LEAST_LIGHT = 0.6, 0.2  # share of the near surroundings in that light, and its floor
 ALONE, AMONG = 0.065, 0.135  # share of ink around a stroke, at which it goes and at which it stays
 MOST = 2.0  # of a score, to either side
-SCENE_LOW, SCENE_PX, SCENE_ALONE = 0.07, 1.2, (0.05, 0.1)  # the same of a scene behind people: strong edges, thinly
+SCENE_LOW, SCENE_PX, SCENE_ALONE = 0.045, 1.2, (0.04, 0.08)  # the same of a scene behind people: strong edges, thinly
+# Share of the ridge's height at which its ink ends, and the share of ink around, over so many cells to each side, from
+# which on leaves and grass are left out.
+SCENE_THIN, SCENE_REACH, SCENE_FULL = 0.6, 9, 0.075
 EDGE = 0.06  # floor of the slope that the anti-aliasing divides by
 
 
@@ -82,11 +85,16 @@ def _score(tone: np.ndarray, pen: float) -> np.ndarray:
 
 
 def _scene_score(tone: np.ndarray, pen: float) -> np.ndarray:
-    return _alone_gone(_lines(tone, _light(tone), pen, SCENE_LOW, SCENE_PX), pen, SCENE_ALONE)
+    score = _alone_gone(_lines(tone, _light(tone), pen, SCENE_LOW, SCENE_PX, SCENE_THIN), pen, SCENE_ALONE)
+    many = _box(_cells(np.clip(-score, 0, 1), _cell(pen), np.add) / _cell(pen) ** 2, SCENE_REACH)
+    score += _resized(2 * MOST * np.clip((many - SCENE_FULL) / (0.5 * SCENE_FULL), 0, 1), score.shape)
+    return np.minimum(score, MOST, out=score)
 
 
-def _lines(tone: np.ndarray, light: np.ndarray, pen: float, low: float, line_px: float) -> np.ndarray:
-    """Score of the lines at least `low` darker, of the light around, than what is beside them."""
+def _lines(
+    tone: np.ndarray, light: np.ndarray, pen: float, low: float, line_px: float, thin: float = LINE_THIN
+) -> np.ndarray:
+    """Score of the lines at least `low` darker, of the light around, than what is beside them. thin: see LINE_THIN."""
     dip = flow_dog(
         tone,
         fine_px=FINE_PX * pen,
@@ -97,7 +105,7 @@ def _lines(tone: np.ndarray, light: np.ndarray, pen: float, low: float, line_px:
     )
     dip /= light
     ridge = _resized(_box(_highest(_cells(dip, _cell(pen), np.maximum)), 1), tone.shape)
-    return np.maximum((low - dip) * (2 / low), (LINE_THIN - dip / np.maximum(ridge, 1e-3)) / 0.3)
+    return np.maximum((low - dip) * (2 / low), (thin - dip / np.maximum(ridge, 1e-3)) / 0.3)
 
 
 def _alone_gone(score: np.ndarray, pen: float, shares: tuple[float, float]) -> np.ndarray:
