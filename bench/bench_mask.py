@@ -1,8 +1,8 @@
-"""Person mask of one 512 px crop: the whole call, and the network layer by layer with its share of the peak.
+"""What is known of people before they are drawn: the mask of a picture of 1 MP, the points of a face, and the pen.
 
     python bench/bench_mask.py [--threads 1 2] [--seconds 1] [--json rows.json]
 
-No peer: no person segmentation of the same weights is installed elsewhere. The layers run on one thread.
+Peer of the networks, where `ai-edge-litert` and the unpacked models are at hand, is LiteRT by hand; none is installed here.
 """
 
 from __future__ import annotations
@@ -11,49 +11,43 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import skimage.data
 from record import Suite
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pyapdraw.faces.masks import SIZE_PX, PersonMask
+from pyapdraw.faces.detector import Detector
+from pyapdraw.faces.eyes import FacePoints, FindEyes
+from pyapdraw.faces.masks import PersonMask
+from pyapdraw.faces.points import Mesh, five_of
+from pyapdraw.faces.selfie import Selfie
+from pyapdraw.style.pen import draw_features
 
 
 def main() -> int:
     suite = Suite("mask", __doc__)
-    pixels = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
-    alone = PersonMask(1)
-    expected, names = alone(pixels), list(layers(alone))
-    total = sum(flop for _, _, flop in names)
+    astronaut = np.ascontiguousarray(skimage.data.astronaut())
+    picture = np.kron(astronaut, np.ones((2, 2, 1), np.uint8))
+    landmarks = five_of(Detector().detect(astronaut)[0])
+    expected, (points, _) = PersonMask(1)(picture), Mesh(1)(astronaut, landmarks)
+    found = FacePoints(points[0].astype(np.float64), FindEyes(1)(astronaut, points[0]), 1.0)
     for threads in suite.threads:
-        segment = PersonMask(threads)
+        segment, network, mesh, eyes = PersonMask(threads), Selfie(threads), Mesh(threads), FindEyes(threads)
 
         def same(segment: PersonMask = segment) -> None:
-            assert np.array_equal(segment(pixels), expected), "the mask depends on the number of threads"
+            assert np.array_equal(segment(picture), expected), "the mask depends on the number of threads"
 
-        whole = {"pyapdraw": lambda s=segment: s(pixels)}
-        suite.compare("512 px crop", whole, check=same, threads=threads, pixels=512 * 512, flop=total)
-        network = {"pyapdraw": lambda s=segment: s.logits(pixels)}
-        suite.compare("its network", network, threads=threads, flop=total)
-    for name, run, flop in names:
-        suite.compare(f"layer {name}", {"pyapdraw": run}, threads=1, flop=flop)
+        suite.compare("mask, 1 MP", {"pyapdraw": lambda s=segment: s(picture)}, check=same, threads=threads,
+                      pixels=1024 * 1024)  # fmt: skip
+        suite.compare("its network", {"pyapdraw": lambda n=network: n(picture)}, threads=threads)
+        suite.compare("468 points, first look and second", {"pyapdraw": lambda m=mesh: m(astronaut, landmarks)},
+                      threads=threads)  # fmt: skip
+        suite.compare("468 points, followed", {"pyapdraw": lambda m=mesh: m.follow(astronaut, points)},
+                      threads=threads)  # fmt: skip
+        suite.compare("both eyes", {"pyapdraw": lambda e=eyes: e(astronaut, points[0])}, threads=threads)
+    page = np.full((512, 512), 255, np.uint8)
+    suite.compare("pen of a face, 512 px", {"pyapdraw": lambda: draw_features(page, astronaut, found)}, threads=1)
     return suite.finish()
-
-
-def layers(segment: PersonMask):
-    """Name, call and flop of every convolution, inputs taken from a call before."""
-    calls = []
-    conv = segment._conv
-
-    def noted(name, x, out, *, stride=1):
-        calls.append((name, x, out, stride))
-        conv(name, x, out, stride=stride)
-
-    segment._conv = noted  # type: ignore[method-assign]
-    segment.logits(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8))
-    segment._conv = conv  # type: ignore[method-assign]
-    for name, x, out, stride in calls:
-        flop = 2.0 * out.size * segment._layers[name][0][..., 0].size
-        yield name, lambda n=name, x=x, o=out, s=stride: conv(n, x, o, stride=s), flop
 
 
 if __name__ == "__main__":

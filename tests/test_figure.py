@@ -178,7 +178,7 @@ class Counting:
 
     def person(self, pixels, faces, *, crop=False):
         self.masks += 1
-        return np.full(pixels.shape[:2], self.masks, np.uint8)
+        return np.full(pixels.shape[:2], 30 * self.masks, np.uint8)
 
     def points(self, pixels, face, near=None):
         self.points_found.append(near is not None)
@@ -190,12 +190,12 @@ def test_masks_are_kept_while_nothing_moves(astronaut):
     steady = SteadyTools(counting)
     face = Face((0, 0, 1, 1), align.template(512) * 0.2 + 100, 1.0, track=7)
     masks = [steady.person(astronaut, [face])[0, 0] for _ in range(4)]
-    assert masks == [1, 1, 2, 2], "every other frame"
+    assert masks == [30, 30, 40, 40], "every other frame, and then slowly"
     moved = Face(face.box_px, face.landmarks_px + 20, 1.0, track=7)
-    assert steady.person(astronaut, [moved])[0, 0] == 3, "a face that moved"
-    assert steady.person(255 - astronaut, [moved])[0, 0] == 4, "another scene"
+    assert steady.person(astronaut, [moved])[0, 0] == 90, "a face that moved"
+    assert steady.person(255 - astronaut, [moved])[0, 0] == 120, "another scene"
     other = Face(face.box_px, moved.landmarks_px, 1.0, track=8)
-    assert steady.person(255 - astronaut, [other])[0, 0] == 5, "another person"
+    assert steady.person(255 - astronaut, [other])[0, 0] == 150, "another person"
     assert steady.person(astronaut[:400].copy(), [other]).shape == (400, 512), "another size"
 
 

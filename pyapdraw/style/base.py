@@ -32,6 +32,7 @@ LEAST_PX = 256  # of a crop's width, where the style draws any
 JUMP = 0.5  # of the eye distance between frames, beyond which a face's points are not those of the frame before
 MOST_FACES = 256  # whose points are remembered
 KEPT = 1  # frames that a person mask serves beside its own
+RESTS = 2  # weight of the mask before in the new one, where hardly anything has moved
 THUMB_PX = 64  # shorter side of what frames are compared by, at least
 STILL, QUIET = 0.06, 6.0  # motion of a face, in eye distances, and of a picture, grey levels, that is next to none
 
@@ -89,9 +90,12 @@ class SteadyTools:
         small = pixels[::step, ::step].astype(np.int16)
         points = None if crop else np.stack([face.landmarks_px for face in faces]) if faces else None
         self._age += 1
-        if self._age > KEPT or who != self._seen[0] or _moved(points, self._seen[1]) or _changed(small, self._seen[2]):
-            self._mask = self._tools.person(pixels, faces, crop=crop)
-            self._age, self._seen = 0, (who, points, small)
+        rests = who == self._seen[0] and not _moved(points, self._seen[1]) and not _changed(small, self._seen[2])
+        if not rests or self._age > KEPT:
+            mask = self._tools.person(pixels, faces, crop=crop)
+            if rests:  # sensor noise moves soft edges to and fro
+                mask = ((mask.astype(np.uint16) + RESTS * self._mask.astype(np.uint16)) // (1 + RESTS)).astype(np.uint8)
+            self._age, self._mask, self._seen = 0, mask, (who, points, small)
         return self._mask
 
     def points(self, pixels: np.ndarray, face: Face) -> FacePoints:
