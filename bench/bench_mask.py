@@ -2,7 +2,7 @@
 
     python bench/bench_mask.py [--threads 1 2] [--seconds 1] [--json rows.json]
 
-Peer of the networks, where `ai-edge-litert` and the unpacked models are at hand, is LiteRT by hand; none is installed here.
+No peers: LiteRT, which runs the networks' published files, is not installed here.
 """
 
 from __future__ import annotations

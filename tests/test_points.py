@@ -123,3 +123,61 @@ def test_odd_faces(mesh):
 def test_bad_input(mesh, pixels, landmarks, message):
     with pytest.raises(BadInput, match=message):
         mesh(pixels, landmarks)
+
+
+# --- what is made of the points
+
+
+def test_68_points_in_their_order(face):
+    from pyapdraw import faces
+
+    pixels, landmarks = face
+    points = faces.points68(pixels, landmarks)
+    assert points.shape == (68, 2) and points.dtype == np.float32
+    eyes = np.linalg.norm(landmarks[1] - landmarks[0])
+    for part, at in (((36, 42), 0), ((42, 48), 1)):
+        assert np.linalg.norm(points[slice(*part)].mean(0) - landmarks[at]) < 0.1 * eyes
+    assert np.linalg.norm(points[48] - landmarks[3]) < 0.15 * eyes
+    assert np.linalg.norm(points[54] - landmarks[4]) < 0.15 * eyes
+    jaw = points[:17]
+    assert (np.diff(jaw[:, 0]) > 0).all() and jaw[8, 1] == jaw[:, 1].max(), "from ear to ear through the chin"
+    assert (points[17:27, 1] < points[36:48, 1].min()).all(), "brows above the eyes"
+    assert points[27, 1] < points[28, 1] < points[29, 1] < points[30, 1] < points[33, 1], "down the nose"
+
+
+@pytest.mark.parametrize("degrees", [0, 120])
+def test_masks_of_the_parts(face, degrees):
+    from pyapdraw import faces
+    from pyapdraw.faces.part_masks import OUTLINES
+
+    image, moved = rolled(face[0], face[1], degrees)
+    masks = faces.parts(image, moved)
+    assert set(masks) == set(OUTLINES)
+    assert all(m.shape == image.shape[:2] and m.dtype == np.uint8 for m in masks.values())
+    for name, at in (("eye_left", moved[0]), ("eye_right", moved[1]), ("nose", moved[2])):
+        x, y = at.round().astype(int)
+        assert masks[name][y, x] >= 128, name
+    inner = [name for name in masks if name != "face"]
+    assert all((masks["face"][masks[name] == 255] > 0).mean() > 0.97 for name in inner)
+    total = sum((masks[name] == 255).astype(int) for name in inner)
+    assert total.max() == 1, "no two parts share a pixel"
+    areas = {name: (m >= 128).sum() for name, m in masks.items()}
+    assert areas["face"] > 5 * areas["nose"] > 5 * areas["eye_left"] > 0 and areas["lips"] > areas["eye_left"]
+
+
+def test_parts_beyond_the_picture_are_cut(face):
+    from pyapdraw.faces.part_masks import part_masks
+
+    points = np.random.default_rng(0).uniform(-80, 120, (468, 3))
+    assert all(m.shape == (40, 30) for m in part_masks(points, (40, 30)).values())
+    assert all(not m.any() for m in part_masks(points + 5000, (40, 30)).values())
+    for wrong in (points[:10], points * np.nan, points[:, :1]):
+        with pytest.raises(BadInput, match=r"points: .* finite points"):
+            part_masks(wrong, (40, 30))
+
+
+def test_a_face_is_five_points_or_a_face(face):
+    from pyapdraw import faces
+
+    with pytest.raises(BadInput, match=r"face: .* a Face or five points"):
+        faces.mesh(face[0], face[1][:4])

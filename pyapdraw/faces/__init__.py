@@ -35,6 +35,14 @@ def points68(rgb: Any, face: Face | np.ndarray) -> np.ndarray:
     return points.points68(mesh(rgb, face)[None])[0]
 
 
+def parts(rgb: Any, face: Face | np.ndarray) -> dict[str, np.ndarray]:
+    """Masks uint8 [H,W] of a face's parts by name: face, eye_left, eye_right, brow_left, brow_right, nose, lips, mouth;
+    left is the smaller x of the upright face. Arguments and errors as `mesh`."""
+    from pyapdraw.faces.part_masks import part_masks
+
+    return part_masks(mesh(rgb, face), rgb.shape[:2])
+
+
 def person_mask(rgb: Any, faces: Any = ()) -> np.ndarray:
     """The people of a picture uint8 [H,W,3]: uint8 [H,W], 255 = person, soft at the edges.
 
@@ -58,4 +66,4 @@ def _masks() -> Any:
     return PersonMask()
 
 
-__all__ = ["Detector", "Face", "mesh", "person_mask", "points68"]
+__all__ = ["Detector", "Face", "mesh", "parts", "person_mask", "points68"]

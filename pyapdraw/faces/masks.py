@@ -22,8 +22,8 @@ EPSILON = 1e-3  # variance of grey that counts as an edge
 GAIN = 1.6  # the filter leaves a soft veil where person and background hardly differ: steeper around one half
 ENOUGH = 0.6  # share of the picture beyond which a second look at a person's box sees nothing new
 MOST_LOOKS = 6  # at groups of faces, the largest first
-# Reach above, below and beside the eyes of the boxes about one of several people: down to the feet, to the hips, and of a
-# head; in eye distances along the face.
+# Reach above, below and beside the eyes of the boxes about one of several people, down to the feet and to the hips, and
+# of a head; in eye distances along the face.
 FIGURE, BODY, HEAD = (4.0, 27.0, 7.0), (4.0, 9.0, 4.5), (3.5, 3.5, 2.5)
 MARGIN = 0.08  # of a box's side, over which its answer passes into that of the whole picture
 LEAST_SHARE = 1e-3  # of a picture: fewer pixels of people are not looked at again
@@ -60,8 +60,8 @@ class PersonMask:
         """What to look at again: where the people are who do not fill most of the picture."""
         there = _person_box(odds, frame)
         if len(faces) > 1:
-            boxes = [box for reach in (FIGURE, BODY)
-                     for box in _groups([_clip(_reach(points, reach), frame) for points in faces])[:MOST_LOOKS]]  # fmt: skip
+            reaches = ([_clip(_reach(points, reach), frame) for points in faces] for reach in (FIGURE, BODY))
+            boxes = [box for group in reaches for box in _groups(group)[:MOST_LOOKS]]
         elif faces:
             head = _clip(_reach(faces[0], HEAD), frame)
             boxes = [_both(head, there) if there else _clip(_reach(faces[0], BODY), frame)]

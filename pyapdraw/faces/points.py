@@ -121,10 +121,11 @@ def five(points: np.ndarray) -> np.ndarray:
     return np.stack([*eyes, points[:, NOSE, :2], points[:, MOUTH[0], :2], points[:, MOUTH[1], :2]], axis=1)
 
 
-# iBUG's 68 points among the 468: jaw from the smaller x, brows, bridge and base of the nose, eyes, lips outside and
-# inside, each as it is numbered there.
+# Of iBUG's 68 points the jaw's 17 lie evenly between the ears and the chin along these outlines; the others are points
+# of the 468: brows, bridge and base of the nose, eyes, lips outside and inside, each as it is numbered there.
+JAWS = ((127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+        (152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356))  # fmt: skip
 IBUG = (
-    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
     168, 197, 5, 4, 75, 97, 2, 326, 305,
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
@@ -134,7 +135,15 @@ IBUG = (
 
 def points68(points: np.ndarray) -> np.ndarray:
     """The 68 points [N,68,2] of iBUG's numbering, of points [N,468,3]."""
-    return points[:, IBUG, :2]
+    found = np.empty((len(points), 68, 2), points.dtype)
+    found[:, 17:] = points[:, IBUG, :2]
+    for n, face in enumerate(points):
+        for first, outline in zip((0, 8), JAWS):
+            line = face[list(outline), :2]
+            length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+            even = np.linspace(0, length[-1], 9)
+            found[n, first : first + 9] = np.stack([np.interp(even, length, line[:, k]) for k in range(2)], axis=1)
+    return found
 
 
 def _about(middle: np.ndarray, side: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Style `ink`: an aligned portrait photo as a brush-and-pen drawing, without weights, at any size.
+"""Style `ink`: a portrait photo, or whole people, as a brush-and-pen drawing at any size.
 
 Two-tone regions plus lines, aware of what a face is:
 
@@ -13,9 +13,11 @@ Stages, each a native file `csrc/cpu/ink_<stage>.cpp` (constants in `csrc/core/i
     skin      soft label from two colour classes and the place in the face's frame
     flow      structure tensor, its tangent, smoothing along it [KLC07, WKO12 2.6]
     tone      contrast of strands, locks and masses [RL10]; difference of Gaussians and its ridges [WKO12 eq. 5]
-    compose   one score a pixel from these; its zero contour with anti-aliasing
+    compose   one score a pixel from these; its zero contour with anti-aliasing; folds and outline of whole figures
     jaw       the best path from ear to ear through the chin, as a tapered stroke [APD19]
     specks    no salt: small areas go
+
+The pen (`pen.py`) then draws eyes and mouth anew.
 """
 
 from __future__ import annotations

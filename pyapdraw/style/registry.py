@@ -90,7 +90,7 @@ STYLES: dict[str, Entry] = {
     "ink": Entry(
         "ink",
         "pyapdraw.style.ink:Ink",
-        "brush and pen: two-tone regions with flow-guided lines; no weights, any size",
+        "brush and pen: two-tone regions, flow-guided lines, strokes for eyes and mouth; any size",
         own=NATIVE,
     ),
     "apdrawing": Entry(
