@@ -16,7 +16,7 @@ LAYERS = [
     {"cli.batch"},
     {"cli.inputs", "cli.standard"},
     {"cli.codes", "cli.settings"},
-    {"about", "evaluate", "bench"},
+    {"about", "evaluate", "look", "bench"},
     {"bench.cases"},
     {"frame_artist"},
     {"artist"},
@@ -54,7 +54,7 @@ LAYERS = [
 BELOW_MODELS = {"models", "weights", "ops", "align", "files", "need", "errors", "_C"}
 BESIDE = {
     "losses": {"losses", *BELOW_MODELS},
-    "metrics": {"metrics", "losses", "media", "faces.masks", "align", *BELOW_MODELS},
+    "metrics": {"metrics", "losses", "media", "align", *BELOW_MODELS},
     "data": {"data", "faces", "align", "media", "ops", "errors"},
     "training": {
         "training",
@@ -126,7 +126,7 @@ def allowed(importer: str, imported: str) -> bool:
     if importer in BESIDE:
         return imported in BESIDE[importer] or imported.partition(".")[0] in BESIDE[importer]
     if imported in BESIDE:
-        return importer.partition(".")[0] in ("cli", "evaluate")
+        return importer.partition(".")[0] in ("cli", "evaluate", "look")
     level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
     return level[importer] < level[imported]
 

@@ -12,8 +12,12 @@ from pyapdraw.cli.standard import show
 def add_to(verbs: Any) -> None:
     """Adds the verb to the command line's."""
     evaluate = verbs.add_parser("eval", help="figures and a contact sheet of a style against given drawings")
-    evaluate.add_argument("what", metavar="STYLE|PHOTOS", help="a style with --data, or a folder of aligned photos")
-    evaluate.add_argument("drawings", nargs="?", help="with PHOTOS: folder of drawings of the same names")
+    evaluate.add_argument("what", metavar="STYLE|PHOTOS|look",
+                          help="a style with --data, a folder of aligned photos, or look: at drawings of any"
+                          " photos")  # fmt: skip
+    evaluate.add_argument("drawings", nargs="?", help="with PHOTOS: folder of drawings of the same names; "
+                          "with look: a photo or a folder of them")  # fmt: skip
+    evaluate.add_argument("--masks", metavar="DIR", help="with look: who is in each photo, NAME.png, white = person")
     evaluate.add_argument("--data", metavar="DIR", help="aligned portraits with drawings; see `pyapdraw data check`")
     evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
     evaluate.add_argument("--weights", metavar="FILE", help="for the style instead of the shipped ones")
@@ -36,8 +40,10 @@ def run(args: argparse.Namespace) -> int:
     from pyapdraw.errors import BadInput
     from pyapdraw.files import check_output, check_record, write_record
 
+    if args.what == "look":
+        return run_look(args)
     if (args.data is None) == (args.drawings is None):
-        raise BadInput("eval: STYLE --data DIR, or PHOTOS DRAWINGS [--style STYLE], expected")
+        raise BadInput("eval: STYLE --data DIR, PHOTOS DRAWINGS [--style STYLE], or look PHOTOS, expected")
     features = evaluate.features_named(args.fid) if args.fid else None
     style = args.what if args.data else args.style
     items = evaluate.items_of(args.data) if args.data else evaluate.items_of(args.what, args.drawings)
@@ -52,4 +58,34 @@ def run(args: argparse.Namespace) -> int:
     show(evaluate.as_text(report))
     if args.json:
         write_record(args.json, "eval", asdict(report), **rules)
+    return codes.DONE
+
+
+def run_look(args: argparse.Namespace) -> int:
+    """`pyapdraw eval look`."""
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from pyapdraw import look
+    from pyapdraw.cli.settings import style_options
+    from pyapdraw.data.portraits import pictures
+    from pyapdraw.errors import BadInput
+    from pyapdraw.files import check_output, check_record, write_record
+
+    if args.drawings is None or args.data is not None:
+        raise BadInput("eval look: a photo or a folder of photos expected")
+    place = Path(args.drawings)
+    photos = [place] if place.is_file() else list(pictures(place).values())
+    if not photos:
+        raise BadInput(f"{place}: no photo found")
+    rules = {"overwrite": args.overwrite, "inputs": [*photos, args.weights]}
+    if args.json:
+        check_record(args.json, **rules)
+    if args.sheet:
+        check_output(args.sheet, **rules)
+    options = style_options(args.style, args.options)
+    rows = look.look(photos, args.style, weights=args.weights, options=options, masks=args.masks, sheet=args.sheet)
+    show(look.as_text(rows))
+    if args.json:
+        write_record(args.json, "look", {"rows": [asdict(row) for row in rows]}, **rules)
     return codes.DONE
