@@ -54,7 +54,7 @@ def test_a_dry_run_goes_through_every_part(dry, scripts):
     assert set(record["parts"]["bench"]) == set(scripts("gpu_proof").BENCHES)
     for part in record["parts"].values():
         assert all(step["code"] == 0 and not step["cut_off"] for step in part.values())
-    assert record["parts"]["test"]["test_composite"]["rows"]["passed"] > 30
+    assert record["parts"]["test"]["test_composite"]["rows"]["passed"] > 20
     assert record["parts"]["sanitize"]["memcheck"]["summary"]["calls"] > 25
     assert "FAILED" not in said and "wrong" in said
     assert all(row["verdict"] == "dry" for row in rows_of(record)), "a dry run proves nothing"

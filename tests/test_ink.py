@@ -114,6 +114,15 @@ def test_a_picture_may_be_wider_and_higher_than_its_face():
     assert (drawing == 255).all()
 
 
+def test_faces_in_profile_are_figures_too():
+    """Of a small face seen from the side the eyes are next to each other, in px and beside the body's lines."""
+    pixels, mask, landmarks_px = cases.figure(500, 256)
+    landmarks_px[1, 0] = landmarks_px[0, 0] + 2
+    assert (drawn_with(pixels, mask, landmarks_px, scale=1.5, figure=True) < 128).any()
+    with pytest.raises(BadInput, match=r"landmarks: eyes 2\.0"):
+        drawn_with(pixels, mask, landmarks_px, scale=1.5)
+
+
 @pytest.mark.parametrize(("height", "width"), [(500, 256), (301, 170), (900, 500)])
 def test_a_whole_figure(height, width):
     """Light clothes are paper with their fold and an outline, dark ones ink; of a bust's rules light ones are not."""

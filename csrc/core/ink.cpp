@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "core/ink_math.h"
 
 namespace pyapdraw {
 
@@ -15,8 +16,8 @@ double landmark(const Tensor& t, int64_t i, int64_t k) {
 }
 
 // Finite points whose eyes are apart: everything else is measured in eye distances. Points on a device are looked at
-// there. side: of the crop that the drawing's lengths belong to; size: longest of the picture.
-void check_landmarks(const Tensor& t, double side, int64_t size) {
+// there. least: between the eyes, px; size: longest of the picture.
+void check_landmarks(const Tensor& t, double least, int64_t size) {
   check::shape(t, "landmarks", {5, 2});
   check::dtype(t, "landmarks", {DType::f32, DType::f64});
   if (t.device.type != DeviceType::cpu) return;
@@ -27,7 +28,7 @@ void check_landmarks(const Tensor& t, double side, int64_t size) {
                "point " + std::to_string(i) + " is " + std::to_string(v) + ", a place in or near the crop expected");
     }
   const double dx = landmark(t, 1, 0) - landmark(t, 0, 0), dy = landmark(t, 1, 1) - landmark(t, 0, 1);
-  const double least = 0.02 * side, apart = std::sqrt(dx * dx + dy * dy);
+  const double apart = std::sqrt(dx * dx + dy * dy);
   PA_CHECK(apart >= least, "landmarks",
            "eyes " + std::to_string(apart) + " px apart, at least " + std::to_string(least) + " expected");
 }
@@ -60,8 +61,8 @@ void check_drawing(const Tensor& pixels, const Tensor& mask, const Tensor& landm
   check::same_device(mask, "mask", pixels, "pixels");
   check::same_device(drawing, "drawing", pixels, "pixels");
   if (landmarks.device.type != DeviceType::cpu) check::same_device(landmarks, "landmarks", pixels, "pixels");
-  check_landmarks(landmarks, options.scale > 0 ? 512.0 * options.scale : static_cast<double>(height),
-                  height > width ? height : width);
+  const double side = options.scale > 0 ? 512.0 * options.scale : static_cast<double>(height);
+  check_landmarks(landmarks, sketch::least_eyes(options.figure) * side, height > width ? height : width);
   check::output(drawing, "drawing");
   check::no_overlap(drawing, "drawing", pixels, "pixels");
   check::no_overlap(drawing, "drawing", mask, "mask");

@@ -66,6 +66,10 @@ PA_HD Sizes sizes_of(int64_t width, int64_t height, float scale, bool figure) {
   return s;
 }
 
+// Least distance of the eyes, in sides of the crop that the drawing's lengths belong to: of a whole figure those are
+// the body's, several times the face's.
+PA_HD float least_eyes(bool figure) { return figure ? 0.002f : 0.02f; }
+
 // The style as the options want it.
 PA_HD InkStyle style_of(const InkOptions& o) {
   InkStyle st{};

@@ -171,7 +171,7 @@ PA_HD float ink_score(const InkStyle& st, const Measures& p) {
   const float outline = clamp(most((1.2f * st.line_low - p.dip) * slope, thin), -2.f, 2.f);
   return in * score + (1.f - in) * (p.near > st.around ? outline : 2.f);
 }
-constexpr float kLeastHalf = 0.8f;   // of a silhouette's width, px: thinner ones would be grey or gone
+constexpr float kLeastHalf = 0.8f;    // of a silhouette's width, px: thinner ones would be grey or gone
 constexpr float kContourBlur = 1.5f;  // of the ink that counts as nearby, px of the pen
 // Coverage of ink, 0 .. 1, of the silhouette where the person's share, blurred, is `near` and rises by `slope` a px.
 // ink: the share of ink nearby.

@@ -49,8 +49,8 @@ Points points_of(const Tensor& landmarks) {
 }
 
 // Zeroes what is summed, and fits the frame of the face; points that are none become the template's.
-// side: of the crop that the drawing's lengths belong to; longest: of the picture's sides.
-PA_KERNEL void ink_begin_kernel(State* state, Points points, float side, float longest) {
+// side: of the crop that the drawing's lengths belong to; least: between the eyes, px; longest: of the picture's sides.
+PA_KERNEL void ink_begin_kernel(State* state, Points points, float side, float least, float longest) {
   unsigned* words = reinterpret_cast<unsigned*>(state);
   for (size_t i = threadIdx.x; i < offsetof(State, valid) / sizeof(unsigned); i += kBeginThreads) words[i] = 0;
   if (threadIdx.x != 0) return;
@@ -63,7 +63,7 @@ PA_KERNEL void ink_begin_kernel(State* state, Points points, float side, float l
 #pragma unroll
   for (int i = 0; i < 10; ++i) valid = valid && std::fabs(points.at[i / 2][i % 2]) <= 4.f * longest;  // false for NaN
   const float dx = points.at[1][0] - points.at[0][0], dy = points.at[1][1] - points.at[0][1];
-  valid = valid && std::sqrt(dx * dx + dy * dy) >= 0.0199f * side;
+  valid = valid && std::sqrt(dx * dx + dy * dy) >= 0.995f * least;
 #pragma unroll
   for (int i = 0; i < 10; ++i)
     if (!valid) points.at[i / 2][i % 2] = sketch::template_point(i / 2, i % 2) * side / 512.f;
@@ -127,8 +127,9 @@ void draw(const Tensor& pixels, const Tensor& mask, const Tensor& landmarks, con
   Workspace scratch(ctx);
   const Sheet s = take_sheet(scratch, pixels.shape[1], pixels.shape[0], options);
   if (scratch.measured("ink")) return;
-  launch(ink_begin_kernel, dim3(1), dim3(kBeginThreads), 0, ctx, s.state, points_of(landmarks), 512.f * s.scale,
-         static_cast<float>(s.width > s.height ? s.width : s.height));
+  const float side = 512.f * s.scale;
+  launch(ink_begin_kernel, dim3(1), dim3(kBeginThreads), 0, ctx, s.state, points_of(landmarks), side,
+         sketch::least_eyes(options.figure) * side, static_cast<float>(s.width > s.height ? s.width : s.height));
   prepare(s, pixels, mask, ctx);
   find_skin(s, pixels, ctx);
   find_flow(s, ctx);
