@@ -50,8 +50,8 @@ class Work:
 
 
 def enlarge(drawing: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A drawing uint8 [h,w] at a larger size (height, width), its edges as steep as they were."""
-    gain = max(size[0] / drawing.shape[0], size[1] / drawing.shape[1])
+    """A drawing uint8 [h,w] at another size (height, width), its edges as steep as they were where that is larger."""
+    gain = max(1.0, size[0] / drawing.shape[0], size[1] / drawing.shape[1])
     steep = np.clip((np.arange(256) - 127.5) * gain + 128, 0, 255).astype(np.uint8)
     large = resize(drawing, size)
     rows = max(1, STRIP_PX // size[1])

@@ -10,7 +10,7 @@ from reference_composite import blend
 from reference_composite import composite as reference
 
 from pyapdraw import _C
-from pyapdraw.composite import Work, add, blank, page, side_by_side
+from pyapdraw.composite import Work, add, blank, enlarge, page, side_by_side
 from pyapdraw.errors import BadInput
 from pyapdraw.faces.detector import Face
 from pyapdraw.ops import composite
@@ -203,6 +203,13 @@ def test_a_large_picture_is_drawn_smaller_and_the_drawing_enlarged(shape):
     assert large.shape == shape
     assert ((large > 20) & (large < 235)).mean() <= 3 / shape[0], "edges are as steep as they were"
     assert (large[: shape[0] // 2 - 12] == 255).all() and (large[shape[0] // 2 + 12 :] == 0).all()
+
+
+def test_a_smaller_size_keeps_black_and_white():
+    drawing = blank(PHOTO)
+    drawing[:, :30] = 0
+    small = enlarge(drawing, (13, 20))
+    assert (small[:, :8] == 0).all() and (small[:, 12:] == 255).all()
 
 
 @pytest.mark.parametrize(("size", "wide"), [((20, 30), 60), ((40, 40), 40), ((80, 40), 20)])
