@@ -90,9 +90,9 @@ def draw_bust(picture: Picture, face: Face, style: Style, how: How, clock: Clock
     """The aligned crop of a face as the page: uint8 [S,S] or [S,S,3]."""
     template, points = style.template, face.landmarks_px
     with clock("align"):
-        own = style.width_px(points, how.largest_px)
-        wide = how.width_px or max(own, min(template.width_px, how.largest_px))
-        crop = aligned(picture.pixels, points, min(own, wide), template, how)
+        own = style.width_px(points, how.width_px or how.largest_px)
+        wide = how.width_px or min(how.largest_px, max(own, template.width_px))
+        crop = aligned(picture.pixels, points, own, template, how)
         view = View(picture, crop, face, template)
     with clock("mask"):
         for need in ("person", *style.needs):

@@ -125,6 +125,16 @@ def test_large_pictures_are_drawn_at_their_size(artist):
     assert share(drawing) > 0.05 and grey < 0.02
 
 
+@pytest.mark.parametrize("shape", [(13, 8), (9, 200), (400, 12), (40, 9000), (9000, 40), (1, 1)])
+def test_people_of_any_size(artist, shape):
+    """Also those of a few px, and pictures longer than the native drawing takes."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    landmarks = align.template(512) / 512 * min(shape) + np.array([shape[1] // 3, 0])
+    drawing = artist.draw_pixels(pixels, [face_of(landmarks)], person=np.full(shape, 255, np.uint8))
+    assert drawing.shape == shape and drawing.dtype == np.uint8
+
+
 def test_nobody_under_the_mask(artist, astronaut):
     drawing = artist.draw_pixels(astronaut, person=np.zeros((512, 512), np.uint8))
     assert (drawing == 255).all()
@@ -141,6 +151,18 @@ def test_a_bust_is_a_page_of_its_own(astronaut):
     assert small.shape == (300, 300, 3)
     photo = pyapdraw.draw(astronaut, frame="bust", background="photo")
     assert photo.shape == (512, 512, 3) and (np.ptp(photo, axis=2) > 30).any()
+
+
+@pytest.mark.parametrize("style", ["ink", "apdrawing"])
+@pytest.mark.parametrize("size", [300, 700])
+def test_size_is_the_bust_s_whatever_the_style_draws_on(astronaut, style, size):
+    artist = Artist(style, frame="bust", largest_px=size)
+    frame = FrameArtist(artist)(astronaut, 0.0)
+    assert frame.shape == (size, size)
+    photo = artist.draw_pixels(astronaut)
+    assert photo.shape == (min(size, 512),) * 2
+    for drawing in (frame, photo):
+        assert ((drawing > 40) & (drawing < 215)).mean() < 0.25 and 0.05 < share(drawing) < 0.6
 
 
 def test_busts_of_frames_are_of_one_size(astronaut):

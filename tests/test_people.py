@@ -41,6 +41,18 @@ def test_one_person_has_all_of_the_mask():
     assert person.own is None and person.keep(drawing) is drawing
 
 
+def test_the_face_is_in_the_box():
+    """Also where the mask has its person somewhere else alone."""
+    mask = np.zeros((300, 400), np.uint8)
+    mask[280:290, 380:390] = 255
+    (person,) = people(mask, [FACE + np.array([60, 50])])
+    x0, y0, x1, y1 = person.box_px
+    assert x0 <= 50 and y0 <= 50 and x1 >= 390 and y1 >= 290
+    (person,) = people(mask, [FACE - 500])
+    x0, y0, x1, y1 = person.box_px
+    assert 0 <= x0 < x1 <= 400 and 0 <= y0 < y1 <= 300
+
+
 def test_nobody_under_the_mask():
     assert people(np.zeros((50, 60), np.uint8), [FACE + 30, FACE + 40]) == [None, None]
     assert people(np.zeros((50, 60), np.uint8), []) == []

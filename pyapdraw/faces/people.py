@@ -54,6 +54,7 @@ def people(mask: np.ndarray, faces: Sequence[np.ndarray]) -> list[Person | None]
         low = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
         high = min(small.shape[0], rows[-1] + 1 + MARGIN), min(small.shape[1], columns[-1] + 1 + MARGIN)
         box = int(low[1] * wide), int(low[0] * tall), round(high[1] * wide), round(high[0] * tall)
+        box = _with_face(box, faces[i], (height, width))
         whose = None
         if len(faces) > 1:
             cells = np.where(nearest == i, np.uint8(255), np.uint8(0))
@@ -61,6 +62,14 @@ def people(mask: np.ndarray, faces: Sequence[np.ndarray]) -> list[Person | None]
             whose = warp_affine(cells, to_box, (box[3] - box[1], box[2] - box[0]), border="edge")
         found.append(Person(box, whose))
     return found
+
+
+def _with_face(box: tuple[int, int, int, int], points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box with the face in it, as far as that is in the picture: all that is drawn is measured by the face."""
+    (left, top), (right, bottom) = np.floor(np.min(points, axis=0)), np.ceil(np.max(points, axis=0)) + 1
+    x, y = (sorted((int(np.clip(low, 0, side)), int(np.clip(high, 0, side)))) for low, high, side in
+            ((left, right, size[1]), (top, bottom, size[0])))  # fmt: skip
+    return min(box[0], x[0]), min(box[1], y[0]), max(box[2], x[1]), max(box[3], y[1])
 
 
 def _distance(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -39,6 +39,8 @@ from pyapdraw.style.plan import Plan
 
 HAIR = ("tone", "ink")
 LEAST, MOST = 0.25, 4.0  # of line and detail
+# Sides and scales that the native drawing takes: a figure beyond is drawn at another size.
+SIDES_PX, SCALES = (16, 8192), (1 / 32, 16.0)
 LEAST_PEN = 0.3  # scale of a face, below which its points are not asked for
 
 
@@ -122,10 +124,14 @@ class Ink(Style):
     def draw_body(self, figure: Figure) -> np.ndarray:
         """The whole person with lines for the body, uint8 [h,w]."""
         scale = figure.face_scale if figure.head_box is None else figure.body_scale
-        if figure.body_share == 1:
-            return self._drawn(figure.pixels, figure.person, figure.landmarks_px, scale=scale, figure=True)
         height, width = figure.person.shape
-        size = (max(16, round(height * figure.body_share)), max(16, round(width * figure.body_share)))
+        least, most = SIDES_PX
+        size = (
+            min(max(round(height * figure.body_share), least), most),
+            min(max(round(width * figure.body_share), least), most),
+        )
+        if size == (height, width):
+            return self._drawn(figure.pixels, figure.person, figure.landmarks_px, scale=scale, figure=True)
         pixels, mask = resize(figure.pixels, size), resize(figure.person, size)
         share = np.array([size[1] / width, size[0] / height])
         points = (figure.landmarks_px + 0.5) * share - 0.5
@@ -139,6 +145,7 @@ class Ink(Style):
         drawing = np.empty(np.shape(pixels)[:2], np.uint8)
         landmarks = np.ascontiguousarray(landmarks_px, dtype=np.float64)
         how = self.options
+        scale = min(max(scale, SCALES[0]), SCALES[1]) if scale else 0
         options = _C.InkOptions(scale, how.line, how.detail, how.hair == "tone", figure)
         _C.ink(pixels, mask, landmarks, drawing, options, self.context)
         return drawing
