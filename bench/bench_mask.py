@@ -46,7 +46,10 @@ def main() -> int:
                       threads=threads)  # fmt: skip
         suite.compare("both eyes", {"pyapdraw": lambda e=eyes: e(astronaut, points[0])}, threads=threads)
     page = np.full((512, 512), 255, np.uint8)
-    suite.compare("pen of a face, 512 px", {"pyapdraw": lambda: draw_features(page, astronaut, found)}, threads=1)
+    person = np.full((512, 512), 255, np.uint8)
+    suite.compare(
+        "pen of a face, 512 px", {"pyapdraw": lambda: draw_features(page, astronaut, person, found)}, threads=1
+    )
     return suite.finish()
 
 

@@ -18,9 +18,9 @@ def face():
     return pixels, FacePoints(points.astype(np.float64), FindEyes()(pixels, points), 1.0)
 
 
-def drawn(pixels, points, paper=255, **options):
+def drawn(pixels, points, paper=255, mask=None, **options):
     page = np.full(pixels.shape[:2], paper, np.uint8)
-    pen.draw_features(page, pixels, points, **options)
+    pen.draw_features(page, pixels, np.full_like(page, 255) if mask is None else mask, points, **options)
     return page
 
 
@@ -44,6 +44,16 @@ def test_eyes_and_mouth_and_nothing_else(face):
         assert least < (page[box] < 128).mean() < 0.6
         page[box] = 255
     assert (page == 255).all()
+
+
+def test_nothing_beyond_the_person(face):
+    pixels, points = face
+    mask = np.full(pixels.shape[:2], 255, np.uint8)
+    middle = round(float(points.points[1, 0]))
+    mask[:, middle:] = 0
+    page = drawn(pixels, points, mask=mask)
+    assert (page[:, middle:] == 255).all()
+    np.testing.assert_array_equal(page[:, :middle], drawn(pixels, points)[:, :middle])
 
 
 def test_smudges_within_the_features_go(face):

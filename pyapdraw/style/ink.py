@@ -87,7 +87,7 @@ class Ink(Style):
         """As `draw_crop`, with the features of the face by the pen."""
         drawing = self.draw_crop(view.pixels, view.person, view.landmarks_px)
         if self.options.pen:
-            draw_features(drawing, view.pixels, view.points, self.options.line)
+            draw_features(drawing, view.pixels, view.person, view.points, self.options.line)
         return drawing
 
     def draw_crop(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
@@ -118,7 +118,7 @@ class Ink(Style):
             head = self._drawn(figure.pixels[part], figure.person[part], points, scale=figure.face_scale, figure=True)
             figure.join(drawing, head, box)
         if self.options.pen and figure.face_scale >= LEAST_PEN:
-            draw_features(drawing, figure.pixels, figure.points, self.options.line)
+            draw_features(drawing, figure.pixels, figure.person, figure.points, self.options.line)
         return drawing
 
     def draw_body(self, figure: Figure) -> np.ndarray:

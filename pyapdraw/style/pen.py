@@ -13,6 +13,7 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.faces.eyes import LIDS_OF_MESH, FacePoints
+from pyapdraw.faces.people import THERE
 
 UNIT = 146.0  # distance of the outer eye corners in u
 LEAST_SCORE = 0.5  # of the points; below it hands or masks are before the face
@@ -67,11 +68,11 @@ class Sketch:
 _ALONE = _C.Context(1)
 
 
-def draw_features(page: np.ndarray, pixels: np.ndarray, face: FacePoints, line: float = 1.0) -> None:
-    """Draws eyes and mouth of a face over what the style has made of them.
+def draw_features(page: np.ndarray, pixels: np.ndarray, mask: np.ndarray, face: FacePoints, line: float = 1.0) -> None:
+    """Draws eyes and mouth of a face over what the style has made of them, where the person is.
 
-    page: drawing uint8 [H,W], changed in place. pixels: uint8 [H,W,3]. face: its points, in px of both. line: of the
-    strokes' widths.
+    page: drawing uint8 [H,W], changed in place. pixels: uint8 [H,W,3]. mask: of the person, uint8 [H,W]. face: its
+    points, in px of all three. line: of the strokes' widths.
     """
     points, eyes = face.points, face.eyes
     at = points[:, 0].astype(np.float64) + 1j * points[:, 1]
@@ -83,11 +84,11 @@ def draw_features(page: np.ndarray, pixels: np.ndarray, face: FacePoints, line: 
     if box is None:
         return
     x0, y0, x1, y1 = box
-    part = pixels[y0:y1, x0:x1]
-    luma = part @ np.array([0.3 / 255, 0.6 / 255, 0.1 / 255], np.float32)
+    part, there = page[y0:y1, x0:x1], mask[y0:y1, x0:x1] >= THERE
+    luma = pixels[y0:y1, x0:x1] @ np.array([0.3 / 255, 0.6 / 255, 0.1 / 255], np.float32)
     at = at - complex(x0, y0)
     skin = max(float(np.median(luma[_places(at[list(CHEEKS)], luma.shape)])), 0.05)
-    sketch = Sketch(page[y0:y1, x0:x1], luma / np.float32(skin), unit, across / abs(across), line)
+    sketch = Sketch(part.copy(), luma / np.float32(skin), unit, across / abs(across), line)
     irises = (eyes.irises[..., 0] + 1j * eyes.irises[..., 1]) - complex(x0, y0)
     level = float(np.mean([_iris_tone(sketch, iris) for iris in irises]))
     lids = eyes.lids[..., 0] + 1j * eyes.lids[..., 1] - complex(x0, y0)
@@ -107,6 +108,7 @@ def draw_features(page: np.ndarray, pixels: np.ndarray, face: FacePoints, line: 
             _open_eye(sketch, lines[own], dark[own][0], iris, level)
         first += len(eye)
     _mouth(sketch, lines[first:], dark[first:])
+    np.copyto(part, sketch.page, where=there)
 
 
 def _around(at: np.ndarray, unit: float, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
