@@ -2,57 +2,17 @@
 // lie on plain skin, so that areas there must be larger to stay. Areas are found from runs of a row with union-find.
 #include "core/ink_tone_math.h"
 #include "cpu/ink.h"
+#include "cpu/runs.h"
 
 namespace pyapdraw {
 namespace PA_ISA {
 namespace inking {
 
+using areas::find_runs;
+using areas::root;
+using areas::Run;
+
 namespace {
-
-struct Run {
-  int32_t begin, end, parent, y;
-};
-
-int32_t root(Run* runs, int32_t i) {
-  while (runs[i].parent != i) {
-    runs[i].parent = runs[runs[i].parent].parent;
-    i = runs[i].parent;
-  }
-  return i;
-}
-
-// Runs of the chosen pixels, joined with those of the row above; diagonal: corners touch. Returns their count.
-template <typename Chosen>
-int32_t find_runs(const Grid& full, bool diagonal, Run* runs, Chosen&& chosen) {
-  const int64_t n = full.width;
-  int32_t count = 0, above = 0, above_end = 0;
-  const int32_t touch = diagonal ? 1 : 0;
-  for (int64_t y = 0; y < full.height; ++y) {
-    const int32_t first = count;
-    for (int64_t x = 0; x < n;) {
-      if (!chosen(y, x)) {
-        ++x;
-        continue;
-      }
-      Run r{static_cast<int32_t>(x), 0, count, static_cast<int32_t>(y)};
-      while (x < n && chosen(y, x)) ++x;
-      r.end = static_cast<int32_t>(x);
-      runs[count++] = r;
-    }
-    int32_t k = above;
-    for (int32_t i = first; i < count; ++i) {
-      while (k < above_end && runs[k].end + touch <= runs[i].begin) ++k;
-      for (int32_t j = k; j < above_end && runs[j].begin < runs[i].end + touch; ++j) {
-        const int32_t a = root(runs, i), b = root(runs, j);
-        if (a < b) runs[b].parent = a;
-        if (b < a) runs[a].parent = b;
-      }
-    }
-    above = first;
-    above_end = count;
-  }
-  return count;
-}
 
 // Light grey that borders on no ink was the edge of a speck.
 void drop_fringe(Sheet& s, uint8_t* p) {
@@ -78,11 +38,11 @@ void drop_fringe(Sheet& s, uint8_t* p) {
 }  // namespace
 
 void remove_specks(Sheet& s, uint8_t* p) {
-  const int64_t n = s.full.width;
+  const int64_t n = s.full.width, rows = s.full.height;
   // At most (n + 1) / 2 runs of 16 bytes a row: two planes that are free by now, and a third where n is odd.
   Run* runs = reinterpret_cast<Run*>(s.a.data);
   uint32_t *area = reinterpret_cast<uint32_t*>(s.tone.data), *plain = reinterpret_cast<uint32_t*>(s.flow_tone.data);
-  int32_t count = find_runs(s.full, true, runs, [&](int64_t y, int64_t x) { return p[y * n + x] < kGrey; });
+  int32_t count = find_runs(rows, n, true, runs, [&](int64_t y, int64_t x) { return p[y * n + x] < kGrey; });
   for (int32_t i = 0; i < count; ++i) area[i] = plain[i] = 0;
   for (int32_t i = 0; i < count; ++i) {
     const Run& r = runs[i];
@@ -107,7 +67,7 @@ void remove_specks(Sheet& s, uint8_t* p) {
       std::memset(p + r.y * n + r.begin, 255, static_cast<size_t>(r.end - r.begin));
   }
   drop_fringe(s, p);
-  count = find_runs(s.full, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
+  count = find_runs(rows, n, false, runs, [&](int64_t y, int64_t x) { return p[y * n + x] >= kNearBlack; });
   for (int32_t i = 0; i < count; ++i) area[i] = 0;
   for (int32_t i = 0; i < count; ++i) {
     uint32_t light = 0;

@@ -26,6 +26,7 @@ STEEP = np.clip((np.arange(256) - 127.5) * 3 + 127.5, 0, 255).astype(np.uint8)  
 LEAST_PX = 16  # of a side that can be drawn
 # Scale at which a body is drawn that has a larger one, in photos and in frames, and how much smaller is worth it.
 FINEST, FINEST_FRAME, WORTH = 0.8, 0.6, 0.85
+SOFT_PX = 15  # over which a crop's drawing fades into what is around it
 MOST_CROP_PX = 2048  # width of a crop that is drawn by itself
 
 
@@ -95,17 +96,22 @@ class Figure:
         y0, y1 = (int(np.clip(v, 0, height)) for v in (y0, y1))
         return (x0, y0, x1, y1) if min(x1 - x0, y1 - y0) >= LEAST_PX else None
 
-    def drawn_crop(self, style: Style, box: tuple[int, int, int, int]) -> np.ndarray:
-        """What a style draws of the aligned crop, uint8, put back into a box (x0, y0, x1, y1) of the figure."""
-        template, points = style.template, self.landmarks_px
+    def drawn_crop(self, style: Style, box: tuple[int, int, int, int], around: np.ndarray | None = None) -> np.ndarray:
+        """What a style draws of the aligned crop, uint8, put back into a box (x0, y0, x1, y1) of the figure. around:
+        what is there beyond the crop, uint8 of the box; None: paper."""
+        template, points, picture = style.template, self.face.landmarks_px, self.picture
         width = style.width_px(points, MOST_CROP_PX)
-        crop = align.crop(self.pixels, align.fit(points, width, template), template.shape_px(width))
-        given = {**self.picture.given, "person": self.person}
-        alone = Picture(self.pixels, [], self.picture.tools, given)
-        drawing = style.draw(View(alone, crop, replace(self.face, landmarks_px=points), template))
+        shape = template.shape_px(width)
+        crop = align.crop(picture.pixels, align.fit(points, width, template), shape)
+        known = replace(picture, given={**picture.given, "person": picture.person})
+        drawing = style.draw(View(known, crop, self.face, template))
         to_box = align.invert(crop.to_crop)
-        to_box[:, 2] -= box[:2]
-        return warp_affine(drawing, to_box, (box[3] - box[1], box[2] - box[0]), filter="antialias", border=255)
+        to_box[:, 2] -= np.add(self.box_px[:2], box[:2])
+        size = box[3] - box[1], box[2] - box[0]
+        placed = warp_affine(drawing, to_box, size, filter="antialias", border=255)
+        if around is None:
+            return placed
+        return composite(placed, warp_affine(_soft_edged(shape), to_box, size, border=0), around)
 
     def join(self, body: np.ndarray, head: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
         """The drawing `head` uint8 of the box (x0, y0, x1, y1) put into `body` uint8 [h,w], in place; returns that."""
@@ -118,6 +124,12 @@ class Figure:
         seam = (alpha > 0) & (alpha < 255)
         part[seam] = STEEP[part[seam]]
         return body
+
+
+def _soft_edged(shape: tuple[int, int]) -> np.ndarray:
+    """255, down to 0 towards the edges: uint8 of a shape."""
+    y, x = (np.minimum(np.arange(side), np.arange(side)[::-1]) for side in shape)
+    return np.minimum(np.minimum(y[:, None], x) * (255 // SOFT_PX), 255).astype(np.uint8)
 
 
 def _part(plane: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:

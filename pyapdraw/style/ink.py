@@ -30,6 +30,7 @@ import numpy as np
 from pyapdraw import _C
 from pyapdraw.composite import enlarge
 from pyapdraw.errors import BadInput
+from pyapdraw.faces.eyes import FacePoints
 from pyapdraw.ops.resize import resize
 from pyapdraw.style import ink_whole
 from pyapdraw.style.base import Style, View
@@ -85,12 +86,12 @@ class Ink(Style):
 
     def draw(self, view: View) -> np.ndarray:
         """As `draw_crop`, with the features of the face by the pen."""
-        drawing = self.draw_crop(view.pixels, view.person, view.landmarks_px)
-        if self.options.pen:
-            draw_features(drawing, view.pixels, view.person, view.points, self.options.line)
-        return drawing
+        points = view.points if self.options.pen else None
+        return self.draw_crop(view.pixels, view.person, view.landmarks_px, points)
 
-    def draw_crop(self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
+    def draw_crop(
+        self, pixels: np.ndarray, mask: np.ndarray, landmarks_px: np.ndarray, points: FacePoints | None = None
+    ) -> np.ndarray:
         """Draws one aligned crop.
 
         Args:
@@ -99,6 +100,7 @@ class Ink(Style):
             mask: uint8 [S,S], 255 = person, soft edges welcome.
             landmarks_px: float [5,2], (x, y) in crop px: eye at smaller x, other eye, nose tip, mouth corner at
                 smaller x, other mouth corner.
+            points: of the face, in crop px: the pen draws its features; None: no pen.
 
         Returns:
             uint8 [S,S], 0 = ink, 255 = paper, anti-aliased; the same for any number of threads.
@@ -106,20 +108,31 @@ class Ink(Style):
         Raises:
             BadInput: another shape, dtype or size; landmarks that are no face (not finite, eyes in one place).
         """
-        return self._drawn(pixels, mask, landmarks_px, scale=0, figure=False)
+        drawing = self._drawn(pixels, mask, landmarks_px, scale=0, figure=False)
+        if points is not None:
+            draw_features(drawing, pixels, mask, points, self.options.line)
+        return drawing
 
     def draw_figure(self, figure: Figure) -> np.ndarray:
         """As `style.base.Style`: the body at its own scale, the head at the face's."""
         drawing = self.draw_body(figure)
         box = figure.head_box
         if box is not None:
-            part = np.s_[box[1] : box[3], box[0] : box[2]]
-            points = figure.landmarks_px - box[:2]
-            head = self._drawn(figure.pixels[part], figure.person[part], points, scale=figure.face_scale, figure=True)
-            figure.join(drawing, head, box)
-        if self.options.pen and figure.face_scale >= LEAST_PEN:
-            draw_features(drawing, figure.pixels, figure.person, figure.points, self.options.line)
+            figure.join(drawing, self.draw_head(figure, box), box)
+        if self.options.pen:
+            self.draw_pen(figure, drawing)
         return drawing
+
+    def draw_head(self, figure: Figure, box: tuple[int, int, int, int]) -> np.ndarray:
+        """What is in a box (x0, y0, x1, y1) of the figure, with lines for the face, uint8."""
+        part = np.s_[box[1] : box[3], box[0] : box[2]]
+        points = figure.landmarks_px - box[:2]
+        return self._drawn(figure.pixels[part], figure.person[part], points, scale=figure.face_scale, figure=True)
+
+    def draw_pen(self, figure: Figure, drawing: np.ndarray) -> None:
+        """The features of the face over a drawing uint8 [h,w] of the figure, in place, if it is large enough."""
+        if figure.face_scale >= LEAST_PEN:
+            draw_features(drawing, figure.pixels, figure.person, figure.points, self.options.line)
 
     def draw_body(self, figure: Figure) -> np.ndarray:
         """The whole person with lines for the body, uint8 [h,w]."""

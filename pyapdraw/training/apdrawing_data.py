@@ -16,6 +16,9 @@ from torch.utils.data import Dataset
 from pyapdraw.data.augment import NONE, Augmentation, moved, relit
 from pyapdraw.data.portraits import Item, Portrait, Reader
 from pyapdraw.errors import BadInput
+from pyapdraw.faces.detector import Face
+from pyapdraw.style.apdrawing import START
+from pyapdraw.style.base import Tools
 from pyapdraw.style.ink import Ink
 
 
@@ -27,13 +30,14 @@ class Sample(NamedTuple):
     mask: Tensor  # bool [1,S,S], person
     landmarks: Tensor  # float32 [5,2], px from 0; what the paper's networks take: align.official_landmarks
     item: Tensor  # int64 [], its number
-    ink: Tensor  # float32 [1,S,S], what style ink draws of the photo; ones where it was not asked for
+    ink: Tensor  # float32 [1,S,S], what style ink draws of the photo, pen and all; ones where it was not asked for
     taught: Tensor  # bool [], whether the drawing is that of style ink
 
 
 class Portraits(Dataset):
     """Items as samples. A portrait without a drawing, or any with teacher="ink", gets the one that style ink makes of
-    the augmented photo, jaw lines included: the teacher of the first stage [APD19, section 6].
+    the augmented photo, with jaw lines and the pen's eyes and mouths: the teacher of the first stage [APD19, section
+    6].
 
     Args:
         items: of `portraits.find`.
@@ -63,7 +67,7 @@ class Portraits(Dataset):
         self.items, self.size_px, self.seed, self.teacher = list(items), size_px, seed, teacher
         self.augmentation, self.with_ink = augmentation or NONE, with_ink
         self._reader = Reader(size_px)
-        self._ink = Ink(threads=1)
+        self._ink, self._tools = Ink(options=START, threads=1), Tools()
         self._kept: dict[int, Portrait] = {}
 
     def __len__(self) -> int:
@@ -86,7 +90,9 @@ class Portraits(Dataset):
         drawn = taught or self.with_ink
         ink = np.full(pixels.shape[:2], 255, np.uint8)
         if drawn:
-            ink = self._ink.draw_crop(pixels, seen.mask, seen.landmarks_px)
+            (x0, y0), (x1, y1) = seen.landmarks_px.min(axis=0), seen.landmarks_px.max(axis=0)
+            points = self._tools.points(pixels, Face((x0, y0, x1, y1), seen.landmarks_px, 1.0))
+            ink = self._ink.draw_crop(pixels, seen.mask, seen.landmarks_px, points)
         drawing = ink if taught or seen.drawing is None else seen.drawing
         return Sample(
             torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32)) / 127.5 - 1,

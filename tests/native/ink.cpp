@@ -59,6 +59,12 @@ PA_FUZZ(strokes) {
   t.call([&] { strokes(points, page, t.ctx); });
 }
 
+PA_FUZZ(remove_specks) {
+  const Tensor& drawing = t.inout<uint8_t>({t.pick(1, 90), t.pick(1, 90)}, 0, 255);
+  const int speck = static_cast<int>(t.pick(0, 60)), pinhole = static_cast<int>(t.pick(0, 60));
+  t.call([&] { remove_specks(drawing, speck, pinhole, t.ctx); });
+}
+
 PA_FUZZ(flow_dog) {
   const std::vector<int64_t> shape{t.pick(1, 3), t.pick(2, 60), t.pick(2, 80)};
   const Tensor &image = t.in<float>(shape, -4, 4), &out = t.out<float>(shape);
