@@ -72,6 +72,12 @@ def add(page: np.ndarray, drawing: np.ndarray, box_px: tuple[int, int, int, int]
     np.minimum(part, drawing, out=part)
 
 
+def over(drawing: np.ndarray, wash: np.ndarray) -> np.ndarray:
+    """The ink of a drawing uint8 [H,W] on washes uint8 [h,w,3], which are brought to its size: uint8 [H,W,3]."""
+    under = wash if wash.shape[:2] == drawing.shape else resize(wash, drawing.shape)
+    return composite(np.zeros_like(drawing), 255 - drawing, under)
+
+
 def page(
     drawing: np.ndarray, pixels: np.ndarray, person: Callable[[], np.ndarray], background: str = "white"
 ) -> np.ndarray:

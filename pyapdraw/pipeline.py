@@ -81,8 +81,12 @@ def draw_faces(
         with clock("draw"):
             scene = draw_scene(picture.pixels, picture.person)
         composite.add(page, scene, (0, 0, *scene.shape[::-1]))
+    with clock("draw"):
+        wash = style.wash(picture.pixels, picture.person, tools)
     with clock("composite"):
         large = work.enlarged(page)
+        if wash is not None:
+            large = composite.over(large, wash)
         return composite.page(large, pixels, lambda: work.enlarged(picture.person, crisp=False), how.background)
 
 
@@ -99,11 +103,14 @@ def draw_bust(picture: Picture, face: Face, style: Style, how: How, clock: Clock
             getattr(view, need)
     with clock("draw"):
         drawing = style.draw(view)
+        wash = style.wash(view.pixels, view.person, picture.tools)
     with clock("composite"):
         if how.frame == "bust" and drawing.shape[:2] != template.shape_px(wide):
             drawing = composite.enlarge(drawing, template.shape_px(wide))
             if how.background == "photo":
                 view = View(picture, aligned(picture.pixels, points, wide, template, how), face, template)
+        if wash is not None:
+            drawing = composite.over(drawing, wash)
         # What the style drew behind the person is there in any case.
         background = "photo" if how.background == "photo" else "white"
         made = composite.page(drawing, view.pixels, lambda: view.person, background)

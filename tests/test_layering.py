@@ -26,6 +26,7 @@ LAYERS = [
     {"style.ink"},
     {"style.figure", "style.pen"},
     {"style.base", "style.ink_whole", "style.plan"},
+    {"style.wash"},
     {"composite"},
     {"faces"},
     {"faces.tracking"},

@@ -21,6 +21,7 @@ from pyapdraw.faces.points import Mesh
 from pyapdraw.faces.tracking import STEADY_DT_S, OneEuro
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.warp_affine import warp_affine
+from pyapdraw.style.wash import palette
 
 if TYPE_CHECKING:
     from pyapdraw.style.figure import Figure
@@ -34,6 +35,7 @@ MOST_FACES = 256  # whose points are remembered
 KEPT = 1  # frames that a person mask serves beside its own
 RESTS = 2  # weight of the mask before in the new one, where hardly anything has moved
 THUMB_PX = 64  # shorter side of what frames are compared by, at least
+FOLLOWS = 0.1  # share of a frame's own colours in those of its washes
 STILL, QUIET = 0.06, 6.0  # motion of a face, in eye distances, and of a picture, grey levels, that is next to none
 
 
@@ -57,6 +59,10 @@ class Tools:
             (points,), (score,) = self._mesh.follow(pixels, near[None].astype(np.float32))
         return FacePoints(points.astype(np.float64), self._eyes(pixels, points), float(score))
 
+    def palette(self, pixels: np.ndarray, person: np.ndarray) -> np.ndarray:
+        """As `style.wash.palette`."""
+        return palette(pixels, person)
+
 
 @dataclass
 class Known:
@@ -79,6 +85,7 @@ class SteadyTools:
         self.dt_s = STEADY_DT_S  # since the frame before; who feeds frames sets it
         self._age, self._mask = 0, np.empty((0, 0), np.uint8)
         self._seen: tuple[Any, np.ndarray | None, np.ndarray | None] = None, None, None
+        self._palette: np.ndarray | None = None
 
     def __getattr__(self, need: str) -> Any:
         return getattr(self._tools, need)
@@ -113,6 +120,14 @@ class SteadyTools:
             self._known.clear()
         self._known[face.track] = Known(face, points, filtered)
         return points
+
+    def palette(self, pixels: np.ndarray, person: np.ndarray) -> np.ndarray:
+        """As `style.wash.palette`; the colours follow those of the frames before slowly."""
+        colours = palette(pixels, person, self._palette)
+        if self._palette is not None:
+            colours = self._palette + np.float32(FOLLOWS) * (colours - self._palette)
+        self._palette = colours
+        return colours
 
     @staticmethod
     def _calm(found: FacePoints, filtered: OneEuro, dt_s: float) -> FacePoints:
@@ -246,6 +261,9 @@ class Style:
         """The drawing uint8 [H,W] of a person, of the size of the figure; white = 255 = paper. Of a style that draws
         crops alone: the crop's drawing, and paper around it."""
         return figure.drawn_crop(self, (0, 0, *figure.pixels.shape[1::-1]))
+
+    def wash(self, pixels: np.ndarray, person: np.ndarray, tools: Tools | SteadyTools) -> np.ndarray | None:
+        """What lies under a drawing, uint8 [H,W,3]; None: paper. pixels: uint8 [H,W,3], person: mask."""
 
     def width_px(self, landmarks_px: np.ndarray, largest_px: int) -> int:
         """Width of a face's crop: as near to the picture's own resolution as the style, `largest_px` and the least of

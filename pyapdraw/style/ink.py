@@ -33,10 +33,11 @@ from pyapdraw.errors import BadInput
 from pyapdraw.faces.eyes import FacePoints
 from pyapdraw.ops.resize import resize
 from pyapdraw.style import ink_whole
-from pyapdraw.style.base import Style, View
+from pyapdraw.style.base import SteadyTools, Style, Tools, View
 from pyapdraw.style.figure import Figure
 from pyapdraw.style.pen import draw_features
 from pyapdraw.style.plan import Plan
+from pyapdraw.style.wash import wash
 
 HAIR = ("tone", "ink")
 LEAST, MOST = 0.25, 4.0  # of line and detail
@@ -50,12 +51,13 @@ class InkOptions:
     """line: width of lines, 1 = usual. detail: how many weak lines and strands there are, 1 = usual. hair: "tone", by
     its own lightness: what is not dark as outline and strands; or "ink", all of it as a black mass with highlights, as
     the artist of the APDrawing set does. pen: whether eyes and mouth are drawn as strokes along the contours of the
-    face. Raises BadInput."""
+    face. colour: whether flat washes of the people's own colours lie under the drawing. Raises BadInput."""
 
     line: float = 1.0
     detail: float = 1.0
     hair: str = "tone"
     pen: bool = True
+    colour: bool = False
 
     def __post_init__(self) -> None:
         for name in ("line", "detail"):
@@ -64,8 +66,9 @@ class InkOptions:
                 raise BadInput(f"{name}: {value!r} given, {LEAST:g} to {MOST:g} expected")
         if self.hair not in HAIR:
             raise BadInput(f"hair: {self.hair!r} given, one of {', '.join(HAIR)} expected")
-        if not isinstance(self.pen, bool):
-            raise BadInput(f"pen: {self.pen!r} given, true or false expected")
+        for name in ("pen", "colour"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInput(f"{name}: {getattr(self, name)!r} given, true or false expected")
 
 
 class Ink(Style):
@@ -162,6 +165,10 @@ class Ink(Style):
         options = _C.InkOptions(scale, how.line, how.detail, how.hair == "tone", figure)
         _C.ink(pixels, mask, landmarks, drawing, options, self.context)
         return drawing
+
+    def wash(self, pixels: np.ndarray, person: np.ndarray, tools: Tools | SteadyTools) -> np.ndarray | None:
+        """As `style.base.Style`."""
+        return wash(pixels, person, tools.palette(pixels, person)) if self.options.colour else None
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:
         """Draws a picture without a face, of any size: uint8 [H,W,3] RGB -> uint8 [H,W] as `draw`."""
