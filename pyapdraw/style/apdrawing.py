@@ -27,7 +27,7 @@ BEYOND = 128  # of the person mask, under which nothing is drawn that style ink 
 LEAST_SCALE = 0.35  # picture px a px of the crop, under which a face has too little to see and style ink draws it
 FINE_SHARE = np.float32(0.6)  # weight of style ink's drawing beside the network's, at the picture's resolution
 SMALL = "apdrawing.small"
-START = InkOptions(hair="ink")  # what the small network draws on from, as it was trained
+START = InkOptions(hair="ink", beard="tone")  # what the small network draws on from, as it was trained
 
 
 class ApDrawing(Style):

@@ -39,7 +39,7 @@ from pyapdraw.style.pen import draw_features
 from pyapdraw.style.plan import Plan
 from pyapdraw.style.wash import wash
 
-HAIR = ("tone", "ink")
+HAIR, BEARD = ("tone", "ink"), ("strokes", "tone")
 LEAST, MOST = 0.25, 4.0  # of line and detail
 # Sides and scales that the native drawing takes: a figure beyond is drawn at another size.
 SIDES_PX, SCALES = (16, 8192), (1 / 32, 16.0)
@@ -50,12 +50,14 @@ LEAST_PEN = 0.3  # scale of a face, below which its points are not asked for
 class InkOptions:
     """line: width of lines, 1 = usual. detail: how many weak lines and strands there are, 1 = usual. hair: "tone", by
     its own lightness: what is not dark as outline and strands; or "ink", all of it as a black mass with highlights, as
-    the artist of the APDrawing set does. pen: whether eyes and mouth are drawn as strokes along the contours of the
-    face. colour: whether flat washes of the people's own colours lie under the drawing. Raises BadInput."""
+    the artist of the APDrawing set does. beard: "strokes", many short ones; or "tone", as hair. pen: whether eyes,
+    mouth and such a beard are drawn as strokes in the frame of the face. colour: whether flat washes of the people's
+    own colours lie under the drawing. Raises BadInput."""
 
     line: float = 1.0
     detail: float = 1.0
     hair: str = "tone"
+    beard: str = "strokes"
     pen: bool = True
     colour: bool = False
 
@@ -64,8 +66,9 @@ class InkOptions:
             value = getattr(self, name)
             if not (isinstance(value, Real) and LEAST <= float(value) <= MOST):
                 raise BadInput(f"{name}: {value!r} given, {LEAST:g} to {MOST:g} expected")
-        if self.hair not in HAIR:
-            raise BadInput(f"hair: {self.hair!r} given, one of {', '.join(HAIR)} expected")
+        for name, words in (("hair", HAIR), ("beard", BEARD)):
+            if getattr(self, name) not in words:
+                raise BadInput(f"{name}: {getattr(self, name)!r} given, one of {', '.join(words)} expected")
         for name in ("pen", "colour"):
             if not isinstance(getattr(self, name), bool):
                 raise BadInput(f"{name}: {getattr(self, name)!r} given, true or false expected")
@@ -113,7 +116,7 @@ class Ink(Style):
         """
         drawing = self._drawn(pixels, mask, landmarks_px, scale=0, figure=False)
         if points is not None:
-            draw_features(drawing, pixels, mask, points, self.options.line)
+            self._pen(drawing, pixels, mask, points)
         return drawing
 
     def draw_figure(self, figure: Figure) -> np.ndarray:
@@ -135,7 +138,10 @@ class Ink(Style):
     def draw_pen(self, figure: Figure, drawing: np.ndarray) -> None:
         """The features of the face over a drawing uint8 [h,w] of the figure, in place, if it is large enough."""
         if figure.face_scale >= LEAST_PEN:
-            draw_features(drawing, figure.pixels, figure.person, figure.points, self.options.line)
+            self._pen(drawing, figure.pixels, figure.person, figure.points)
+
+    def _pen(self, drawing: np.ndarray, pixels: np.ndarray, mask: np.ndarray, points: FacePoints) -> None:
+        draw_features(drawing, pixels, mask, points, self.options.line, self.options.beard == "strokes")
 
     def draw_body(self, figure: Figure) -> np.ndarray:
         """The whole person with lines for the body, uint8 [h,w]."""

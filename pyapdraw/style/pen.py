@@ -7,15 +7,13 @@ px of a face whose outer eye corners are 146 px apart. Points are complex number
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from pyapdraw import _C
-from pyapdraw.faces.eyes import LIDS_OF_MESH, FacePoints
+from pyapdraw.faces.eyes import LIDS_OF_MESH, Eyes, FacePoints
 from pyapdraw.faces.people import THERE
+from pyapdraw.style.beard import draw_beard
+from pyapdraw.style.sketch import UNIT, Sketch, taper
 
-UNIT = 146.0  # distance of the outer eye corners in u
 LEAST_SCORE = 0.5  # of the points; below it hands or masks are before the face
 LEAST_U = 0.35  # px a u, below which a face is left to the style's own lines
 CORNERS = (33, 263)  # outer eye corners
@@ -29,6 +27,7 @@ DARK_IRIS, LIGHT_IRIS = 0.38, 0.55  # tones of irises, relative to the skin's: b
 PUPIL = 0.48  # of an iris
 CAVITY = 0.25  # tone in an open mouth under which it is black
 OPEN = 3.2  # u between the lips, from which a mouth is open
+MARGIN = 25.0  # u around a face, for brows that rise and beards below the chin
 POINTS = 25  # of a contour
 STEPS = 13  # along its normals
 _APART = np.abs(np.subtract.outer(np.arange(STEPS), np.arange(STEPS)))
@@ -36,45 +35,15 @@ _TOLL = np.where(_APART <= 2, 0.02 * _APART**2, 1e3)  # of moving from a step to
 LID_REACH, LOWER_REACH, MOUTH_REACH = 3.0, 1.5, 4.0  # u that contours are moved by at most
 
 
-@dataclass(frozen=True)
-class Sketch:
-    """What is drawn on and what is looked at. page: uint8 [H,W], written. tone: float32 [H,W], luma relative to the
-    skin's. unit: px a u. turn: direction of the line of the eyes. line: of the strokes' widths."""
-
-    page: np.ndarray
-    tone: np.ndarray
-    unit: float
-    turn: complex
-    line: float = 1.0
-
-    def at(self, points: np.ndarray) -> np.ndarray:
-        """The tone at points, bilinear."""
-        height, width = self.tone.shape
-        x, y = np.clip(points.real, 0, width - 1.001), np.clip(points.imag, 0, height - 1.001)
-        i, j = y.astype(np.intp), x.astype(np.intp)
-        fx, fy = x - j, y - i
-        i2, j2 = np.minimum(i + 1, height - 1), np.minimum(j + 1, width - 1)
-        above = self.tone[i, j] * (1 - fx) + self.tone[i, j2] * fx
-        return above * (1 - fy) + (self.tone[i2, j] * (1 - fx) + self.tone[i2, j2] * fx) * fy
-
-    def stroke(self, points: np.ndarray, widths: np.ndarray) -> None:
-        """A stroke along points; widths in u."""
-        rows = np.empty((len(points), 4), np.float32)
-        rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = points.real, points.imag, widths * (self.unit * self.line), 1
-        rows[0, 3] = 0
-        _C.strokes(rows, self.page, _ALONE)
-
-
-_ALONE = _C.Context(1)
-
-
-def draw_features(page: np.ndarray, pixels: np.ndarray, mask: np.ndarray, face: FacePoints, line: float = 1.0) -> None:
+def draw_features(
+    page: np.ndarray, pixels: np.ndarray, mask: np.ndarray, face: FacePoints, line: float = 1.0, beard: bool = False
+) -> None:
     """Draws eyes and mouth of a face over what the style has made of them, where the person is.
 
     page: drawing uint8 [H,W], changed in place. pixels: uint8 [H,W,3]. mask: of the person, uint8 [H,W]. face: its
-    points, in px of all three. line: of the strokes' widths.
+    points, in px of all three. line: of the strokes' widths. beard: whether one is drawn as strokes, too.
     """
-    points, eyes = face.points, face.eyes
+    points = face.points
     at = points[:, 0].astype(np.float64) + 1j * points[:, 1]
     across = at[CORNERS[1]] - at[CORNERS[0]]
     unit = abs(across) / UNIT
@@ -86,12 +55,19 @@ def draw_features(page: np.ndarray, pixels: np.ndarray, mask: np.ndarray, face: 
     x0, y0, x1, y1 = box
     part, there = page[y0:y1, x0:x1], mask[y0:y1, x0:x1] >= THERE
     luma = pixels[y0:y1, x0:x1] @ np.array([0.3 / 255, 0.6 / 255, 0.1 / 255], np.float32)
-    at = at - complex(x0, y0)
+    at, eyes = at - complex(x0, y0), face.moved(np.array([[1.0, 0, -x0], [0, 1, -y0]])).eyes
     skin = max(float(np.median(luma[_places(at[list(CHEEKS)], luma.shape)])), 0.05)
     sketch = Sketch(part.copy(), luma / np.float32(skin), unit, across / abs(across), line)
-    irises = (eyes.irises[..., 0] + 1j * eyes.irises[..., 1]) - complex(x0, y0)
+    if beard:
+        draw_beard(sketch, at)
+    _eyes_and_mouth(sketch, at, eyes)
+    np.copyto(part, sketch.page, where=there)
+
+
+def _eyes_and_mouth(sketch: Sketch, at: np.ndarray, eyes: Eyes) -> None:
+    irises = eyes.irises[..., 0] + 1j * eyes.irises[..., 1]
     level = float(np.mean([_iris_tone(sketch, iris) for iris in irises]))
-    lids = eyes.lids[..., 0] + 1j * eyes.lids[..., 1] - complex(x0, y0)
+    lids = eyes.lids[..., 0] + 1j * eyes.lids[..., 1]
     lids = NETWORK_SHARE * lids + (1 - NETWORK_SHARE) * at[np.array(LIDS_OF_MESH)]
     seen = [_seen(sketch, eye) for eye in lids]
     mouth = _mouth_lines(sketch, *(at[list(line)] for line in INNER_LIP))
@@ -108,11 +84,10 @@ def draw_features(page: np.ndarray, pixels: np.ndarray, mask: np.ndarray, face: 
             _open_eye(sketch, lines[own], dark[own][0], iris, level)
         first += len(eye)
     _mouth(sketch, lines[first:], dark[first:])
-    np.copyto(part, sketch.page, where=there)
 
 
 def _around(at: np.ndarray, unit: float, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    margin = 10 * unit
+    margin = MARGIN * unit
     x0, x1 = (int(np.clip(v, 0, shape[1])) for v in (at.real.min() - margin, at.real.max() + margin))
     y0, y1 = (int(np.clip(v, 0, shape[0])) for v in (at.imag.min() - margin, at.imag.max() + margin))
     return (x0, y0, x1, y1) if min(x1 - x0, y1 - y0) >= 16 else None
@@ -168,13 +143,6 @@ def _smooth(values: np.ndarray) -> np.ndarray:
     """Along the last axis, over five points."""
     wide = np.concatenate([values[..., :1]] * 2 + [values] + [values[..., -1:]] * 2, axis=-1)
     return (wide[..., :-4] + 2 * wide[..., 1:-3] + 3 * values + 2 * wide[..., 3:-1] + wide[..., 4:]) / 9
-
-
-def taper(count: int, start: float, end: float) -> np.ndarray:
-    """Weights 0 to 1 of a stroke that swells over the share `start` of its length and fades over the share `end`."""
-    t = np.linspace(0, 1, count)
-    rise, fall = (np.clip(d / max(share, 1e-6), 0, 1) for d, share in ((t, start), (1 - t, end)))
-    return np.sqrt(rise * fall)
 
 
 class Opening:
