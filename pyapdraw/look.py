@@ -33,9 +33,10 @@ class Look:
     """Of one picture. faces: how many were found; what follows but the leak is of the largest one's bust at 512 px, nan
     or nothing without. leak: share of the page that is ink beyond the people. specks, grey: see `metrics.cleanliness`.
     features: those of eyes and mouth that there is ink for. likeness: mean distance of the five points found in the
-    bust from those of the photo, in eye distances; inf: no face is found in it."""
+    bust from those of the photo, in eye distances; inf: no face is found in it. group: the folder that it lies in."""
 
     name: str
+    group: str
     faces: int
     leak: float
     specks: float
@@ -71,7 +72,7 @@ def look(
         whole = _grey(artist.draw_pixels(pixels, found))
         bust = _bust(artist, pixels, found[0]) if found else None
         mask = read_mask(named_as(masks, path), path, pixels.shape) if masks else artist.tools.person(pixels, found)
-        rows.append(_row(artist, path.stem, pixels, found, whole, bust, mask))
+        rows.append(_row(artist, path, pixels, found, whole, bust, mask))
         if sheet is not None:
             strips.append([pixels, whole, bust if bust is not None else np.full((8, 8), 255, np.uint8)])
     if sheet is not None:
@@ -86,7 +87,7 @@ def _bust(artist: Artist, pixels: np.ndarray, face: Face) -> np.ndarray:
 
 def _row(
     artist: Artist,
-    name: str,
+    path: Path,
     pixels: np.ndarray,
     found: Sequence[Face],
     whole: np.ndarray,
@@ -96,7 +97,7 @@ def _row(
     around = _grown(mask >= 128, max(1, round(BEYOND * max(mask.shape) / 512)))
     leak = float(((whole < 128) & ~around).mean())
     if bust is None:
-        return Look(name, 0, leak, float("nan"), float("nan"), (), float("nan"))
+        return Look(path.stem, path.parent.name, 0, leak, float("nan"), float("nan"), (), float("nan"))
     to_crop = align.fit(found[0].landmarks_px, BUST_PX)
     places = parts(pixels, found[0])
     seen = []
@@ -108,7 +109,7 @@ def _row(
             seen.append(feature)
     points = align.transform_points(to_crop, found[0].landmarks_px)
     likeness = _likeness(artist, bust, points)
-    return Look(name, len(found), leak, specks(bust), grey_share(bust), tuple(seen), likeness)
+    return Look(path.stem, path.parent.name, len(found), leak, specks(bust), grey_share(bust), tuple(seen), likeness)
 
 
 def _likeness(artist: Artist, bust: np.ndarray, points: np.ndarray) -> float:
@@ -144,23 +145,28 @@ def _sheet(strips: list[list[np.ndarray]]) -> np.ndarray:
 
 
 def as_text(rows: Sequence[Look]) -> str:
-    """The figures as a Markdown table, and what they come to below it."""
+    """The figures as a Markdown table, and below it what they come to, also of each group where there are several."""
     lines = [["picture", "faces", "ink beyond people", "specks", "grey", "features", "likeness"]]
     for row in rows:
         lines.append([row.name, str(row.faces), f"{row.leak:.2%}", f"{row.specks:.0f}", f"{row.grey:.3%}",
                       " ".join(row.features), f"{row.likeness:.3f}"])  # fmt: skip
+    groups = list(dict.fromkeys(row.group for row in rows))
+    said = [f"{group}: {_summary([row for row in rows if row.group == group])}" for group in groups]
+    return "\n".join([table(lines), *(said if len(groups) > 1 else []), _summary(rows)])
+
+
+def _summary(rows: Sequence[Look]) -> str:
     faced = [row for row in rows if row.faces]
     if not faced:
-        return table(lines) + f"\nno face in {len(rows)} pictures"
+        return f"no face in {len(rows)} pictures"
     like = np.array([row.likeness for row in faced])
     whole = sum(len(row.features) == len(FEATURES) for row in faced)
     leak, loose, grey_part = (np.array([getattr(row, of) for row in rows]) for of in ("leak", "specks", "grey"))
-    summary = [
+    return "; ".join([
         f"{len(faced)} of {len(rows)} pictures with a face",
         f"ink beyond people {leak.mean():.2%} on average",
         f"specks: median {np.nanmedian(loose):.0f}",
         f"grey {np.nanmean(grey_part):.3%}",
         f"both eyes and the mouth in {whole}",
         f"points found within {LIKE:.0%} of the eye distance in {(like <= LIKE).sum()}, median {np.median(like):.3f}",
-    ]
-    return table(lines) + "\n" + "; ".join(summary)
+    ])  # fmt: skip

@@ -68,6 +68,18 @@ def test_of_photos(photos, tmp_path, capsys):
     assert cli.main(words) != cli.codes.DONE, "what is there is not replaced"
 
 
+def test_folders_are_groups(photos, capsys):
+    for group, name in (("faces", "one.png"), ("things", "two.png"), (".hidden", "two.png")):
+        (photos / group).mkdir()
+        (photos / group / name).write_bytes((photos / name).read_bytes())
+    for name in ("one.png", "two.png"):
+        (photos / name).unlink()
+    assert cli.main(["eval", "look", str(photos)]) == cli.codes.DONE
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3].startswith("faces: 1 of 1 pictures with a face") and said[-2] == "things: no face in 1 pictures"
+    assert said[-1].startswith("1 of 2 pictures with a face")
+
+
 def test_ink_beyond_the_given_people_counts(photos):
     masks = photos / "masks"
     masks.mkdir()

@@ -16,7 +16,7 @@ def add_to(verbs: Any) -> None:
                           help="a style with --data, a folder of aligned photos, or look: at drawings of any"
                           " photos")  # fmt: skip
     evaluate.add_argument("drawings", nargs="?", help="with PHOTOS: folder of drawings of the same names; "
-                          "with look: a photo or a folder of them")  # fmt: skip
+                          "with look: a photo, or a folder of them and of folders, each of which is a group")  # fmt: skip
     evaluate.add_argument("--masks", metavar="DIR", help="with look: who is in each photo, NAME.png, white = person")
     evaluate.add_argument("--data", metavar="DIR", help="aligned portraits with drawings; see `pyapdraw data check`")
     evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
@@ -76,6 +76,9 @@ def run_look(args: argparse.Namespace) -> int:
         raise BadInput("eval look: a photo or a folder of photos expected")
     place = Path(args.drawings)
     photos = [place] if place.is_file() else list(pictures(place).values())
+    for group in sorted(place.iterdir()) if place.is_dir() else ():
+        if group.is_dir() and not group.name.startswith("."):
+            photos += pictures(group).values()
     if not photos:
         raise BadInput(f"{place}: no photo found")
     rules = {"overwrite": args.overwrite, "inputs": [*photos, args.weights]}
