@@ -16,7 +16,7 @@ def add_to(verbs: Any) -> None:
                           help="a style with --data, a folder of aligned photos, or look: at drawings of any"
                           " photos")  # fmt: skip
     evaluate.add_argument("drawings", nargs="?", help="with PHOTOS: folder of drawings of the same names; "
-                          "with look: a photo, or a folder of them and of folders, each of which is a group")  # fmt: skip
+                          "with look: a photo, or a folder of them and of groups of them")  # fmt: skip
     evaluate.add_argument("--masks", metavar="DIR", help="with look: who is in each photo, NAME.png, white = person")
     evaluate.add_argument("--data", metavar="DIR", help="aligned portraits with drawings; see `pyapdraw data check`")
     evaluate.add_argument("--style", default="ink", help="with PHOTOS: the style to judge (default: ink)")
