@@ -63,7 +63,7 @@ def test_a_small_person_is_looked_at_again(segment, astronaut, known, corner):
 def test_groups_are_looked_at_together_and_far_people_apart(monkeypatch, segment, astronaut):
     looks = []
     network = segment._network
-    monkeypatch.setattr(segment, "_network", lambda part: looks.append(part.shape[:2]) or network(part))
+    monkeypatch.setattr(segment, "_network", lambda part, below: looks.append(part.shape[:2]) or network(part, below))
     page = np.full((600, 4000, 3), 128, np.uint8)
     near = [FACE * 0.3 + np.array([x, 200]) for x in (200, 260, 3500)]
     segment(page, near)

@@ -62,3 +62,12 @@ def test_threads_do_not_disturb_each_other(network):
     for i in range(4):
         np.testing.assert_array_equal(found[i], alone[i])
     np.testing.assert_array_equal(Selfie(threads=1)(pictures[0]), alone[0])
+
+
+def test_rows_below_repeat_the_last_one(network):
+    """As if the picture went on: the same as of a picture that does, up to how crops are averaged."""
+    picture = np.random.default_rng(3).integers(0, 256, (251, 256, 3), dtype=np.uint8)
+    longer = np.concatenate([picture, np.repeat(picture[-1:], 5, axis=0)])
+    odds = network(picture, 5)
+    assert odds.shape == (251, 256)
+    np.testing.assert_allclose(odds, network(longer)[:251], atol=1e-3)

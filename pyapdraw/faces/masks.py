@@ -13,13 +13,14 @@ import numpy as np
 
 from pyapdraw import _C
 from pyapdraw.errors import BadInput
-from pyapdraw.faces.selfie import SIDE_PX, Selfie
+from pyapdraw.faces.selfie import Selfie
 from pyapdraw.ops.composite import composite
 from pyapdraw.ops.resize import resize
 
 RADIUS = 4  # of the guided filter, in network pixels: as far as the network's edges are off
 EPSILON = 1e-3  # variance of grey that counts as an edge
 GAIN = 1.6  # the filter leaves a soft veil where person and background hardly differ: steeper around one half
+BELOW = 5  # rows that go on below a picture: who stands in it has no legs down to its edge
 ENOUGH = 0.6  # share of the picture beyond which a second look at a person's box sees nothing new
 MOST_LOOKS = 6  # at groups of faces, the largest first
 # Reach above, below and beside the eyes of the boxes about one of several people, down to the feet and to the hips, and
@@ -50,7 +51,7 @@ class PersonMask:
             return np.ascontiguousarray(np.rot90(mask, -turns))
         height, width = pixels.shape[:2]
         frame = photo_box(pixels)
-        odds = self._network(_part(pixels, frame))
+        odds = self._network(_part(pixels, frame), BELOW)
         mask = self._refined(odds, _part(pixels, frame), (height, width), frame)
         for box in self._boxes(odds, frame, faces) if again else ():
             self._look_again(pixels, frame, box, mask)
@@ -72,14 +73,14 @@ class PersonMask:
     def _look_again(self, pixels: np.ndarray, frame: Box, box: Box, mask: np.ndarray) -> None:
         """Puts what the network sees in a box in the place of what it saw of the whole, in `mask`."""
         x0, y0, x1, y1 = box
-        near = self._refined(self._network(_part(pixels, box)), _part(pixels, box), (y1 - y0, x1 - x0))
+        near = self._refined(self._network(_part(pixels, box), BELOW), _part(pixels, box), (y1 - y0, x1 - x0))
         part = mask[y0:y1, x0:x1]
         composite(near, _ramps(box, frame), part, out=part)
 
     def _refined(
         self, odds: np.ndarray, part: np.ndarray, size: tuple[int, int], frame: Box | None = None
     ) -> np.ndarray:
-        """The mask uint8 of `size`, whose part `frame` is the picture that log odds [256,256] belong to."""
+        """The mask uint8 of `size`, whose part `frame` is the picture that log odds [h,w] belong to."""
         mask = np.zeros(size, np.uint8)
         inner = mask if frame is None else _part(mask, frame)
         likely = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
@@ -174,7 +175,7 @@ def _person_box(odds: np.ndarray, frame: Box) -> Box | None:
     if there.mean() < LEAST_SHARE:
         return None
     rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    wide, tall = (frame[2] - frame[0]) / SIDE_PX, (frame[3] - frame[1]) / SIDE_PX
+    wide, tall = (frame[2] - frame[0]) / there.shape[1], (frame[3] - frame[1]) / there.shape[0]
     x0, x1 = columns[0] * wide, (columns[-1] + 1) * wide
     y0, y1 = rows[0] * tall, (rows[-1] + 1) * tall
     grow = 0.1 * max(x1 - x0, y1 - y0)

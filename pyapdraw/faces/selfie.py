@@ -37,7 +37,8 @@ def layer_names() -> list[str]:
 
 
 class Selfie:
-    """Callable: picture uint8 [H,W,3] RGB -> log odds of person, float32 [256,256] over the whole picture.
+    """Callable: picture uint8 [H,W,3] RGB -> log odds of person, float32 [256,256] (fewer rows where some lie below
+    it) over the whole picture.
 
     Safe to call from several threads.
     """
@@ -55,12 +56,14 @@ class Selfie:
         self._layers, self._context, self._alone = layers, self._executor.context, _C.Context(1)
         self._ones = {count: np.ones(count, np.float32) for count in ((SIDE_PX >> k) ** 2 for k in range(1, 5))}
 
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """pixels: uint8 [H,W,3], any size. Returns float32 [256,256]."""
+    def __call__(self, pixels: np.ndarray, below: int = 0) -> np.ndarray:
+        """pixels: uint8 [H,W,3], any size. below: rows of the network's 256 that repeat the picture's last one. Returns
+        float32 [256 - below,256]."""
         picture = self._executor.maps(_made)["input"]
         tall, wide = pixels.shape[:2]
-        box = np.array([[0, 0, wide, tall]], np.int32)
-        _C.crop_area(pixels, box, picture[:, :SIDE_PX, :SIDE_PX], 0, 1 / 255, self._context)
+        box, rows = np.array([[0, 0, wide, tall]], np.int32), SIDE_PX - below
+        _C.crop_area(pixels, box, picture[:, :rows, :SIDE_PX], 0, 1 / 255, self._context)
+        picture[:, rows:SIDE_PX] = picture[:, rows - 1 : rows]
         skips = [self._swished(self._conv("stem", picture, stride=2))]
         x = skips[0]
         for i, (kernel, stride, gated, swish) in enumerate(BLOCKS):
@@ -74,7 +77,7 @@ class Selfie:
             x = self._up(f"up{i}", skips[i], x)
         quads = self._conv("last", x)
         half = SIDE_PX // 2
-        return quads.reshape(half, half, 2, 2).transpose(0, 2, 1, 3).reshape(SIDE_PX, SIDE_PX)
+        return quads.reshape(half, half, 2, 2).transpose(0, 2, 1, 3).reshape(SIDE_PX, SIDE_PX)[:rows]
 
     def _conv(self, name: str, x: np.ndarray, stride: int = 1) -> np.ndarray:
         return self._executor.conv(name, x, stride=stride, context=self._for(x))
