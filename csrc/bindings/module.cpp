@@ -158,7 +158,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("ink_planes", &ink_planes, py::arg("pixels"), py::arg("mask"), py::arg("landmarks"), py::arg("drawing"),
         py::arg("planes"), options, ctx, nogil());
   m.def("strokes", &strokes, py::arg("points"), py::arg("page"), ctx, nogil());
-  m.def("remove_specks", &remove_specks, py::arg("drawing"), py::arg("speck"), py::arg("pinhole"), ctx, nogil());
+  m.def("remove_specks", &remove_specks, py::arg("drawing"), py::arg("speck"), py::arg("pinhole"), py::arg("reach") = 0,
+        ctx, nogil());
   m.def(
       "flow_dog",
       [](const Tensor& image, const Tensor& out, float fine, float tensor, float flow, float line, int reduce,

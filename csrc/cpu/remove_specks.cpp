@@ -1,6 +1,6 @@
 // No salt in a drawing: what ink_specks.cpp does for style `ink`, of any drawing and without knowing what is skin.
-// Method: connected areas from the runs of rows (runs.h), on one thread. Workspace: 20 bytes a run of dark pixels, or of
-// light ones, whichever are more, and a byte a pixel.
+// Method: connected areas from the runs of rows (runs.h), on one thread. Workspace: 20 bytes a run of dark pixels, or
+// of light ones, whichever are more, and two bytes a pixel.
 #include <cstring>
 
 #include "core/ink_tone_math.h"
@@ -52,6 +52,25 @@ void replace_small(const Copy& c, bool diagonal, int least, uint8_t level, Chose
   }
 }
 
+// The darkest within `reach` pixels of each, sides and corners.
+void darkest(const Copy& c, int64_t reach, uint8_t* row, uint8_t* out) {
+  for (int64_t y = 0; y < c.height; ++y) {
+    std::memset(row, 255, static_cast<size_t>(c.width));
+    const int64_t first = y > reach ? y - reach : 0, last = y + reach < c.height ? y + reach : c.height - 1;
+    for (int64_t v = first; v <= last; ++v)
+      for (int64_t x = 0; x < c.width; ++x)
+        if (c.at(v, x) < row[x]) row[x] = c.at(v, x);
+    uint8_t* const to = out + y * c.width;
+    std::memcpy(to, row, static_cast<size_t>(c.width));
+    for (int64_t d = 1; d <= reach; ++d) {
+      for (int64_t x = d; x < c.width; ++x)
+        if (row[x - d] < to[x]) to[x] = row[x - d];
+      for (int64_t x = 0; x + d < c.width; ++x)
+        if (row[x + d] < to[x]) to[x] = row[x + d];
+    }
+  }
+}
+
 bool near_ink(const Copy& c, int64_t y, int64_t x) {
   for (int64_t v = y > 0 ? y - 1 : 0; v <= y + 1 && v < c.height; ++v)
     for (int64_t u = x > 0 ? x - 1 : 0; u <= x + 1 && u < c.width; ++u)
@@ -61,7 +80,7 @@ bool near_ink(const Copy& c, int64_t y, int64_t x) {
 
 }  // namespace
 
-void remove_specks(const Tensor& drawing, int speck, int pinhole, const Context&) {
+void remove_specks(const Tensor& drawing, int speck, int pinhole, int reach, const Context&) {
   const int64_t height = drawing.shape[0], width = drawing.shape[1];
   const Scratch<uint8_t> memory(height * width);
   const Copy c{memory.get(), height, width};
@@ -69,8 +88,11 @@ void remove_specks(const Tensor& drawing, int speck, int pinhole, const Context&
   const int64_t down = drawing.stride[0], across = drawing.stride[1];
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) c.p[y * width + x] = out[y * down + x * across];
+  const Scratch<uint8_t> wide_memory(reach > 0 ? height * width : 0), row(width);
+  if (reach > 0) darkest(c, reach, row.get(), wide_memory.get());
+  const Copy wide{reach > 0 ? wide_memory.get() : c.p, height, width};
   replace_small(
-      c, true, speck, 255, [&](int64_t y, int64_t x) { return c.at(y, x) < sketch::kGrey; },
+      c, true, speck, 255, [&](int64_t y, int64_t x) { return wide.at(y, x) < sketch::kGrey; },
       [&](int64_t y, int64_t x) { return c.at(y, x) < sketch::kInk; });
   // Light pixels alone change here, which `near_ink` does not look at.
   for (int64_t y = 0; y < height; ++y)

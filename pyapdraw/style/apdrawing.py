@@ -22,7 +22,7 @@ from pyapdraw.style.plan import Plan
 from pyapdraw.weights import Weights
 
 CRISP = np.float32(4)  # steeper about the middle grey: a pen leaves no washes. What is ink and what is paper stays
-SPECK_PX, PINHOLE_PX = 18, 12  # areas of ink and of paper that are no strokes, px
+SPECK_PX, SPECK_REACH = 18, 1  # area of ink that is no stroke, px; half the px to other ink, with which it is one
 BEYOND = 128  # of the person mask, under which nothing is drawn that style ink does not draw as well
 LEAST_SCALE = 0.35  # picture px a px of the crop, under which a face has too little to see and style ink draws it
 FINE_SHARE = np.float32(0.6)  # weight of style ink's drawing beside the network's, at the picture's resolution
@@ -80,7 +80,7 @@ class ApDrawing(Style):
     ) -> np.ndarray:
         """What a pen would have made of it: no specks, nothing beyond the person, the features by the pen. In place."""
         np.maximum(drawing, ink, out=drawing, where=np.asarray(mask) < BEYOND)
-        _C.remove_specks(drawing, SPECK_PX, PINHOLE_PX, self._ink.context)
+        _C.remove_specks(drawing, SPECK_PX, 0, SPECK_REACH, self._ink.context)
         if points is not None:
             draw_features(drawing, pixels, mask, points)
         return drawing

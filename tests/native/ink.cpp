@@ -62,7 +62,8 @@ PA_FUZZ(strokes) {
 PA_FUZZ(remove_specks) {
   const Tensor& drawing = t.inout<uint8_t>({t.pick(1, 90), t.pick(1, 90)}, 0, 255);
   const int speck = static_cast<int>(t.pick(0, 60)), pinhole = static_cast<int>(t.pick(0, 60));
-  t.call([&] { remove_specks(drawing, speck, pinhole, t.ctx); });
+  const int reach = static_cast<int>(t.pick(0, 5));
+  t.call([&] { remove_specks(drawing, speck, pinhole, reach, t.ctx); });
 }
 
 PA_FUZZ(flow_dog) {

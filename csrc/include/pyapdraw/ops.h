@@ -56,8 +56,9 @@ void strokes(const Tensor& points, const Tensor& page, const Context& ctx = {});
 
 // No salt in a drawing u8 [H,W], 255 = paper, in place: areas darker than 176, corners touching, of fewer than `speck`
 // pixels of ink (< 128) become paper, and so does light grey that borders on nothing darker than 176 then; areas of 64
-// and lighter, sides touching, of fewer than `pinhole` pixels of paper (>= 128) become ink.
-void remove_specks(const Tensor& drawing, int speck, int pinhole, const Context& ctx = {});
+// and lighter, sides touching, of fewer than `pinhole` pixels of paper (>= 128) become ink. reach: 0..64; dark areas
+// belong together where no more than 2 reach pixels are between them, so that what is small beside a stroke stays.
+void remove_specks(const Tensor& drawing, int speck, int pinhole, int reach = 0, const Context& ctx = {});
 
 // Standard deviations in px: smoothing of the picture, of its structure tensor, along the flow, and the wide Gaussian
 // of the difference; reduce: how much coarser the grid of the flow is.
