@@ -38,7 +38,9 @@ def test_neither_specks_nor_washes(artist, astronaut, frame):
 
 def test_nothing_beyond_the_person_but_what_ink_draws(artist, astronaut):
     figure = figure_of(artist, astronaut)
-    drawing, ink = (style.draw_figure(figure) for style in (artist.style, Ink(options=apdrawing.START)))
+    drawing, ink = (
+        style.draw_figure(figure) for style in (artist.style, Ink(options=apdrawing.PEN, under=apdrawing.UNDER))
+    )
     beyond = figure.person < 64
     assert ((drawing < 100) & (ink > 200) & beyond).mean() < 1e-4
 
@@ -47,7 +49,9 @@ def test_ink_goes_on_where_the_crop_ends(artist, astronaut):
     """Of a face so near that half of its hair is not in the crop."""
     pixels = np.ascontiguousarray(np.kron(astronaut[:400, 60:380], np.ones((4, 4, 1), np.uint8)))
     figure = figure_of(artist, pixels)
-    drawing, ink = (style.draw_figure(figure) for style in (artist.style, Ink(options=apdrawing.START)))
+    drawing, ink = (
+        style.draw_figure(figure) for style in (artist.style, Ink(options=apdrawing.PEN, under=apdrawing.UNDER))
+    )
     to_crop = align.fit(figure.landmarks_px)
     y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
     v = to_crop[1, 0] * x + to_crop[1, 1] * y + to_crop[1, 2]
@@ -66,8 +70,8 @@ def test_small_faces_are_drawn_by_ink(artist, astronaut):
     if not faces:
         pytest.skip("no face is found in it")
     drawing = artist.draw_pixels(small, faces)
-    ink = Artist("ink", hair="ink", beard="tone").draw_pixels(small, faces)
-    np.testing.assert_array_equal(drawing, ink)
+    ink = Artist("ink", hair="ink").draw_pixels(small, faces)
+    assert (drawing != ink).mean() < 1e-3, "but for what is cleared below the eyes"
 
 
 def test_what_is_certain_stays_and_ink_decides_the_rest():

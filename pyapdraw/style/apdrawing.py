@@ -17,7 +17,6 @@ from pyapdraw.models.rectangles import region_centres
 from pyapdraw.style.base import NoOptions, Style, View
 from pyapdraw.style.figure import Figure
 from pyapdraw.style.ink import Ink, InkOptions
-from pyapdraw.style.pen import draw_features
 from pyapdraw.style.plan import Plan
 from pyapdraw.weights import Weights
 
@@ -27,7 +26,10 @@ BEYOND = 128  # of the person mask, under which nothing is drawn that style ink 
 LEAST_SCALE = 0.35  # picture px a px of the crop, under which a face has too little to see and style ink draws it
 FINE_SHARE = np.float32(0.6)  # weight of style ink's drawing beside the network's, at the picture's resolution
 SMALL = "apdrawing.small"
-START = InkOptions(hair="ink", beard="tone")  # what the small network draws on from, as it was trained
+UNDER = 7.0  # u below the eyes that are cleared of the network's dots
+# What the small network draws on from, as it was trained, and the pen that goes over its drawing; that draws beards,
+# too, of which the network saw none.
+START, PEN = InkOptions(hair="ink", beard="tone"), InkOptions(hair="ink")
 
 
 class ApDrawing(Style):
@@ -50,6 +52,7 @@ class ApDrawing(Style):
         """where: what messages call the weights. threads: worker threads a drawing; 0 = the process default."""
         self.engine = runtime.start(weights, where, plan.runtime, plan.device, threads=threads)
         self._ink = Ink(options=START, threads=threads)
+        self._pen = Ink(options=PEN, threads=threads, under=UNDER)
 
     def draw(self, view: View) -> np.ndarray:
         """As `draw_crop`."""
@@ -82,14 +85,14 @@ class ApDrawing(Style):
         np.maximum(drawing, ink, out=drawing, where=np.asarray(mask) < BEYOND)
         _C.remove_specks(drawing, SPECK_PX, 0, SPECK_REACH, self._ink.context)
         if points is not None:
-            draw_features(drawing, pixels, mask, points)
+            self._pen.draw_over(drawing, pixels, mask, points)
         return drawing
 
     def draw_figure(self, figure: Figure) -> np.ndarray:
         """As `style.base.Style`: the head by the network, the body by style ink; all by style ink where the face is
         small."""
         if figure.face_scale < LEAST_SCALE:
-            return self._ink.draw_figure(figure)
+            return self._pen.draw_figure(figure)
         body = self._ink.draw_body(figure)
         box = figure.head_box or (0, 0, *body.shape[::-1])
         ink = self._ink.draw_head(figure, box)
@@ -101,7 +104,7 @@ class ApDrawing(Style):
             np.maximum(head, ink, out=head, where=part < BEYOND)
         figure.join(body, head, box)
         if small:
-            self._ink.draw_pen(figure, body)
+            self._pen.draw_pen(figure, body)
         return body
 
     def draw_whole(self, pixels: np.ndarray) -> np.ndarray:

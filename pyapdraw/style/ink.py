@@ -37,6 +37,7 @@ from pyapdraw.style.base import SteadyTools, Style, Tools, View
 from pyapdraw.style.figure import Figure
 from pyapdraw.style.pen import draw_features
 from pyapdraw.style.plan import Plan
+from pyapdraw.style.sketch import CLEAR
 from pyapdraw.style.wash import wash
 
 HAIR, BEARD = ("tone", "ink"), ("strokes", "tone")
@@ -79,16 +80,22 @@ class Ink(Style):
 
     Args:
         plan, weights: as for every style; neither says anything here.
-        threads: worker threads a drawing; 0 = the process default.
+        threads: worker threads a drawing; 0 = the process default. under: see `sketch.Sketch`.
     """
 
     Options = InkOptions
 
     def __init__(
-        self, plan: Plan | None = None, weights: None = None, options: InkOptions | None = None, *, threads: int = 0
+        self,
+        plan: Plan | None = None,
+        weights: None = None,
+        options: InkOptions | None = None,
+        *,
+        threads: int = 0,
+        under: float = CLEAR,
     ) -> None:
         self.context = _C.Context(threads=threads)
-        self.options = options or InkOptions()
+        self.options, self._under = options or InkOptions(), under
 
     def draw(self, view: View) -> np.ndarray:
         """As `draw_crop`, with the features of the face by the pen."""
@@ -116,7 +123,7 @@ class Ink(Style):
         """
         drawing = self._drawn(pixels, mask, landmarks_px, scale=0, figure=False)
         if points is not None:
-            self._pen(drawing, pixels, mask, points)
+            self.draw_over(drawing, pixels, mask, points)
         return drawing
 
     def draw_figure(self, figure: Figure) -> np.ndarray:
@@ -138,10 +145,12 @@ class Ink(Style):
     def draw_pen(self, figure: Figure, drawing: np.ndarray) -> None:
         """The features of the face over a drawing uint8 [h,w] of the figure, in place, if it is large enough."""
         if figure.face_scale >= LEAST_PEN:
-            self._pen(drawing, figure.pixels, figure.person, figure.points)
+            self.draw_over(drawing, figure.pixels, figure.person, figure.points)
 
-    def _pen(self, drawing: np.ndarray, pixels: np.ndarray, mask: np.ndarray, points: FacePoints) -> None:
-        draw_features(drawing, pixels, mask, points, self.options.line, self.options.beard == "strokes")
+    def draw_over(self, drawing: np.ndarray, pixels: np.ndarray, mask: np.ndarray, points: FacePoints) -> None:
+        """The features of a face by the pen, over a drawing uint8 [H,W] of pixels and mask, in place."""
+        how = self.options
+        draw_features(drawing, pixels, mask, points, how.line, how.beard == "strokes", self._under)
 
     def draw_body(self, figure: Figure) -> np.ndarray:
         """The whole person with lines for the body, uint8 [h,w]."""

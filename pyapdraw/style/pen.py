@@ -12,7 +12,7 @@ import numpy as np
 from pyapdraw.faces.eyes import LIDS_OF_MESH, Eyes, FacePoints
 from pyapdraw.faces.people import THERE
 from pyapdraw.style.beard import draw_beard
-from pyapdraw.style.sketch import UNIT, Sketch, taper
+from pyapdraw.style.sketch import CLEAR, UNIT, Sketch, taper
 
 LEAST_SCORE = 0.5  # of the points; below it hands or masks are before the face
 LEAST_U = 0.35  # px a u, below which a face is left to the style's own lines
@@ -36,12 +36,19 @@ LID_REACH, LOWER_REACH, MOUTH_REACH = 3.0, 1.5, 4.0  # u that contours are moved
 
 
 def draw_features(
-    page: np.ndarray, pixels: np.ndarray, mask: np.ndarray, face: FacePoints, line: float = 1.0, beard: bool = False
+    page: np.ndarray,
+    pixels: np.ndarray,
+    mask: np.ndarray,
+    face: FacePoints,
+    line: float = 1.0,
+    beard: bool = False,
+    under: float = CLEAR,
 ) -> None:
     """Draws eyes and mouth of a face over what the style has made of them, where the person is.
 
     page: drawing uint8 [H,W], changed in place. pixels: uint8 [H,W,3]. mask: of the person, uint8 [H,W]. face: its
-    points, in px of all three. line: of the strokes' widths. beard: whether one is drawn as strokes, too.
+    points, in px of all three. line: of the strokes' widths. beard: whether one is drawn as strokes,
+    too. under: see `Sketch`.
     """
     points = face.points
     at = points[:, 0].astype(np.float64) + 1j * points[:, 1]
@@ -57,7 +64,7 @@ def draw_features(
     luma = pixels[y0:y1, x0:x1] @ np.array([0.3 / 255, 0.6 / 255, 0.1 / 255], np.float32)
     at, eyes = at - complex(x0, y0), face.moved(np.array([[1.0, 0, -x0], [0, 1, -y0]])).eyes
     skin = max(float(np.median(luma[_places(at[list(CHEEKS)], luma.shape)])), 0.05)
-    sketch = Sketch(part.copy(), luma / np.float32(skin), unit, across / abs(across), line)
+    sketch = Sketch(part.copy(), luma / np.float32(skin), unit, across / abs(across), line, under)
     if beard:
         draw_beard(sketch, at)
     _eyes_and_mouth(sketch, at, eyes)
@@ -169,10 +176,10 @@ class Opening:
         order = np.argsort(level.real)
         return np.interp(self.x, level.real[order], level.imag[order])
 
-    def inside(self, grow: float = 0.0) -> np.ndarray:
-        """float64 [h,w], 1 inside, with a soft edge of a px; `grow` in u beyond the curves."""
-        more = grow * self.unit
-        depth = np.minimum(self.y - self.above, self.below - self.y) + more
+    def inside(self, grow: float = 0.0, under: float | None = None) -> np.ndarray:
+        """float64 [h,w], 1 inside, with a soft edge of a px; `grow` in u beyond the curves, `under` below the lower."""
+        more, lower = grow * self.unit, (grow if under is None else under) * self.unit
+        depth = np.minimum(self.y - self.above + more, self.below - self.y + lower)
         depth = np.minimum(depth, np.minimum(self.x - self.low, self.high - self.x) + more)
         return np.clip(depth + 0.5, 0, 1)
 
@@ -220,7 +227,7 @@ def _open_eye(sketch: Sketch, lines: np.ndarray, dark: np.ndarray, iris: np.ndar
     lower[[0, -1]] = upper[[0, -1]]
     opening = Opening(sketch, upper, lower)
     page = sketch.page[opening.part]
-    _clear(page, opening.inside(2.2))
+    _clear(page, opening.inside(CLEAR, sketch.under))
     _iris(sketch, opening, page, iris, level)
     weight = float(np.clip(dark[4:-4].mean() / 0.3, 0.35, 1))
     sketch.stroke(upper, (1.2 + 2.6 * weight) * np.maximum(taper(POINTS, 0.12, 0.55), 0.3))

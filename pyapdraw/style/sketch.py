@@ -12,19 +12,22 @@ import numpy as np
 from pyapdraw import _C
 
 UNIT = 146.0  # distance of the outer eye corners in u
+CLEAR = 2.2  # u about an eye, where the pen draws alone
 _ALONE = _C.Context(1)
 
 
 @dataclass(frozen=True)
 class Sketch:
     """page: uint8 [H,W], written. tone: float32 [H,W], luma relative to the skin's. unit: px a u. turn: direction of
-    the line of the eyes. line: of the strokes' widths."""
+    the line of the eyes. line: of the strokes' widths. under: u below an open eye
+    that are cleared of what was drawn there."""
 
     page: np.ndarray
     tone: np.ndarray
     unit: float
     turn: complex
     line: float = 1.0
+    under: float = CLEAR
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """The tone at points, bilinear."""
