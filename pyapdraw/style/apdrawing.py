@@ -95,7 +95,7 @@ class ApDrawing(Style):
             return self._pen.draw_figure(figure)
         body = self._ink.draw_body(figure)
         box = figure.head_box or (0, 0, *body.shape[::-1])
-        ink = self._ink.draw_head(figure, box)
+        ink = body if figure.head_box is None else self._ink.draw_head(figure, box)
         head = figure.drawn_crop(self, box, around=ink)
         small = self.engine.network == SMALL
         if small:
