@@ -16,7 +16,8 @@ Sheet some_sheet(fuzz::Case& t) {
   options.line = static_cast<float>(t.real(0.25, 4)), options.detail = static_cast<float>(t.real(0.25, 4));
   if (t.coin()) return {side, side, options};
   const int64_t width = t.pick(16, 90), longest = side > width ? side : width;
-  options.scale = static_cast<float>(t.real(0.04, 1) * static_cast<double>(longest) / 512);
+  const double scale = t.real(0.04, 1) * static_cast<double>(longest) / 512;
+  options.scale = static_cast<float>(scale > 1.0 / 32 ? scale : 1.0 / 32);
   return {side, width, options};
 }
 
