@@ -80,6 +80,14 @@ def test_folders_are_groups(photos, capsys):
     assert said[-1].startswith("1 of 2 pictures with a face")
 
 
+def test_a_folder_of_masks_is_no_group(photos, capsys):
+    (photos / "masks").mkdir()
+    for name, size in (("one.png", (512, 512)), ("two.png", (400, 600))):
+        write_image(np.full(size, 255, np.uint8), photos / "masks" / name)
+    assert cli.main(["eval", "look", str(photos), "--masks", str(photos / "masks")]) == cli.codes.DONE
+    assert "1 of 2 pictures with a face" in capsys.readouterr().out
+
+
 def test_ink_beyond_the_given_people_counts(photos):
     masks = photos / "masks"
     masks.mkdir()

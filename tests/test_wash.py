@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pyapdraw
 from pyapdraw import composite
 from pyapdraw.artist import Artist
 from pyapdraw.errors import BadInput
@@ -98,6 +99,29 @@ def test_colours_follow_slowly_from_frame_to_frame():
     np.testing.assert_allclose(first, second, atol=1)
     third = tools.palette(np.clip(pixels.astype(int) + 40, 0, 255).astype(np.uint8), person)
     assert 0 < np.abs(third - second).max() < 10
+
+
+def test_colours_come_with_the_first_person():
+    pixels, person = two_colours()
+    tools = SteadyTools(Tools())
+    assert (tools.palette(pixels, np.zeros_like(person)) == 255).all()
+    np.testing.assert_allclose(tools.palette(pixels, person), wash.palette(pixels, person))
+    np.testing.assert_allclose(tools.palette(pixels, np.zeros_like(person)), wash.palette(pixels, person))
+
+
+def test_a_video_with_frames_of_nobody(astronaut, tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "in.mp4"), "w") as clip:
+        stream = clip.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 512
+        for pixels in [np.full_like(astronaut, 120)] * 4 + [astronaut] * 4:
+            clip.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        clip.mux(stream.encode(None))
+    pyapdraw.draw_video(tmp_path / "in.mp4", tmp_path / "out.mp4", colour=True)
+    with av.open(str(tmp_path / "out.mp4")) as clip:
+        frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
+    assert len(frames) == 8
+    assert np.ptp(frames[0].astype(int), axis=2).max() < 12 and np.ptp(frames[-1].astype(int), axis=2).max() > 80
 
 
 def test_frames(astronaut):

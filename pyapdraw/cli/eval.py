@@ -77,7 +77,8 @@ def run_look(args: argparse.Namespace) -> int:
     place = Path(args.drawings)
     photos = [place] if place.is_file() else list(pictures(place).values())
     for group in sorted(place.iterdir()) if place.is_dir() else ():
-        if group.is_dir() and not group.name.startswith("."):
+        masks = args.masks is not None and group.resolve() == Path(args.masks).resolve()
+        if group.is_dir() and not masks and not group.name.startswith("."):
             photos += pictures(group).values()
     if not photos:
         raise BadInput(f"{place}: no photo found")

@@ -21,7 +21,7 @@ from pyapdraw.faces.points import Mesh
 from pyapdraw.faces.tracking import STEADY_DT_S, OneEuro
 from pyapdraw.ops.resize import resize
 from pyapdraw.ops.warp_affine import warp_affine
-from pyapdraw.style.wash import palette
+from pyapdraw.style.wash import PAPER, palette
 
 if TYPE_CHECKING:
     from pyapdraw.style.figure import Figure
@@ -124,6 +124,8 @@ class SteadyTools:
     def palette(self, pixels: np.ndarray, person: np.ndarray) -> np.ndarray:
         """As `style.wash.palette`; the colours follow those of the frames before slowly."""
         colours = palette(pixels, person, self._palette)
+        if (colours == PAPER).all():  # nobody was there yet, and what is all paper is no start to go on from
+            return colours
         if self._palette is not None:
             colours = self._palette + np.float32(FOLLOWS) * (colours - self._palette)
         self._palette = colours

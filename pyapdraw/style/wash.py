@@ -16,7 +16,8 @@ GRID_PX = 224  # longer side of the grid that washes are decided on
 ROUNDS = 8  # of the clustering
 MOST_SAMPLES = 4096
 THERE = 128  # of the person mask
-PAPER = 0.72  # strength of a wash; the rest is paper
+PAPER = 255
+STRENGTH = 0.72  # of a wash; the rest is paper
 VIVID = 1.2  # how much further from grey than in the picture
 FEWEST = 8  # pixels of people, under which there is nothing to lay on
 STEEP = np.clip((np.arange(256) - 127.5) * 3 + 127.5, 0, 255).astype(np.uint8)  # a wash ends where the person does
@@ -25,12 +26,13 @@ STEEP = np.clip((np.arange(256) - 127.5) * 3 + 127.5, 0, 255).astype(np.uint8)  
 def palette(pixels: np.ndarray, person: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """The colours of people: float32 [7,3], 0 to 255, from dark to light.
 
-    pixels: uint8 [H,W,3]. person: mask uint8 [H,W]. start: colours to begin with, such as those of the frame before.
+    pixels: uint8 [H,W,3]. person: mask uint8 [H,W]. start: colours to begin with, such as those of the frame
+    before; they are also the answer where nobody is, without them paper.
     """
     small, mask = _grid(pixels), _grid(person)
     samples = small[mask >= THERE].astype(np.float32)
     if len(samples) < FEWEST:
-        return np.full((COLOURS, 3), 255, np.float32) if start is None else start
+        return np.full((COLOURS, 3), PAPER, np.float32) if start is None else start
     samples = samples[:: -(-len(samples) // MOST_SAMPLES)]
     colours = start
     if colours is None:
@@ -49,10 +51,10 @@ def wash(pixels: np.ndarray, person: np.ndarray, colours: np.ndarray) -> np.ndar
     uint8 [H,W]."""
     small = _median(_median(_grid(pixels)))
     grey = colours.mean(axis=1, keepdims=True)
-    laid = 255 - PAPER * (255 - np.clip(grey + VIVID * (colours - grey), 0, 255))
+    laid = PAPER - STRENGTH * (PAPER - np.clip(grey + VIVID * (colours - grey), 0, 255))
     flat = laid.astype(np.uint8)[_nearest(small.reshape(-1, 3).astype(np.float32), colours)].reshape(small.shape)
     large = resize(flat, pixels.shape[:2])
-    return composite(large, STEEP[person], 255)
+    return composite(large, STEEP[person], PAPER)
 
 
 def _grid(plane: np.ndarray) -> np.ndarray:
