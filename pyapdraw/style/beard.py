@@ -13,6 +13,7 @@ OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379
         152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 CHEEKS = (50, 280, 205, 425)
+CHIN = (164, 175, 199, 200, 171, 396, 140, 369)  # and the upper lip
 NOSE_BASE = 2
 STEP = (4.6, 3.7)  # u between strokes, across and down
 ACROSS, ABOVE, BELOW = 95.0, 45.0, 120.0  # u about the base of the nose, where strokes are tried
@@ -22,6 +23,7 @@ WHISKERS = 40.0  # u beside the nose, from which on beards reach above its base
 DARK, ROUGH = 0.45, 1.3  # medians of a beard: darker than the skin, and rougher than the cheeks
 LEAST_ROUGH = 0.004  # of cheeks, which may be out of focus
 GATE = 12  # of the places one is looked at for that
+PERHAPS = 0.3  # median darkness of the chin, under which no more is looked at
 HAIR = 0.3  # darkness of a place with hair
 LENGTH, WIDTH = (5.5, 9.5), (0.9, 3.0)  # u; widths from lighter to darker places
 POINTS = 7  # of a stroke
@@ -44,6 +46,8 @@ _GRID = _grid()
 
 def draw_beard(sketch: Sketch, at: np.ndarray) -> None:
     """Draws the beard of a face, if it has one, in the place of what is there. at: its 468 points."""
+    if np.median(1 - sketch.at(at[list(CHIN)])) < PERHAPS:
+        return
     level = sketch.turn * sketch.unit
     points = (at - at[NOSE_BASE]) / level
     some = _within(points, _GRID[_GRID[:, 1] > 1][::GATE])
